@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#define FASTRELU_ISA avx512
+#include "simd/avx512.h"
+#include "table.h"
+
+namespace fastrelu::avx512 {
+extern constexpr Isa isa = make_table("avx512");
+}

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#define FASTRELU_ISA neon
+#include "simd/neon.h"
+#include "table.h"
+
+namespace fastrelu::neon {
+extern constexpr Isa isa = make_table("neon");
+}

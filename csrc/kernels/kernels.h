@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The contract between the kernels and everything else: which functions there are, for which dtypes, and what one
+// instruction set provides. A kernel is a NumPy ufunc inner loop, so no adaptor stands between the two.
+#pragma once
+
+#include <cstddef>
+
+namespace fastrelu {
+
+// args: inputs (arrays first, then the slope), then the output. dimensions[0]: number of elements. steps: bytes from
+// one element to the next, per operand. Every pointer is aligned to its element. The output may be an input (exactly),
+// or lie behind it in memory, since NumPy leaves such overlap to the loop: walk forward, load before you store.
+using Loop = void(char** args, const std::ptrdiff_t* dimensions, const std::ptrdiff_t* steps, void* data);
+
+enum class Op { relu, relu_derivative, relu_backward, leaky_relu, leaky_relu_derivative, leaky_relu_backward };
+inline constexpr int op_count = 6;
+
+enum class DType { int8, uint8, int16, uint16, int32, uint32, int64, uint64, float32, float64, longdouble };
+inline constexpr int dtype_count = 11;
+
+// What one instruction set provides. A null entry means that the function has no loop for that dtype.
+struct Isa {
+  const char* name;
+  Loop* loops[op_count][dtype_count];
+
+  constexpr Loop* loop(Op op, DType dtype) const { return loops[static_cast<int>(op)][static_cast<int>(dtype)]; }
+};
+
+}  // namespace fastrelu

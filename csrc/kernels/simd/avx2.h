@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// 256-bit vectors. Tails stay scalar: masked stores are microcoded on AMD processors before AVX-512.
+#pragma once
+
+#include <immintrin.h>
+
+#include "scalar.h"
+
+namespace fastrelu::FASTRELU_ISA {
+
+struct Mask {
+  __m256i v;
+  friend Mask operator&(Mask a, Mask b) { return {_mm256_and_si256(a.v, b.v)}; }
+};
+
+inline __m256i splat(std::int8_t x) { return _mm256_set1_epi8(x); }
+inline __m256i splat(std::int16_t x) { return _mm256_set1_epi16(x); }
+inline __m256i splat(std::int32_t x) { return _mm256_set1_epi32(x); }
+inline __m256i splat(std::int64_t x) { return _mm256_set1_epi64x(x); }
+
+// The first argument only names the lane type.
+inline __m256i greater(std::int8_t, __m256i a, __m256i b) { return _mm256_cmpgt_epi8(a, b); }
+inline __m256i greater(std::int16_t, __m256i a, __m256i b) { return _mm256_cmpgt_epi16(a, b); }
+inline __m256i greater(std::int32_t, __m256i a, __m256i b) { return _mm256_cmpgt_epi32(a, b); }
+inline __m256i greater(std::int64_t, __m256i a, __m256i b) { return _mm256_cmpgt_epi64(a, b); }
+
+inline __m256i equal(std::int8_t, __m256i a, __m256i b) { return _mm256_cmpeq_epi8(a, b); }
+inline __m256i equal(std::int16_t, __m256i a, __m256i b) { return _mm256_cmpeq_epi16(a, b); }
+inline __m256i equal(std::int32_t, __m256i a, __m256i b) { return _mm256_cmpeq_epi32(a, b); }
+inline __m256i equal(std::int64_t, __m256i a, __m256i b) { return _mm256_cmpeq_epi64(a, b); }
+
+template <class T> struct Vec<T, std::enable_if_t<std::is_integral_v<T>>> {
+  using Lane = T;
+  using Signed = std::make_signed_t<T>;
+  static constexpr int width = 32 / sizeof(T);
+  __m256i v;
+  Vec(__m256i r) : v(r) {}
+  explicit Vec(T x) : v(splat(static_cast<Signed>(x))) {}
+  static Vec load(const T* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+  void store(T* p) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
+  friend Mask operator>(Vec a, Vec b) { return {greater(Signed(), a.v, b.v)}; }
+  friend Mask operator!=(Vec a, Vec b) {
+    return {_mm256_xor_si256(equal(Signed(), a.v, b.v), _mm256_set1_epi32(-1))};
+  }
+  friend Vec select_or_zero(Mask m, Vec a) { return _mm256_and_si256(m.v, a.v); }
+};
+
+template <> struct Vec<float> {
+  using Lane = float;
+  static constexpr int width = 8;
+  __m256 v;
+  Vec(__m256 r) : v(r) {}
+  explicit Vec(float x) : v(_mm256_set1_ps(x)) {}
+  static Vec load(const float* p) { return _mm256_loadu_ps(p); }
+  void store(float* p) const { _mm256_storeu_ps(p, v); }
+  friend Vec<std::int32_t> bits(Vec a) { return _mm256_castps_si256(a.v); }
+  friend Vec operator*(Vec a, Vec b) { return _mm256_mul_ps(a.v, b.v); }
+  friend Vec select_or_zero(Mask m, Vec a) { return _mm256_and_ps(_mm256_castsi256_ps(m.v), a.v); }
+  friend Vec select(Mask m, Vec a, Vec b) { return _mm256_blendv_ps(b.v, a.v, _mm256_castsi256_ps(m.v)); }
+};
+
+template <> struct Vec<double> {
+  using Lane = double;
+  static constexpr int width = 4;
+  __m256d v;
+  Vec(__m256d r) : v(r) {}
+  explicit Vec(double x) : v(_mm256_set1_pd(x)) {}
+  static Vec load(const double* p) { return _mm256_loadu_pd(p); }
+  void store(double* p) const { _mm256_storeu_pd(p, v); }
+  friend Vec<std::int64_t> bits(Vec a) { return _mm256_castpd_si256(a.v); }
+  friend Vec operator*(Vec a, Vec b) { return _mm256_mul_pd(a.v, b.v); }
+  friend Vec select_or_zero(Mask m, Vec a) { return _mm256_and_pd(_mm256_castsi256_pd(m.v), a.v); }
+  friend Vec select(Mask m, Vec a, Vec b) { return _mm256_blendv_pd(b.v, a.v, _mm256_castsi256_pd(m.v)); }
+};
+
+}  // namespace fastrelu::FASTRELU_ISA

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// 512-bit vectors (F, BW, DQ, VL). A mask is a plain integer, one bit a lane, and so are partial loads and stores.
+#pragma once
+
+#include <immintrin.h>
+
+#include "scalar.h"
+
+namespace fastrelu::FASTRELU_ISA {
+
+// The first argument only names the lane type.
+inline __m512i splat(std::int8_t x) { return _mm512_set1_epi8(x); }
+inline __m512i splat(std::int16_t x) { return _mm512_set1_epi16(x); }
+inline __m512i splat(std::int32_t x) { return _mm512_set1_epi32(x); }
+inline __m512i splat(std::int64_t x) { return _mm512_set1_epi64(x); }
+
+inline __mmask64 greater(std::int8_t, __m512i a, __m512i b) { return _mm512_cmpgt_epi8_mask(a, b); }
+inline __mmask32 greater(std::int16_t, __m512i a, __m512i b) { return _mm512_cmpgt_epi16_mask(a, b); }
+inline __mmask16 greater(std::int32_t, __m512i a, __m512i b) { return _mm512_cmpgt_epi32_mask(a, b); }
+inline __mmask8 greater(std::int64_t, __m512i a, __m512i b) { return _mm512_cmpgt_epi64_mask(a, b); }
+
+inline __mmask64 not_equal(std::int8_t, __m512i a, __m512i b) { return _mm512_cmpneq_epi8_mask(a, b); }
+inline __mmask32 not_equal(std::int16_t, __m512i a, __m512i b) { return _mm512_cmpneq_epi16_mask(a, b); }
+inline __mmask16 not_equal(std::int32_t, __m512i a, __m512i b) { return _mm512_cmpneq_epi32_mask(a, b); }
+inline __mmask8 not_equal(std::int64_t, __m512i a, __m512i b) { return _mm512_cmpneq_epi64_mask(a, b); }
+
+inline __m512i blend(std::int8_t, __m512i a, __mmask64 m, __m512i b) { return _mm512_mask_mov_epi8(a, m, b); }
+inline __m512i blend(std::int16_t, __m512i a, __mmask32 m, __m512i b) { return _mm512_mask_mov_epi16(a, m, b); }
+inline __m512i blend(std::int32_t, __m512i a, __mmask16 m, __m512i b) { return _mm512_mask_mov_epi32(a, m, b); }
+inline __m512i blend(std::int64_t, __m512i a, __mmask8 m, __m512i b) { return _mm512_mask_mov_epi64(a, m, b); }
+
+inline __m512i load(std::int8_t, __m512i rest, __mmask64 m, const void* p) {
+  return _mm512_mask_loadu_epi8(rest, m, p);
+}
+inline __m512i load(std::int16_t, __m512i rest, __mmask32 m, const void* p) {
+  return _mm512_mask_loadu_epi16(rest, m, p);
+}
+inline __m512i load(std::int32_t, __m512i rest, __mmask16 m, const void* p) {
+  return _mm512_mask_loadu_epi32(rest, m, p);
+}
+inline __m512i load(std::int64_t, __m512i rest, __mmask8 m, const void* p) {
+  return _mm512_mask_loadu_epi64(rest, m, p);
+}
+
+inline void store(std::int8_t, void* p, __mmask64 m, __m512i a) { _mm512_mask_storeu_epi8(p, m, a); }
+inline void store(std::int16_t, void* p, __mmask32 m, __m512i a) { _mm512_mask_storeu_epi16(p, m, a); }
+inline void store(std::int32_t, void* p, __mmask16 m, __m512i a) { _mm512_mask_storeu_epi32(p, m, a); }
+inline void store(std::int64_t, void* p, __mmask8 m, __m512i a) { _mm512_mask_storeu_epi64(p, m, a); }
+
+// The lanes below n; 0 < n < the number of lanes.
+inline std::uint64_t first_lanes(std::ptrdiff_t n) { return (std::uint64_t(1) << n) - 1; }
+
+template <class T> struct Vec<T, std::enable_if_t<std::is_integral_v<T>>> {
+  using Lane = T;
+  using Signed = std::make_signed_t<T>;
+  using Mask = decltype(greater(Signed(), __m512i(), __m512i()));
+  static constexpr int width = 64 / sizeof(T);
+  static constexpr bool has_partial = true;
+  __m512i v;
+  Vec(__m512i r) : v(r) {}
+  explicit Vec(T x) : v(splat(static_cast<Signed>(x))) {}
+  static Vec load(const T* p) { return _mm512_loadu_si512(p); }
+  void store(T* p) const { _mm512_storeu_si512(p, v); }
+  static Vec load_partial(const T* p, std::ptrdiff_t n) {
+    return FASTRELU_ISA::load(Signed(), Vec(1).v, static_cast<Mask>(first_lanes(n)), p);
+  }
+  void store_partial(T* p, std::ptrdiff_t n) const {
+    FASTRELU_ISA::store(Signed(), p, static_cast<Mask>(first_lanes(n)), v);
+  }
+  friend Mask operator>(Vec a, Vec b) { return greater(Signed(), a.v, b.v); }
+  friend Mask operator!=(Vec a, Vec b) { return not_equal(Signed(), a.v, b.v); }
+  friend Vec select_or_zero(Mask m, Vec a) { return blend(Signed(), _mm512_setzero_si512(), m, a.v); }
+};
+
+template <> struct Vec<float> {
+  using Lane = float;
+  static constexpr int width = 16;
+  static constexpr bool has_partial = true;
+  __m512 v;
+  Vec(__m512 r) : v(r) {}
+  explicit Vec(float x) : v(_mm512_set1_ps(x)) {}
+  static Vec load(const float* p) { return _mm512_loadu_ps(p); }
+  void store(float* p) const { _mm512_storeu_ps(p, v); }
+  static Vec load_partial(const float* p, std::ptrdiff_t n) {
+    return _mm512_mask_loadu_ps(_mm512_set1_ps(1), static_cast<__mmask16>(first_lanes(n)), p);
+  }
+  void store_partial(float* p, std::ptrdiff_t n) const {
+    _mm512_mask_storeu_ps(p, static_cast<__mmask16>(first_lanes(n)), v);
+  }
+  friend Vec<std::int32_t> bits(Vec a) { return _mm512_castps_si512(a.v); }
+  friend Vec operator*(Vec a, Vec b) { return _mm512_mul_ps(a.v, b.v); }
+  friend Vec select_or_zero(__mmask16 m, Vec a) { return _mm512_maskz_mov_ps(m, a.v); }
+  friend Vec select(__mmask16 m, Vec a, Vec b) { return _mm512_mask_blend_ps(m, b.v, a.v); }
+};
+
+template <> struct Vec<double> {
+  using Lane = double;
+  static constexpr int width = 8;
+  static constexpr bool has_partial = true;
+  __m512d v;
+  Vec(__m512d r) : v(r) {}
+  explicit Vec(double x) : v(_mm512_set1_pd(x)) {}
+  static Vec load(const double* p) { return _mm512_loadu_pd(p); }
+  void store(double* p) const { _mm512_storeu_pd(p, v); }
+  static Vec load_partial(const double* p, std::ptrdiff_t n) {
+    return _mm512_mask_loadu_pd(_mm512_set1_pd(1), static_cast<__mmask8>(first_lanes(n)), p);
+  }
+  void store_partial(double* p, std::ptrdiff_t n) const {
+    _mm512_mask_storeu_pd(p, static_cast<__mmask8>(first_lanes(n)), v);
+  }
+  friend Vec<std::int64_t> bits(Vec a) { return _mm512_castpd_si512(a.v); }
+  friend Vec operator*(Vec a, Vec b) { return _mm512_mul_pd(a.v, b.v); }
+  friend Vec select_or_zero(__mmask8 m, Vec a) { return _mm512_maskz_mov_pd(m, a.v); }
+  friend Vec select(__mmask8 m, Vec a, Vec b) { return _mm512_mask_blend_pd(m, b.v, a.v); }
+};
+
+}  // namespace fastrelu::FASTRELU_ISA

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// 128-bit vectors of AArch64. Masks and integers of every lane width share one register type, so that one template
+// serves them all; the compares say which lanes they mean.
+#pragma once
+
+#include <arm_neon.h>
+
+#include "scalar.h"
+
+namespace fastrelu::FASTRELU_ISA {
+
+struct Mask {
+  uint8x16_t v;
+  friend Mask operator&(Mask a, Mask b) { return {vandq_u8(a.v, b.v)}; }
+};
+
+inline uint8x16_t splat(std::int8_t x) { return vreinterpretq_u8_s8(vdupq_n_s8(x)); }
+inline uint8x16_t splat(std::int16_t x) { return vreinterpretq_u8_s16(vdupq_n_s16(x)); }
+inline uint8x16_t splat(std::int32_t x) { return vreinterpretq_u8_s32(vdupq_n_s32(x)); }
+inline uint8x16_t splat(std::int64_t x) { return vreinterpretq_u8_s64(vdupq_n_s64(x)); }
+
+// The first argument only names the lane type.
+inline uint8x16_t greater(std::int8_t, uint8x16_t a, uint8x16_t b) {
+  return vcgtq_s8(vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b));
+}
+inline uint8x16_t greater(std::int16_t, uint8x16_t a, uint8x16_t b) {
+  return vreinterpretq_u8_u16(vcgtq_s16(vreinterpretq_s16_u8(a), vreinterpretq_s16_u8(b)));
+}
+inline uint8x16_t greater(std::int32_t, uint8x16_t a, uint8x16_t b) {
+  return vreinterpretq_u8_u32(vcgtq_s32(vreinterpretq_s32_u8(a), vreinterpretq_s32_u8(b)));
+}
+inline uint8x16_t greater(std::int64_t, uint8x16_t a, uint8x16_t b) {
+  return vreinterpretq_u8_u64(vcgtq_s64(vreinterpretq_s64_u8(a), vreinterpretq_s64_u8(b)));
+}
+
+inline uint8x16_t equal(std::int8_t, uint8x16_t a, uint8x16_t b) { return vceqq_u8(a, b); }
+inline uint8x16_t equal(std::int16_t, uint8x16_t a, uint8x16_t b) {
+  return vreinterpretq_u8_u16(vceqq_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b)));
+}
+inline uint8x16_t equal(std::int32_t, uint8x16_t a, uint8x16_t b) {
+  return vreinterpretq_u8_u32(vceqq_u32(vreinterpretq_u32_u8(a), vreinterpretq_u32_u8(b)));
+}
+inline uint8x16_t equal(std::int64_t, uint8x16_t a, uint8x16_t b) {
+  return vreinterpretq_u8_u64(vceqq_u64(vreinterpretq_u64_u8(a), vreinterpretq_u64_u8(b)));
+}
+
+template <class T> struct Vec<T, std::enable_if_t<std::is_integral_v<T>>> {
+  using Lane = T;
+  using Signed = std::make_signed_t<T>;
+  static constexpr int width = 16 / sizeof(T);
+  uint8x16_t v;
+  Vec(uint8x16_t r) : v(r) {}
+  explicit Vec(T x) : v(splat(static_cast<Signed>(x))) {}
+  static Vec load(const T* p) { return vld1q_u8(reinterpret_cast<const std::uint8_t*>(p)); }
+  void store(T* p) const { vst1q_u8(reinterpret_cast<std::uint8_t*>(p), v); }
+  friend Mask operator>(Vec a, Vec b) { return {greater(Signed(), a.v, b.v)}; }
+  friend Mask operator!=(Vec a, Vec b) { return {vmvnq_u8(equal(Signed(), a.v, b.v))}; }
+  friend Vec select_or_zero(Mask m, Vec a) { return vandq_u8(m.v, a.v); }
+};
+
+template <> struct Vec<float> {
+  using Lane = float;
+  static constexpr int width = 4;
+  float32x4_t v;
+  Vec(float32x4_t r) : v(r) {}
+  explicit Vec(float x) : v(vdupq_n_f32(x)) {}
+  static Vec load(const float* p) { return vld1q_f32(p); }
+  void store(float* p) const { vst1q_f32(p, v); }
+  friend Vec<std::int32_t> bits(Vec a) { return vreinterpretq_u8_f32(a.v); }
+  friend Vec operator*(Vec a, Vec b) { return vmulq_f32(a.v, b.v); }
+  friend Vec select_or_zero(Mask m, Vec a) {
+    return vreinterpretq_f32_u8(vandq_u8(m.v, vreinterpretq_u8_f32(a.v)));
+  }
+  friend Vec select(Mask m, Vec a, Vec b) { return vbslq_f32(vreinterpretq_u32_u8(m.v), a.v, b.v); }
+};
+
+template <> struct Vec<double> {
+  using Lane = double;
+  static constexpr int width = 2;
+  float64x2_t v;
+  Vec(float64x2_t r) : v(r) {}
+  explicit Vec(double x) : v(vdupq_n_f64(x)) {}
+  static Vec load(const double* p) { return vld1q_f64(p); }
+  void store(double* p) const { vst1q_f64(p, v); }
+  friend Vec<std::int64_t> bits(Vec a) { return vreinterpretq_u8_f64(a.v); }
+  friend Vec operator*(Vec a, Vec b) { return vmulq_f64(a.v, b.v); }
+  friend Vec select_or_zero(Mask m, Vec a) {
+    return vreinterpretq_f64_u8(vandq_u8(m.v, vreinterpretq_u8_f64(a.v)));
+  }
+  friend Vec select(Mask m, Vec a, Vec b) { return vbslq_f64(vreinterpretq_u64_u8(m.v), a.v, b.v); }
+};
+
+}  // namespace fastrelu::FASTRELU_ISA

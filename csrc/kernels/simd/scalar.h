@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What ops.h needs of plain numbers: the tail of every loop, all strided loops, and the whole of the scalar ISA.
+#pragma once
+
+#include <cfloat>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+namespace fastrelu::FASTRELU_ISA {
+
+// A vector of T. Each instruction set specialises it; where it does not, loops run over plain numbers.
+template <class T, class = void> struct Vec {
+  static constexpr int width = 1;
+};
+
+template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>> T select(bool mask, T a, T b) {
+  return mask ? a : b;
+}
+
+template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>> T select_or_zero(bool mask, T a) {
+  return mask ? a : T(0);
+}
+
+inline std::int32_t bits(float x) {
+  std::int32_t b;
+  std::memcpy(&b, &x, sizeof b);
+  return b;
+}
+
+inline std::int64_t bits(double x) {
+  std::int64_t b;
+  std::memcpy(&b, &x, sizeof b);
+  return b;
+}
+
+// long double is x87's 80 bits, IEEE's 128 or plain double, depending on the platform. No integer type holds its bits
+// everywhere, so its predicates are overloads of those in predicates.h.
+struct LongDoubleClass {
+  bool negative, zero, nan;
+};
+
+inline LongDoubleClass classify(long double x) {
+  std::uint64_t word[2] = {0, 0};
+  std::memcpy(word, &x, sizeof x < sizeof word ? sizeof x : sizeof word);
+#if LDBL_MANT_DIG == 64  // x87: 64 bits of significand with an explicit leading one, then 15 of exponent and the sign
+  const bool negative = (word[1] >> 15) & 1;
+  const std::uint64_t exponent = word[1] & 0x7fff, fraction = word[0] << 1, leading = word[0] >> 63;
+  return {negative, exponent == 0 && word[0] == 0, exponent == 0x7fff && (fraction != 0 || leading == 0)};
+#elif LDBL_MANT_DIG == 113  // IEEE binary128, little-endian words
+  const std::uint64_t infinity = 0x7fff000000000000, magnitude = word[1] & 0x7fffffffffffffff;
+  return {(word[1] >> 63) != 0, magnitude == 0 && word[0] == 0,
+          magnitude > infinity || (magnitude == infinity && word[0] != 0)};
+#elif LDBL_MANT_DIG == 53
+  const std::uint64_t magnitude = word[0] & 0x7fffffffffffffff;
+  return {(word[0] >> 63) != 0, magnitude == 0, magnitude > 0x7ff0000000000000};
+#else
+#error "this platform's long double is not supported"
+#endif
+}
+
+inline bool keep(long double x) {
+  const LongDoubleClass c = classify(x);
+  return c.nan || !(c.negative || c.zero);
+}
+
+inline bool positive(long double x) {
+  const LongDoubleClass c = classify(x);
+  return !(c.nan || c.negative || c.zero);
+}
+
+}  // namespace fastrelu::FASTRELU_ISA

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// 128-bit vectors of the x86-64 baseline. SSE2 has neither 64-bit compares nor a blend: both are composed here.
+#pragma once
+
+#include <emmintrin.h>
+
+#include "scalar.h"
+
+namespace fastrelu::FASTRELU_ISA {
+
+struct Mask {
+  __m128i v;
+  friend Mask operator&(Mask a, Mask b) { return {_mm_and_si128(a.v, b.v)}; }
+};
+
+inline __m128i splat(std::int8_t x) { return _mm_set1_epi8(x); }
+inline __m128i splat(std::int16_t x) { return _mm_set1_epi16(x); }
+inline __m128i splat(std::int32_t x) { return _mm_set1_epi32(x); }
+inline __m128i splat(std::int64_t x) { return _mm_set1_epi64x(x); }
+
+// The first argument only names the lane type.
+inline __m128i greater(std::int8_t, __m128i a, __m128i b) { return _mm_cmpgt_epi8(a, b); }
+inline __m128i greater(std::int16_t, __m128i a, __m128i b) { return _mm_cmpgt_epi16(a, b); }
+inline __m128i greater(std::int32_t, __m128i a, __m128i b) { return _mm_cmpgt_epi32(a, b); }
+inline __m128i greater(std::int64_t, __m128i a, __m128i b) {
+  // Decided by the high halves, or, where these are equal, by the borrow of b - a.
+  const __m128i borrow = _mm_and_si128(_mm_cmpeq_epi32(a, b), _mm_sub_epi64(b, a));
+  return _mm_shuffle_epi32(_mm_or_si128(_mm_cmpgt_epi32(a, b), borrow), _MM_SHUFFLE(3, 3, 1, 1));
+}
+
+inline __m128i equal(std::int8_t, __m128i a, __m128i b) { return _mm_cmpeq_epi8(a, b); }
+inline __m128i equal(std::int16_t, __m128i a, __m128i b) { return _mm_cmpeq_epi16(a, b); }
+inline __m128i equal(std::int32_t, __m128i a, __m128i b) { return _mm_cmpeq_epi32(a, b); }
+inline __m128i equal(std::int64_t, __m128i a, __m128i b) {
+  const __m128i halves = _mm_cmpeq_epi32(a, b);
+  return _mm_and_si128(halves, _mm_shuffle_epi32(halves, _MM_SHUFFLE(2, 3, 0, 1)));
+}
+
+template <class T> struct Vec<T, std::enable_if_t<std::is_integral_v<T>>> {
+  using Lane = T;
+  using Signed = std::make_signed_t<T>;
+  static constexpr int width = 16 / sizeof(T);
+  __m128i v;
+  Vec(__m128i r) : v(r) {}
+  explicit Vec(T x) : v(splat(static_cast<Signed>(x))) {}
+  static Vec load(const T* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
+  void store(T* p) const { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), v); }
+  friend Mask operator>(Vec a, Vec b) { return {greater(Signed(), a.v, b.v)}; }
+  friend Mask operator!=(Vec a, Vec b) { return {_mm_xor_si128(equal(Signed(), a.v, b.v), _mm_set1_epi32(-1))}; }
+  friend Vec select_or_zero(Mask m, Vec a) { return _mm_and_si128(m.v, a.v); }
+};
+
+template <> struct Vec<float> {
+  using Lane = float;
+  static constexpr int width = 4;
+  __m128 v;
+  Vec(__m128 r) : v(r) {}
+  explicit Vec(float x) : v(_mm_set1_ps(x)) {}
+  static Vec load(const float* p) { return _mm_loadu_ps(p); }
+  void store(float* p) const { _mm_storeu_ps(p, v); }
+  friend Vec<std::int32_t> bits(Vec a) { return _mm_castps_si128(a.v); }
+  friend Vec operator*(Vec a, Vec b) { return _mm_mul_ps(a.v, b.v); }
+  friend Vec select_or_zero(Mask m, Vec a) { return _mm_and_ps(_mm_castsi128_ps(m.v), a.v); }
+  friend Vec select(Mask m, Vec a, Vec b) {
+    const __m128 mask = _mm_castsi128_ps(m.v);
+    return _mm_or_ps(_mm_and_ps(mask, a.v), _mm_andnot_ps(mask, b.v));
+  }
+};
+
+template <> struct Vec<double> {
+  using Lane = double;
+  static constexpr int width = 2;
+  __m128d v;
+  Vec(__m128d r) : v(r) {}
+  explicit Vec(double x) : v(_mm_set1_pd(x)) {}
+  static Vec load(const double* p) { return _mm_loadu_pd(p); }
+  void store(double* p) const { _mm_storeu_pd(p, v); }
+  friend Vec<std::int64_t> bits(Vec a) { return _mm_castpd_si128(a.v); }
+  friend Vec operator*(Vec a, Vec b) { return _mm_mul_pd(a.v, b.v); }
+  friend Vec select_or_zero(Mask m, Vec a) { return _mm_and_pd(_mm_castsi128_pd(m.v), a.v); }
+  friend Vec select(Mask m, Vec a, Vec b) {
+    const __m128d mask = _mm_castsi128_pd(m.v);
+    return _mm_or_pd(_mm_and_pd(mask, a.v), _mm_andnot_pd(mask, b.v));
+  }
+};
+
+}  // namespace fastrelu::FASTRELU_ISA
