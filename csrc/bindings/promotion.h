@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Which loop NumPy takes when no loop fits the dtypes of a call exactly.
+#pragma once
+
+#include "ufuncs.h"
+
+namespace fastrelu {
+
+// Returns 0, or -1 with an exception set.
+int add_promoter(PyObject* ufunc, const UfuncSpec& spec);
+
+}  // namespace fastrelu

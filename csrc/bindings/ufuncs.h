@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The table of ufuncs, and their registration with NumPy.
+#pragma once
+
+#include "../kernels/kernels.h"
+#include "numpy_api.h"
+
+namespace fastrelu {
+
+// A ufunc's inputs are its arrays (grad_output before x), then its slope. It has one output.
+struct UfuncSpec {
+  const char* name;
+  Op op;
+  int arrays;
+  bool has_slope;
+
+  constexpr int nin() const { return arrays + has_slope; }
+};
+
+inline constexpr UfuncSpec ufunc_specs[] = {
+    {"relu", Op::relu, 1, false},
+    {"relu_derivative", Op::relu_derivative, 1, false},
+    {"relu_backward", Op::relu_backward, 2, false},
+    {"leaky_relu", Op::leaky_relu, 1, true},
+    {"leaky_relu_derivative", Op::leaky_relu_derivative, 1, true},
+    {"leaky_relu_backward", Op::leaky_relu_backward, 2, true},
+};
+inline constexpr int ufunc_count = sizeof ufunc_specs / sizeof *ufunc_specs;
+inline constexpr double default_slope = 0.01;
+
+// Creates the ufunc of ufunc_specs[index]. New reference, or null with an exception set.
+PyObject* make_ufunc(int index);
+
+// The loop that a ufunc runs now for arrays of a NumPy type; null if it has none.
+Loop* active_loop(int index, int type_num);
+
+// Makes every ufunc run this instruction set. Not for use while other threads compute.
+void use_isa(const Isa& isa);
+const Isa& active_isa();
+
+}  // namespace fastrelu
