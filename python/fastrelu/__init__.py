@@ -1,0 +1,58 @@
+"""ReLU and Leaky ReLU for NumPy arrays: real ufuncs at the speed of memory, with stated edge cases.
+
+Functions: `relu`, `relu_derivative`, `relu_backward`, `leaky_relu`, `leaky_relu_derivative` and
+`leaky_relu_backward` are NumPy ufuncs; `relu_`, `leaky_relu_`, `relu_backward_` and
+`leaky_relu_backward_` overwrite their first argument. `verify` holds every kernel against the
+NumPy reference in `fastrelu.reference`; `show_config` says what runs where.
+
+The environment variable ``FASTRELU_ISA`` chooses the instruction set (see `available_isas`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastrelu._config import __version__, show_config
+from fastrelu._core import available_isas, isa
+from fastrelu._inplace import leaky_relu_, leaky_relu_backward_, relu_, relu_backward_
+from fastrelu._ufuncs import (
+    leaky_relu,
+    leaky_relu_backward,
+    leaky_relu_derivative,
+    relu,
+    relu_backward,
+    relu_derivative,
+)
+
+if TYPE_CHECKING:
+    from fastrelu._verify import verify
+
+__all__ = [
+    "__version__",
+    "available_isas",
+    "isa",
+    "leaky_relu",
+    "leaky_relu_",
+    "leaky_relu_backward",
+    "leaky_relu_backward_",
+    "leaky_relu_derivative",
+    "relu",
+    "relu_",
+    "relu_backward",
+    "relu_backward_",
+    "relu_derivative",
+    "show_config",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "verify":  # imported on first use: a program that only computes does without it
+        from fastrelu._verify import verify  # noqa: PLC0415
+
+        return verify
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

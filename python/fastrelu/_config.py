@@ -1,0 +1,38 @@
+"""What was built, and what runs here."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+import numpy as np
+
+from fastrelu import _core
+
+__version__ = version("fastrelu")
+
+
+def show_config() -> None:
+    """Print the version, the compiler, the instruction sets, and the versions of NumPy and Python.
+
+    Instruction sets are those *compiled* into this build, those *available* on this processor
+    (best first), and the one *active* now: the best, or what ``FASTRELU_ISA`` says.
+
+    Examples
+    --------
+    >>> import fastrelu as fr
+    >>> fr.show_config()  # doctest: +ELLIPSIS
+    fastrelu   ...
+    """
+    facts = {
+        "fastrelu": __version__,
+        "compiler": _core.compiler,
+        "compiled": " ".join(_core.compiled_isas()),
+        "available": " ".join(_core.available_isas()),
+        "active": _core.isa(),
+        "threads": "1 (every call runs on its caller's thread)",
+        "NumPy": np.__version__,
+        "Python": f"{platform.python_version()} on {platform.machine()}",
+    }
+    for name, value in facts.items():
+        print(f"{name:<10} {value}")

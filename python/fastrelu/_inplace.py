@@ -1,0 +1,198 @@
+"""The ufuncs in the notation of PyTorch: a trailing underscore overwrites the first argument."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu, relu_backward
+
+_Buffer = TypeVar("_Buffer")
+
+
+def relu_(x: _Buffer, /) -> _Buffer:
+    """Rectified linear unit in place: ``x = +0 if x <= 0 else x``.
+
+    Parameters
+    ----------
+    x : writable buffer of integers or floats
+        An ndarray of any strides, an ``array.array`` or a typed ``memoryview``. Overwritten.
+
+    Returns
+    -------
+    x
+        The argument itself.
+
+    Raises
+    ------
+    TypeError
+        If `x` has no buffer or its buffer no element type: a list, a number, a ``bytearray``.
+    ValueError
+        If `x` is read-only.
+
+    See Also
+    --------
+    relu : The same into a new array, or into ``out=``.
+
+    Examples
+    --------
+    >>> from array import array
+    >>> import fastrelu as fr
+    >>> fr.relu_(array("f", [-1.0, 2.0]))
+    array('f', [0.0, 2.0])
+    """
+    array = _writable(x, "relu")
+    relu(array, out=array)
+    return x
+
+
+def leaky_relu_(x: _Buffer, /, negative_slope: ArrayLike = 0.01) -> _Buffer:
+    """Leaky rectified linear unit in place: ``x = x if x > 0 else x * negative_slope``.
+
+    Parameters
+    ----------
+    x : writable buffer of floats
+        An ndarray of any strides, an ``array.array`` or a typed ``memoryview``. Overwritten.
+    negative_slope : array_like of integers or floats, default 0.01
+        Slope for ``x <= 0``: one number, or an array that broadcasts to the shape of `x`.
+
+    Returns
+    -------
+    x
+        The argument itself.
+
+    Raises
+    ------
+    TypeError
+        If `x` has no buffer or its buffer no element type, or if it holds integers, which the
+        result (float64) does not fit into.
+    ValueError
+        If `x` is read-only, or `negative_slope` does not broadcast to its shape.
+
+    See Also
+    --------
+    leaky_relu : The same into a new array, or into ``out=``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.leaky_relu_(np.array([-2.0, 3.0]), 0.5)
+    array([-1.,  3.])
+    """
+    array = _writable(x, "leaky_relu")
+    leaky_relu(array, negative_slope, out=array)
+    return x
+
+
+def relu_backward_(grad_output: _Buffer, x: ArrayLike, /) -> _Buffer:
+    """Gradient through :func:`relu` in place: ``grad_output = +0 if x <= 0 else grad_output``.
+
+    Parameters
+    ----------
+    grad_output : writable buffer of integers or floats
+        Gradient of the loss with respect to relu's output. Overwritten by that with respect to its
+        input.
+    x : array_like of integers or floats
+        relu's input or its output. It must broadcast to the shape of `grad_output`.
+
+    Returns
+    -------
+    grad_output
+        The first argument itself.
+
+    Raises
+    ------
+    TypeError
+        If `grad_output` has no buffer or its buffer no element type.
+    ValueError
+        If `grad_output` is read-only, or `x` does not broadcast to its shape.
+
+    See Also
+    --------
+    relu_backward : The same into a new array, or into ``out=``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.relu_backward_(np.array([5.0, np.nan, 7.0]), np.array([-1.0, 0.0, 2.0]))
+    array([0., 0., 7.])
+    """
+    array = _writable(grad_output, "relu_backward")
+    relu_backward(array, x, out=array)
+    return grad_output
+
+
+def leaky_relu_backward_(
+    grad_output: _Buffer, x: ArrayLike, /, negative_slope: ArrayLike = 0.01
+) -> _Buffer:
+    """Gradient through :func:`leaky_relu` in place: ``grad_output *= 1 if x > 0 else slope``.
+
+    Parameters
+    ----------
+    grad_output : writable buffer of floats
+        Gradient of the loss with respect to leaky_relu's output. Overwritten by that with respect
+        to its input.
+    x : array_like of integers or floats
+        leaky_relu's input. It must broadcast to the shape of `grad_output`.
+    negative_slope : array_like of integers or floats, default 0.01
+        The slope of the forward pass: one number, or an array that broadcasts to that shape.
+
+    Returns
+    -------
+    grad_output
+        The first argument itself.
+
+    Raises
+    ------
+    TypeError
+        If `grad_output` has no buffer or its buffer no element type, or if it holds integers, which
+        the result (float64) does not fit into.
+    ValueError
+        If `grad_output` is read-only, or another argument does not broadcast to its shape.
+
+    See Also
+    --------
+    leaky_relu_backward : The same into a new array, or into ``out=``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.leaky_relu_backward_(np.array([1.0, 1.0]), np.array([-2.0, 3.0]), 0.5)
+    array([0.5, 1. ])
+    """
+    array = _writable(grad_output, "leaky_relu_backward")
+    leaky_relu_backward(array, x, negative_slope, out=array)
+    return grad_output
+
+
+def _writable(buffer: Any, function: str) -> NDArray[Any]:
+    """View a buffer as the array that a ufunc can write to, or say why that is impossible."""
+    array = buffer if isinstance(buffer, np.ndarray) else _view(buffer, function)
+    if not array.flags.writeable:
+        raise ValueError(
+            f"{function}_ overwrites its first argument, but this {type(buffer).__name__} is "
+            f"read-only; use y = fastrelu.{function}(...)"
+        )
+    return array
+
+
+def _view(buffer: Any, function: str) -> NDArray[Any]:
+    try:
+        view = memoryview(buffer)
+    except TypeError:
+        raise TypeError(
+            f"{function}_ overwrites its first argument, but a {type(buffer).__name__} has no "
+            f"buffer to write to; use y = fastrelu.{function}(...)"
+        ) from None
+    # A bytearray and an mmap say "B", unsigned bytes, of whatever they hold.
+    if type(buffer).__name__ in {"bytearray", "bytes", "mmap"}:
+        raise TypeError(
+            f"{function}_: a {type(buffer).__name__} has no element type; "
+            "give it one: np.frombuffer(buffer, dtype=...)"
+        )
+    return np.asarray(view)

@@ -1,0 +1,358 @@
+"""The ufuncs of the extension under the signatures and docstrings that NumPy cannot know."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from fastrelu import _core
+
+
+def _ufunc(declaration: Any) -> Any:
+    """Give the extension's ufunc of that name the signature and docstring of its declaration."""
+    ufunc = getattr(_core, declaration.__name__)
+    ufunc.__module__ = "fastrelu"
+    ufunc.__signature__ = inspect.signature(declaration)
+    text = inspect.cleandoc(declaration.__doc__)
+    ufunc.__doc__ = f"{declaration.__name__}{ufunc.__signature__}\n\n{text}"
+    return ufunc
+
+
+@_ufunc
+def relu(
+    x,
+    /,
+    out=None,
+    *,
+    where=True,
+    casting="same_kind",
+    order="K",
+    dtype=None,
+    subok=True,
+    signature=None,
+):
+    """Rectified linear unit, element by element: ``+0 if x <= 0 else x``.
+
+    Parameters
+    ----------
+    x : array_like of integers or floats
+        Input of any shape.
+    out : ndarray, None, or tuple of one of them, optional
+        Where the result goes, instead of a new array. It may be an input: that works in place.
+    where, casting, order, dtype, subok, signature
+        As for every NumPy ufunc.
+
+    Returns
+    -------
+    y : ndarray or scalar
+        Of the shape and dtype of `x`; a scalar if `x` is one.
+
+    Raises
+    ------
+    TypeError
+        If `x` is bool, complex, or no number at all.
+
+    See Also
+    --------
+    relu_ : The same, overwriting its argument.
+    relu_backward : The gradient.
+
+    Notes
+    -----
+    NaN stays NaN, with its sign and payload; both zeros become +0.0. No input raises a
+    floating-point warning, and the bits are the same on every processor. ``np.maximum(x, 0)`` gives
+    equal values, but the sign of its zeros depends on dtype and platform.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.relu(np.array([-2.0, -0.0, 3.0, np.nan, np.inf]))
+    array([ 0.,  0.,  3., nan, inf])
+    >>> x = np.array([-1, 2], dtype=np.int8)
+    >>> fr.relu(x, out=x)
+    array([0, 2], dtype=int8)
+    """
+
+
+@_ufunc
+def relu_derivative(
+    x,
+    /,
+    out=None,
+    *,
+    where=True,
+    casting="same_kind",
+    order="K",
+    dtype=None,
+    subok=True,
+    signature=None,
+):
+    """Derivative of :func:`relu`, element by element: ``0 if x <= 0 else 1``.
+
+    Parameters
+    ----------
+    x : array_like of integers or floats
+        relu's input or its output, of any shape: both give the same bits.
+    out : ndarray, None, or tuple of one of them, optional
+        Where the result goes, instead of a new array. It may be an input: that works in place.
+    where, casting, order, dtype, subok, signature
+        As for every NumPy ufunc.
+
+    Returns
+    -------
+    dy_dx : ndarray or scalar
+        Of the shape and dtype of `x`.
+
+    Raises
+    ------
+    TypeError
+        If `x` is bool, complex, or no number at all.
+
+    Notes
+    -----
+    At 0, where relu has no derivative, it is 0, and at NaN it is 1: the subgradient that PyTorch's
+    ``threshold_backward`` takes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.relu_derivative(np.array([-2.0, 0.0, 3.0], dtype=np.float32))
+    array([0., 0., 1.], dtype=float32)
+    """
+
+
+@_ufunc
+def relu_backward(
+    grad_output,
+    x,
+    /,
+    out=None,
+    *,
+    where=True,
+    casting="same_kind",
+    order="K",
+    dtype=None,
+    subok=True,
+    signature=None,
+):
+    """Gradient through :func:`relu`, element by element: ``+0 if x <= 0 else grad_output``.
+
+    Parameters
+    ----------
+    grad_output : array_like of integers or floats
+        Gradient of the loss with respect to relu's output.
+    x : array_like of integers or floats
+        relu's input or its output: both give the same bits. It must broadcast with `grad_output`.
+    out : ndarray, None, or tuple of one of them, optional
+        Where the result goes, instead of a new array. It may be an input: that works in place.
+    where, casting, order, dtype, subok, signature
+        As for every NumPy ufunc.
+
+    Returns
+    -------
+    grad_x : ndarray or scalar
+        Gradient of the loss with respect to relu's input, of the broadcast shape and of the dtype
+        ``np.result_type(grad_output, x)``.
+
+    Raises
+    ------
+    TypeError
+        If an argument is bool, complex, or no number at all.
+    ValueError
+        If the shapes do not broadcast.
+
+    See Also
+    --------
+    relu_backward_ : The same, overwriting `grad_output`.
+
+    Notes
+    -----
+    The gradient is selected, not multiplied by a mask: where ``x <= 0`` the result is +0.0, even if
+    `grad_output` is NaN or infinite and ``grad_output * (x > 0)`` would be NaN. The gradient at 0
+    is 0; a NaN in `x` lets the gradient pass (as PyTorch's ``threshold_backward`` does).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.relu_backward(np.array([5.0, np.nan, 7.0]), np.array([-1.0, 0.0, 2.0]))
+    array([0., 0., 7.])
+    """
+
+
+@_ufunc
+def leaky_relu(
+    x,
+    /,
+    negative_slope=0.01,
+    out=None,
+    *,
+    where=True,
+    casting="same_kind",
+    order="K",
+    dtype=None,
+    subok=True,
+    signature=None,
+):
+    """Leaky rectified linear unit, element by element: ``x if x > 0 else x * negative_slope``.
+
+    Parameters
+    ----------
+    x : array_like of integers or floats
+        Input of any shape.
+    negative_slope : array_like of integers or floats, default 0.01
+        Slope for ``x <= 0``: one number, or an array that broadcasts with `x`, such as one slope
+        per channel. Any value is legal, negative ones and those above 1 too.
+    out : ndarray, None, or tuple of one of them, optional
+        Where the result goes, instead of a new array. It may be an input: that works in place.
+    where, casting, order, dtype, subok, signature
+        As for every NumPy ufunc.
+
+    Returns
+    -------
+    y : ndarray or scalar
+        Of the broadcast shape. Its dtype is float64 for an integer `x`, otherwise
+        ``np.result_type(x, negative_slope)``: a Python number as slope keeps the dtype of `x`.
+
+    Raises
+    ------
+    TypeError
+        If an argument is bool, complex, or no number at all.
+    ValueError
+        If the shapes do not broadcast.
+
+    See Also
+    --------
+    leaky_relu_ : The same, overwriting `x`.
+    leaky_relu_backward : The gradient.
+
+    Notes
+    -----
+    A slope of 0 is arithmetic: it gives -0.0 for -1 and NaN for -inf. Use :func:`relu` instead.
+    ``.at``, ``.outer`` and a positional `out` need the slope spelled out: ``leaky_relu(x, y)``
+    takes `y` for a slope. The default is that of PyTorch, JAX and ONNX; Keras has 0.3 or 0.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.leaky_relu(np.array([-2.0, 0.0, 3.0]))
+    array([-0.02,  0.  ,  3.  ])
+    >>> fr.leaky_relu(np.array([[-2.0, 4.0], [-2.0, 4.0]]), np.array([[0.5], [0.25]]))
+    array([[-1. ,  4. ],
+           [-0.5,  4. ]])
+    """
+
+
+@_ufunc
+def leaky_relu_derivative(
+    x,
+    /,
+    negative_slope=0.01,
+    out=None,
+    *,
+    where=True,
+    casting="same_kind",
+    order="K",
+    dtype=None,
+    subok=True,
+    signature=None,
+):
+    """Derivative of :func:`leaky_relu`, element by element: ``1 if x > 0 else negative_slope``.
+
+    Parameters
+    ----------
+    x : array_like of integers or floats
+        leaky_relu's input, of any shape.
+    negative_slope : array_like of integers or floats, default 0.01
+        Slope for ``x <= 0``: one number, or an array that broadcasts with `x`.
+    out : ndarray, None, or tuple of one of them, optional
+        Where the result goes, instead of a new array. It may be an input: that works in place.
+    where, casting, order, dtype, subok, signature
+        As for every NumPy ufunc.
+
+    Returns
+    -------
+    dy_dx : ndarray or scalar
+        Of the broadcast shape, and of the dtype that :func:`leaky_relu` gives.
+
+    Raises
+    ------
+    TypeError
+        If an argument is bool, complex, or no number at all.
+    ValueError
+        If the shapes do not broadcast.
+
+    Notes
+    -----
+    At 0 and at NaN it is the slope (PyTorch, TensorFlow and oneDNN; JAX has 1 at 0).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.leaky_relu_derivative(np.array([-2.0, 0.0, 3.0]), negative_slope=0.2)
+    array([0.2, 0.2, 1. ])
+    """
+
+
+@_ufunc
+def leaky_relu_backward(
+    grad_output,
+    x,
+    /,
+    negative_slope=0.01,
+    out=None,
+    *,
+    where=True,
+    casting="same_kind",
+    order="K",
+    dtype=None,
+    subok=True,
+    signature=None,
+):
+    """Gradient through :func:`leaky_relu`: ``grad_output * (1 if x > 0 else negative_slope)``.
+
+    Parameters
+    ----------
+    grad_output : array_like of integers or floats
+        Gradient of the loss with respect to leaky_relu's output.
+    x : array_like of integers or floats
+        leaky_relu's input. It must broadcast with `grad_output`.
+    negative_slope : array_like of integers or floats, default 0.01
+        The slope of the forward pass: one number, or an array that broadcasts with `x`.
+    out : ndarray, None, or tuple of one of them, optional
+        Where the result goes, instead of a new array. It may be an input: that works in place.
+    where, casting, order, dtype, subok, signature
+        As for every NumPy ufunc.
+
+    Returns
+    -------
+    grad_x : ndarray or scalar
+        Gradient of the loss with respect to leaky_relu's input, of the broadcast shape. Its dtype
+        is float64 if `grad_output` and `x` are integers, else ``np.result_type`` of all arguments.
+
+    Raises
+    ------
+    TypeError
+        If an argument is bool, complex, or no number at all.
+    ValueError
+        If the shapes do not broadcast.
+
+    See Also
+    --------
+    leaky_relu_backward_ : The same, overwriting `grad_output`.
+
+    Notes
+    -----
+    The gradient at 0 and at NaN takes the slope (PyTorch, TensorFlow, oneDNN).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.leaky_relu_backward(np.array([1.0, 1.0, 1.0]), np.array([-2.0, 0.0, 3.0]), 0.2)
+    array([0.2, 0.2, 1. ])
+    """
