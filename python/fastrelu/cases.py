@@ -1,0 +1,366 @@
+"""Inputs that matter, in one place for verify, the tests and the benchmarks.
+
+Values come as flat arrays; a layout lays them out in memory. `bits` and `same_nan_bits` see values
+as bytes, for bytes are what is compared. Everything works from the dtype's own bit format, so that
+a dtype of another package (bfloat16, float8) needs no entry here.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from fastrelu.reference import product_dtype
+
+Array = NDArray[Any]
+
+WIDEST_VECTOR = 64
+"""Bytes in the widest vector of any instruction set."""
+MOST_VECTORS_AT_ONCE = 4
+"""Vectors that a kernel's unrolled body handles at once."""
+LARGE = 2 << 20
+"""Bytes that no core's own cache holds twice: results are streamed, threads share the work."""
+FEW_PATTERNS = 2
+"""The most bytes of a dtype whose patterns are all run, always."""
+GUARD = 64
+"""Bytes in front of and behind the values of every layout, so that a stray store is seen."""
+CANARY = 0xA5
+"""What the guards, and all else that a layout leaves free, are filled with."""
+
+_WIDEST_INTEGER = 8
+_EXTENDED_FRACTION = 63
+_EXTENDED_BYTES = 10
+_BIG_END_FIRST = -1 if sys.byteorder == "little" else 1
+
+
+def is_float(dtype: np.dtype[Any]) -> bool:
+    """Say whether it is a float, NumPy's or another package's."""
+    return dtype.kind not in "iu"
+
+
+@dataclass(frozen=True)
+class Format:
+    """A binary float's bit pattern as one integer: sign, exponent, fraction, without gaps."""
+
+    width: int
+    fraction: int
+
+    @property
+    def sign(self) -> int:
+        """The sign bit, which alone is -0.0."""
+        return 1 << (self.width - 1)
+
+    @property
+    def smallest_normal(self) -> int:
+        """The lowest bit of the exponent."""
+        return 1 << self.fraction
+
+    @property
+    def infinity(self) -> int:
+        """All bits of the exponent; what lies above is NaN."""
+        return self.sign - self.smallest_normal
+
+    @property
+    def one(self) -> int:
+        """The pattern of 1.0."""
+        bias = (self.infinity >> self.fraction) >> 1
+        return bias << self.fraction
+
+    @property
+    def quiet(self) -> int:
+        """The bit that tells a quiet NaN from a signalling one."""
+        return 1 << (self.fraction - 1)
+
+
+def format_of(dtype: DTypeLike) -> Format:
+    """Where a float keeps its bits.
+
+    Examples
+    --------
+    >>> from fastrelu import cases
+    >>> cases.format_of("float32")
+    Format(width=32, fraction=23)
+    """
+    dtype = np.dtype(dtype)
+    if _is_extended(dtype):
+        return Format(width=1 + 15 + _EXTENDED_FRACTION, fraction=_EXTENDED_FRACTION)
+    if dtype == np.longdouble:
+        return Format(width=8 * dtype.itemsize, fraction=int(np.finfo(dtype).nmant))
+    one, two = (int(each) for each in bits(np.array([1, 2]).astype(dtype)))
+    return Format(width=8 * dtype.itemsize, fraction=(two - one).bit_length() - 1)
+
+
+def bits(values: Any) -> Array:
+    """Return the bits of each value in C order: an unsigned integer, or bytes (longdouble).
+
+    Bytes that carry no value, as in an 80-bit longdouble, are left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu import cases
+    >>> cases.bits(np.array([1.0, -0.0], np.float32))
+    array([1065353216, 2147483648], dtype=uint32)
+    """
+    flat = np.ravel(values)
+    if flat.itemsize <= _WIDEST_INTEGER:
+        return flat.view(f"u{flat.dtype.itemsize}")
+    used = _EXTENDED_BYTES if _is_extended(flat.dtype) else flat.itemsize
+    return np.ascontiguousarray(flat).view(np.uint8).reshape(flat.size, flat.itemsize)[:, :used]
+
+
+def hexadecimal(value: Any) -> str:
+    """Write the bits of one value, as in ``0x7fc00000``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu import cases
+    >>> cases.hexadecimal(np.float32("nan"))
+    '0x7fc00000'
+    """
+    return "0x" + np.ascontiguousarray(bits(value)).tobytes()[::_BIG_END_FIRST].hex()
+
+
+def same_nan_bits(actual: Array, expected: Array) -> NDArray[np.bool_]:
+    """Say where two NaNs have the same sign and payload; the quiet bit may differ."""
+    quiet = bits(from_patterns([format_of(expected.dtype).quiet], expected.dtype))
+    same = (bits(actual) | quiet) == (bits(expected) | quiet)
+    each: NDArray[np.bool_] = same if same.ndim == 1 else same.all(axis=1)
+    return each
+
+
+def from_patterns(patterns: Iterable[int], dtype: DTypeLike) -> Array:
+    """Make the values that have these bit patterns (`Format`'s for floats)."""
+    dtype = np.dtype(dtype)
+    raw = (_with_integer_bit(each) if _is_extended(dtype) else each for each in patterns)
+    stored = b"".join(each.to_bytes(dtype.itemsize, sys.byteorder) for each in raw)
+    return np.frombuffer(bytearray(stored), np.uint8).view(dtype)
+
+
+def special_values(dtype: DTypeLike) -> Array:
+    """Zeros, ones, denormals, infinities, extremes and NaNs, each with its neighbours.
+
+    An 8-bit dtype gives all its values.
+
+    Examples
+    --------
+    >>> from fastrelu import cases
+    >>> cases.special_values("int8").size, bool((cases.special_values("float32") == 1).any())
+    (256, True)
+    """
+    dtype = np.dtype(dtype)
+    if dtype.itemsize == 1:
+        return every_pattern(dtype)
+    patterns = _special_float(format_of(dtype)) if is_float(dtype) else _special_integer(dtype)
+    return from_patterns(patterns, dtype)
+
+
+def every_pattern(dtype: DTypeLike) -> Array:
+    """Return all values of a dtype of at most `FEW_PATTERNS` bytes."""
+    dtype = np.dtype(dtype)
+    return np.arange(1 << 8 * dtype.itemsize, dtype=f"u{dtype.itemsize}").view(dtype)
+
+
+def every_lane(dtype: DTypeLike) -> Array:
+    """Repeat the special values until each has been in every lane of an unrolled body."""
+    specials = special_values(dtype)
+    odd = np.resize(specials, specials.size | 1)
+    return np.resize(odd, odd.size * values_at_once(dtype))
+
+
+def sample(dtype: DTypeLike, n: int, seed: int = 0) -> Array:
+    """`n` values, half of them random bit patterns and half special values, well mixed.
+
+    Examples
+    --------
+    >>> from fastrelu import cases
+    >>> cases.sample("int16", 1000, seed=1).dtype
+    dtype('int16')
+    """
+    dtype = np.dtype(dtype)
+    random = np.random.default_rng(seed)
+    values = np.frombuffer(bytearray(random.bytes(n * dtype.itemsize)), np.uint8).view(dtype)
+    if _is_extended(dtype):
+        _make_valid_extended(values)
+    special = random.integers(2, size=n, dtype=np.bool_)
+    values[special] = random.choice(special_values(dtype), np.count_nonzero(special))
+    return values
+
+
+def slopes(dtype: DTypeLike) -> tuple[Any, ...]:
+    """Scalar slopes for an `x` of this dtype, those of another dtype among them.
+
+    Examples
+    --------
+    >>> from fastrelu import cases
+    >>> cases.slopes("float32")[:3]
+    (0.01, 0.2, 0.0)
+    """
+    wide = slope_dtype(dtype)
+    limits = np.finfo(wide)
+    kind: Callable[[Any], Any] = wide.type if wide == np.longdouble else float
+    python = (0.01, 0.2, 0.0, -0.0, 1.0, 2, -0.5, math.inf, -math.inf, math.nan)
+    return (
+        *python,
+        kind(limits.smallest_subnormal),
+        kind(limits.max),
+        np.float32(0.25),
+        np.float64(0.2),
+    )
+
+
+def slope_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """Return the widest dtype of slope that does not change the dtype of leaky's result."""
+    dtype = np.dtype(dtype)
+    return product_dtype(dtype) if is_float(dtype) else np.dtype(np.float64)
+
+
+def values_at_once(dtype: DTypeLike) -> int:
+    """How many values the unrolled body of the widest instruction set handles at once."""
+    return MOST_VECTORS_AT_ONCE * WIDEST_VECTOR // np.dtype(dtype).itemsize
+
+
+def lengths(dtype: DTypeLike) -> range:
+    """Every length from nothing to one unrolled body and 3 more.
+
+    Examples
+    --------
+    >>> from fastrelu import cases
+    >>> cases.lengths("float32")
+    range(0, 68)
+    """
+    return range(values_at_once(dtype) + 4)
+
+
+def large_length(dtype: DTypeLike) -> int:
+    """Return a length beyond the caches that ends in a tail."""
+    return LARGE // np.dtype(dtype).itemsize + 3
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A way to lay flat values out in memory, guards around them.
+
+    `rows` of 0 means one dimension, of -1 none: only the first value is used.
+    """
+
+    name: str
+    bytes_off: int = 0
+    """How far the first value lies behind the start of a cache line."""
+    values_off: int = 0
+    """The same, in values."""
+    step: int = 1
+    rows: int = 0
+    order: str = "C"
+    spare: int = 0
+    """Values that lie between two lines in memory."""
+
+    def place(self, values: Array) -> Array:
+        """Make an array in this layout that holds the values."""
+        array = self.empty(values.size, values.dtype)
+        array[...] = self._used(values).reshape(array.shape)
+        return array
+
+    def empty(self, n: int, dtype: np.dtype[Any]) -> Array:
+        """Make an array in this layout for up to `n` values, filled with canaries."""
+        if self.rows < 0:
+            return self._memory(1, dtype).reshape(())
+        if self.rows == 0:
+            return self._memory(n * abs(self.step), dtype)[:: self.step]
+        columns = n // self.rows
+        if self.order == "F":
+            return self._matrix(columns, self.rows, dtype).T
+        return self._matrix(self.rows, columns, dtype)
+
+    def _matrix(self, lines: int, length: int, dtype: np.dtype[Any]) -> Array:
+        stored = length + self.spare
+        return self._memory(lines * stored, dtype).reshape(lines, stored)[:, :length]
+
+    def _used(self, values: Array) -> Array:
+        if self.rows < 0:
+            return values[:1]
+        return values[: values.size - values.size % self.rows] if self.rows else values
+
+    def _memory(self, n: int, dtype: np.dtype[Any]) -> Array:
+        size, shift = n * dtype.itemsize, self.bytes_off + self.values_off * dtype.itemsize
+        buffer = np.full(size + 3 * GUARD + shift, CANARY, np.uint8)
+        start = GUARD + -buffer.ctypes.data % GUARD + shift
+        return buffer[start : start + size].view(dtype)
+
+
+LAYOUTS = {
+    layout.name: layout
+    for layout in (
+        Layout("dense"),
+        Layout("offset", values_off=1),
+        Layout("misaligned", bytes_off=1),
+        Layout("stride 2", step=2),
+        Layout("stride 3", step=3),
+        Layout("reversed", step=-1),
+        Layout("rows", rows=5),
+        Layout("Fortran", rows=5, order="F"),
+        Layout("sliced rows", rows=5, spare=2),
+        Layout("sliced Fortran", rows=5, order="F", spare=2),
+        Layout("0-d", rows=-1),
+    )
+}
+
+
+def alignments(dtype: DTypeLike) -> Iterator[Layout]:
+    """Yield dense layouts that start at every value of a cache line."""
+    for offset in range(WIDEST_VECTOR // np.dtype(dtype).itemsize):
+        yield Layout(f"dense from value {offset} of a cache line", values_off=offset)
+
+
+def guards_intact(array: Array) -> bool:
+    """Say whether the memory around a `Layout`'s array is untouched. Overwrites the array."""
+    memory = array
+    while isinstance(memory.base, np.ndarray):
+        memory = memory.base
+    array[...] = np.full(array.dtype.itemsize, CANARY, np.uint8).view(array.dtype)
+    return bool((memory == CANARY).all())
+
+
+def _special_float(form: Format) -> list[int]:
+    zero, smallest_normal, one, infinity = 0, form.smallest_normal, form.one, form.infinity
+    largest, quiet = infinity - 1, form.quiet
+    numbers = [zero, 1, 2, 3, smallest_normal - 1, smallest_normal, smallest_normal + 1]
+    numbers += [one - 1, one, one + 1, one + smallest_normal, largest - 1, largest, infinity]
+    # Their products with usual slopes are denormal, are rounded from denormal or overflow.
+    numbers += [smallest_normal * power + odd for power in (3, 7, 8) for odd in (0, 1)]
+    numbers += [(one + infinity) // 2, one // 2, one - quiet, one + quiet]
+    nans = [infinity + 1, infinity + quiet - 1, infinity + quiet, infinity + quiet + 1]
+    nans += [infinity + quiet // 2 + 1, form.sign - 1]
+    return [sign | each for sign in (0, form.sign) for each in (*numbers, *nans)]
+
+
+def _special_integer(dtype: np.dtype[Any]) -> list[int]:
+    width = 8 * dtype.itemsize
+    powers = [1 << bit for bit in (0, 1, width // 2, width - 2, width - 1)]
+    near = {power + off for power in powers for off in (-1, 0, 1)}
+    return sorted(near | {(1 << width) - 1 - each for each in near})
+
+
+def _is_extended(dtype: np.dtype[Any]) -> bool:
+    """Say whether it is x87's 80-bit format: explicit integer bit, bytes of padding."""
+    return dtype == np.longdouble and np.finfo(np.longdouble).nmant == _EXTENDED_FRACTION
+
+
+def _with_integer_bit(pattern: int) -> int:
+    """x87's pattern: bit 63 says that the exponent is not 0; any other value is invalid."""
+    exponent, fraction = pattern >> 63, pattern & ((1 << 63) - 1)
+    is_normal = exponent & 0x7FFF != 0
+    return exponent << 64 | is_normal << 63 | fraction
+
+
+def _make_valid_extended(values: Array) -> None:
+    words = values.view(np.uint8).reshape(values.size, values.itemsize)
+    has_exponent = (words[:, 8] != 0) | (words[:, 9] & 0x7F != 0)
+    words[:, 7] = np.where(has_exponent, words[:, 7] | 0x80, words[:, 7] & 0x7F)
