@@ -1,0 +1,178 @@
+"""Every picture of the package, by matplotlib (extra `plot`), without touching its global state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+import fastrelu as fr
+from fastrelu._extras import require
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ._perceptron import Epoch
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+
+class Style(NamedTuple):
+    """How one activation looks in every panel, and where it lies."""
+
+    line: dict[str, Any]
+    markers: dict[str, Any]
+    zorder: float
+
+
+# Where both coincide, which they mostly do, the thin one lies on the broad one and both are seen.
+# Blue and orange are told apart by every common kind of colour vision, and in grey.
+STYLES = {
+    "relu": Style(
+        line={"color": "#0072B2", "linewidth": 1.7},
+        markers={"marker": "o", "markersize": 4.5},
+        zorder=4,
+    ),
+    "leaky relu": Style(
+        line={"color": "#F3BC55", "linewidth": 5},
+        markers={
+            "marker": "D",
+            "markersize": 8,
+            "markerfacecolor": "white",
+            "markeredgecolor": "#E69F00",
+            "markeredgewidth": 1.5,
+        },
+        zorder=2,
+    ),
+}
+DRAWN_SLOPE = 0.1  # the default, 0.01, would lie on the axis
+INK = "#333333"
+AXIS = "#9A9A9A"
+FAINT = "#E3E3E3"
+
+# Both functions and their derivatives are straight on each piece; the derivatives jump between.
+PIECES = (np.array([-10.0, 0.0]), np.array([np.nextafter(0.0, 1.0), 10.0]))
+SERIES = np.arange(-10.0, 11.0)
+
+
+def draw(histories: Mapping[str, Sequence[Epoch]], path: str) -> None:
+    """Draw the functions with their derivatives, and below them how networks trained with them.
+
+    Parameters
+    ----------
+    histories : mapping of str to sequence of Epoch
+        What the networks with ``"relu"`` and with ``"leaky relu"`` reached after each epoch.
+    path : str
+        The PNG file to write.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is missing.
+    """
+    figure: Figure = require("matplotlib.figure", "plot").Figure(
+        figsize=(13, 8.6),
+        layout=require("matplotlib.layout_engine", "plot").ConstrainedLayoutEngine(
+            w_pad=0.12, h_pad=0.12
+        ),
+    )
+    require("matplotlib.backends.backend_agg", "plot").FigureCanvasAgg(figure)
+    # Six columns: two panels of three above, three panels of two below.
+    panels = figure.subplot_mosaic("vvvddd;llaauu", height_ratios=[1.15, 1])
+    _draw_functions(panels["v"], panels["d"])
+    _draw_training(panels["l"], panels["a"], panels["u"], histories)
+    figure.savefig(path, dpi=150)
+
+
+def _draw_functions(values: Axes, derivatives: Axes) -> None:
+    _prepare(values, "The functions on the series -10 to 10", "x")
+    _prepare(derivatives, "Their derivatives: the left-hand value holds at x = 0", "x")
+    _draw_function(values, "relu", "relu", fr.relu)
+    _draw_function(derivatives, "relu", "relu", fr.relu_derivative)
+    leaky = f"leaky relu, drawn with slope {DRAWN_SLOPE}"
+    _draw_function(values, "leaky relu", leaky, lambda x: fr.leaky_relu(x, DRAWN_SLOPE))
+    _draw_function(
+        derivatives, "leaky relu", leaky, lambda x: fr.leaky_relu_derivative(x, DRAWN_SLOPE)
+    )
+    # An open end: the right-hand value is not the one at 0.
+    derivatives.scatter(0, 1, s=60, facecolor="white", edgecolor=INK, zorder=9)
+    derivatives.set_yticks([0, DRAWN_SLOPE, 0.5, 1])
+    derivatives.yaxis.set_major_formatter("{x:g}")
+    for axes in (values, derivatives):
+        axes.set_xticks(np.arange(-10, 11, 5))
+        axes.axvline(0, color=AXIS, linewidth=0.9, zorder=1)
+    _legend(values, loc="upper left")
+    _legend(derivatives, loc="center left")
+
+
+def _draw_function(axes: Axes, name: str, label: str, function: Callable[[Array], Array]) -> None:
+    line, markers, zorder = STYLES[name]
+    for piece in PIECES:
+        axes.plot(piece, function(piece), zorder=zorder, **line)
+    axes.plot(SERIES, function(SERIES), zorder=zorder + 1, **line | markers | {"linestyle": ""})
+    axes.plot([], [], label=label, **line | markers)
+
+
+def _draw_training(
+    loss: Axes, accuracy: Axes, dead: Axes, histories: Mapping[str, Sequence[Epoch]]
+) -> None:
+    _prepare(loss, "Training loss", "epoch")
+    _prepare(accuracy, "Accuracy on held-out digits", "epoch")
+    _prepare(dead, "Dead units: active on no image", "epoch")
+    for name, history in histories.items():
+        _draw_curve(loss, name, name, [epoch.loss for epoch in history])
+        share = f"{name}, {history[-1].accuracy:.1%} at the end"
+        _draw_curve(accuracy, name, share, [100 * epoch.accuracy for epoch in history])
+        for number in range(len(history[0].dead)):
+            label = name if number == 0 else "_"
+            _draw_curve(dead, name, label, [100 * epoch.dead[number] for epoch in history])
+    _name_layers(dead, list(histories.values()))
+    loss.set_yscale("log")
+    # Room for the legends.
+    low, high = accuracy.get_ylim()
+    accuracy.set_ylim(low - 0.2 * (high - low), high)
+    dead.set_ylim(0, 1.35 * dead.get_ylim()[1])
+    for axes in (accuracy, dead):
+        axes.yaxis.set_major_formatter("{x:g}%")
+    for axes in (loss, accuracy, dead):
+        axes.locator_params(axis="x", integer=True)
+    _legend(loss, loc="upper right")
+    _legend(accuracy, loc="lower right")
+    _legend(dead, loc="upper right", ncols=2)
+
+
+def _draw_curve(axes: Axes, name: str, label: str, numbers: Sequence[float]) -> None:
+    line, markers, zorder = STYLES[name]
+    visible = line if len(numbers) > 1 else line | markers
+    axes.plot(range(1, len(numbers) + 1), numbers, label=label, zorder=zorder, **visible)
+
+
+def _name_layers(dead: Axes, histories: Sequence[Sequence[Epoch]]) -> None:
+    """Write each hidden layer's name behind the ends of its curves."""
+    shares = np.mean([history[-1].dead for history in histories], axis=0)
+    for number, share in enumerate(shares, start=1):
+        dead.annotate(
+            f"layer {number}",
+            (len(histories[0]), 100 * share),
+            xytext=(9, 0),
+            textcoords="offset points",
+            va="center",
+            color=INK,
+            fontsize=9.5,
+        )
+
+
+def _prepare(axes: Axes, title: str, xlabel: str) -> None:
+    axes.set_title(title, loc="left", color=INK, fontsize=12, fontweight="bold", pad=10)
+    axes.set_xlabel(xlabel, color=INK)
+    axes.grid(color=FAINT, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(color=FAINT, labelcolor=INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(AXIS)
+
+
+def _legend(axes: Axes, **place: Any) -> None:
+    axes.legend(**place, frameon=False, labelcolor=INK, fontsize=9.5)
