@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "float_status.h"
+#include "user_dtypes.h"
 
 namespace fastrelu {
 namespace {
@@ -104,15 +105,15 @@ bool add_output(PyObject* object, Operands& operands, int arrays, int position) 
   return true;
 }
 
-// The scalars whose conversion to the arrays' dtype is as NEP 50 wants and needs no warning.
-bool read_slope(PyObject* object, int type_num, double& slope) {
+// The scalars that, as a slope, keep the arrays' dtype.
+bool read_slope(PyObject* object, DType slope_dtype, double& slope) {
   if (!object) {
     slope = default_slope;
   } else if (PyFloat_CheckExact(object)) {
     slope = PyFloat_AS_DOUBLE(object);
   } else if (PyArray_IsScalar(object, Float)) {
     slope = PyArrayScalar_VAL(object, Float);
-  } else if (PyArray_IsScalar(object, Double) && type_num == NPY_DOUBLE) {
+  } else if (PyArray_IsScalar(object, Double) && slope_dtype == DType::float64) {
     slope = PyArrayScalar_VAL(object, Double);
   } else if (PyLong_CheckExact(object)) {
     slope = PyLong_AsDouble(object);
@@ -126,37 +127,37 @@ bool read_slope(PyObject* object, int type_num, double& slope) {
   return true;
 }
 
-// A slope in the dtype of the arrays.
+// A slope as the loop takes it.
 union Slope {
   float float32;
   double float64;
 };
 
 // False if NumPy's conversion would have something to say.
-bool convert_slope(double value, int type_num, Slope& slope) {
-  if (type_num == NPY_DOUBLE) {
+bool convert_slope(double value, DType slope_dtype, Slope& slope) {
+  if (npy_isnan(value)) return false;
+  if (slope_dtype == DType::float64) {
     slope.float64 = value;
     return true;
   }
-  if (type_num != NPY_FLOAT) return false;
   slope.float32 = static_cast<float>(value);
-  const bool overflowed = npy_isinf(slope.float32) && !npy_isinf(value);
-  return !overflowed && !npy_isnan(value);
+  return npy_isinf(value) || !npy_isinf(slope.float32);
 }
 
-void run(Loop* loop, char** data, const npy_intp* steps, npy_intp count, npy_intp bytes) {
-  if (bytes < release_gil_from) return loop(data, &count, steps, nullptr);
+void run(const ActiveLoop& active, char** data, const npy_intp* steps, npy_intp count, npy_intp bytes) {
+  if (bytes < release_gil_from) return active.loop(data, &count, steps, active.data);
   PyThreadState* const thread = PyEval_SaveThread();
-  loop(data, &count, steps, nullptr);
+  active.loop(data, &count, steps, active.data);
   PyEval_RestoreThread(thread);
 }
 
 // As run, for loops that can raise floating-point exceptions. Returns 0, or -1 with an exception set.
-int run_reporting(const char* name, Loop* loop, char** data, const npy_intp* steps, npy_intp count, npy_intp bytes) {
+int run_reporting(const char* name, const ActiveLoop& active, char** data, const npy_intp* steps, npy_intp count,
+                  npy_intp bytes) {
   int raised;
   {
     const FloatStatus status;
-    run(loop, data, steps, count, bytes);
+    run(active, data, steps, count, bytes);
     raised = status.raised();
   }
   return raised ? PyUFunc_GiveFloatingpointErrors(name, raised) : 0;
@@ -168,22 +169,31 @@ PyObject* new_result(const Operands& operands) {
                               PyArray_DIMS(operands.model), nullptr, nullptr, fortran, nullptr);
 }
 
+// Leaky functions take integers to float64, and long double raises x87's flags: both are NumPy's business.
+bool has_short_way(const UfuncSpec& spec, DType dtype) {
+  if (!spec.has_slope) return true;
+  const DType slope = slope_dtype(dtype);
+  return slope == DType::float32 || dtype == DType::float64;
+}
+
 // Whether the short way applies. If it does, operands and slope are complete but for a fresh result.
-template <int index> Loop* prepare(const Arguments& call, Operands& operands, Slope& slope) {
+template <int index> const ActiveLoop* prepare(const Arguments& call, Operands& operands, Slope& slope) {
   constexpr UfuncSpec spec = ufunc_specs[index];
   if (!start_operands(call.arrays[0], operands)) return nullptr;
   if (spec.arrays == 2 && !add_operand(call.arrays[1], operands, 1)) return nullptr;
   if (call.out && !add_output(call.out, operands, spec.arrays, spec.nin())) return nullptr;
+  const ActiveLoop* const active = find_loop(index, operands.type_num);
+  if (!active || !has_short_way(spec, active->dtype)) return nullptr;
   if (spec.has_slope) {
     double value;
-    if (!read_slope(call.slope, operands.type_num, value)) return nullptr;
-    if (!convert_slope(value, operands.type_num, slope)) return nullptr;
+    const DType dtype = slope_dtype(active->dtype);
+    if (!read_slope(call.slope, dtype, value) || !convert_slope(value, dtype, slope)) return nullptr;
     operands.data[spec.arrays] = reinterpret_cast<char*>(&slope);
   }
-  return active_loop(index, operands.type_num);
+  return active;
 }
 
-template <int index> PyObject* compute(Loop* loop, const Arguments& call, Operands& operands) {
+template <int index> PyObject* compute(const ActiveLoop& active, const Arguments& call, Operands& operands) {
   constexpr UfuncSpec spec = ufunc_specs[index];
   PyObject* const result = call.out ? Py_NewRef(call.out) : new_result(operands);
   if (!result) return nullptr;
@@ -193,10 +203,10 @@ template <int index> PyObject* compute(Loop* loop, const Arguments& call, Operan
   const npy_intp step = PyArray_ITEMSIZE(array), count = PyArray_SIZE(array);
   npy_intp steps[4] = {step, step, step, step};
   if constexpr (!spec.has_slope) {
-    run(loop, operands.data, steps, count, step * count);
+    run(active, operands.data, steps, count, step * count);
   } else {
     steps[spec.arrays] = 0;
-    if (run_reporting(spec.name, loop, operands.data, steps, count, step * count) < 0) {
+    if (run_reporting(spec.name, active, operands.data, steps, count, step * count) < 0) {
       Py_DECREF(result);
       return nullptr;
     }
@@ -233,7 +243,8 @@ PyObject* call_with_slope(int index, PyObject* ufunc, PyObject* const* args, Py_
     return PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument 'negative_slope'", spec.name);
   }
   if (by_keyword && nargs < spec.arrays) {
-    return PyErr_Format(PyExc_TypeError, "%s() takes at least %d positional argument%s before negative_slope but %zd %s given",
+    return PyErr_Format(PyExc_TypeError,
+                        "%s() takes at least %d positional argument%s before negative_slope but %zd %s given",
                         spec.name, spec.arrays, spec.arrays == 1 ? "" : "s", nargs, nargs == 1 ? "was" : "were");
   }
   if (nargs != spec.arrays || nargs + keywords >= max_arguments) {
@@ -260,8 +271,10 @@ template <int index> PyObject* call(PyObject* ufunc, PyObject* const* args, std:
   if (read_arguments<index>(args, nargs, kwnames, arguments)) {
     Operands operands;
     Slope slope;
-    if (Loop* const loop = prepare<index>(arguments, operands, slope)) return compute<index>(loop, arguments, operands);
+    const ActiveLoop* const active = prepare<index>(arguments, operands, slope);
+    if (active) return compute<index>(*active, arguments, operands);
   }
+  if (ensure_loops_for_keywords(args + nargs, kwnames) < 0) return nullptr;
   if constexpr (ufunc_specs[index].has_slope) return call_with_slope(index, ufunc, args, nargs, kwnames);
   return numpy_call[index](ufunc, args, nargsf, kwnames);
 }

@@ -25,7 +25,8 @@ class FloatStatus {
 
   int raised() const {
     const unsigned flags = _mm_getcsr();
-    return (flags & _MM_EXCEPT_DIV_ZERO ? NPY_FPE_DIVIDEBYZERO : 0) | (flags & _MM_EXCEPT_OVERFLOW ? NPY_FPE_OVERFLOW : 0) |
+    return (flags & _MM_EXCEPT_DIV_ZERO ? NPY_FPE_DIVIDEBYZERO : 0) |
+           (flags & _MM_EXCEPT_OVERFLOW ? NPY_FPE_OVERFLOW : 0) |
            (flags & _MM_EXCEPT_UNDERFLOW ? NPY_FPE_UNDERFLOW : 0) | (flags & _MM_EXCEPT_INVALID ? NPY_FPE_INVALID : 0);
   }
 

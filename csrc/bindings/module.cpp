@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../kernels/dispatch.h"
+#include "docs.h"
 #include "fastcall.h"
 #include "ufuncs.h"
 
@@ -81,8 +82,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.attr("ufuncs") = ufuncs;
   m.attr("compiler") = compiler;
 
-  m.def("isa", [] { return active_isa().name; });
-  m.def("available_isas", [] { return names_of(available_isas()); });
+  m.def("isa", [] { return active_isa().name; }, docs::isa);
+  m.def("available_isas", [] { return names_of(available_isas()); }, docs::available_isas);
   m.def("compiled_isas", [] { return names_of(compiled_isas()); });
   m.def("use_isa", switch_isa, py::arg("name"));
 }

@@ -2,7 +2,9 @@
 #include "ufuncs.h"
 
 #include <array>
+#include <atomic>
 #include <type_traits>
+#include <utility>
 
 #include "promotion.h"
 
@@ -25,7 +27,6 @@ constexpr DType integer(std::size_t size, bool is_signed) {
   }
 }
 
-// In NumPy's order: its search for a loop takes the first that fits.
 constexpr NumpyType numpy_types[] = {
     {NPY_BYTE, DType::int8},
     {NPY_UBYTE, DType::uint8},
@@ -37,63 +38,141 @@ constexpr NumpyType numpy_types[] = {
     {NPY_ULONG, integer(sizeof(long), false)},
     {NPY_LONGLONG, DType::int64},
     {NPY_ULONGLONG, DType::uint64},
+    {NPY_HALF, DType::float16},
     {NPY_FLOAT, DType::float32},
     {NPY_DOUBLE, DType::float64},
     {NPY_LONGDOUBLE, DType::longdouble},
 };
-constexpr int max_types = sizeof numpy_types / sizeof *numpy_types;
+constexpr int builtin_count = sizeof numpy_types / sizeof *numpy_types;
+constexpr int max_user_types = 32;
 constexpr int max_operands = 4;
 
 // NumPy keeps pointers into these arrays for as long as the ufunc lives.
-struct Registered {
-  int count = 0;
-  DType dtypes[max_types];
-  PyUFuncGenericFunction loops[max_types];
-  void* data[max_types] = {};
-  char types[max_types * max_operands];
+struct NumpyTables {
+  PyUFuncGenericFunction loops[builtin_count];
+  void* data[builtin_count];
+  char types[builtin_count * max_operands];
 };
 
-std::array<Registered, ufunc_count> registered;
+struct UserType {
+  int type_num;
+  ActiveLoop active;
+};
+
+struct Ufunc {
+  PyObject* object;
+  NumpyTables numpy;
+  ActiveLoop builtin[NPY_NTYPES_LEGACY];  // by type number
+  UserType user[max_user_types];
+};
+
+std::array<Ufunc, ufunc_count> ufuncs{};
+std::atomic<int> user_type_count{0};
 const Isa* active = nullptr;
 
-void list_types(const UfuncSpec& spec, Registered& r) {
-  char* types = r.types;
-  for (const NumpyType& type : numpy_types) {
-    Loop* const loop = active->loop(spec.op, type.dtype);
-    if (!loop) continue;
-    r.dtypes[r.count] = type.dtype;
-    r.loops[r.count] = loop;
-    ++r.count;
-    for (int operand = 0; operand <= spec.nin(); ++operand) *types++ = type.type_num;
+// The type of the slope, and of a leaky function's result if the arrays hold integers.
+char slope_type(NumpyType arrays) {
+  switch (slope_dtype(arrays.dtype)) {
+    case DType::float32: return NPY_FLOAT;
+    case DType::float64: return NPY_DOUBLE;
+    default: return NPY_LONGDOUBLE;
   }
+}
+
+char* list_operands(const UfuncSpec& spec, NumpyType type, char* types) {
+  for (int i = 0; i < spec.arrays; ++i) *types++ = type.type_num;
+  if (spec.has_slope) *types++ = slope_type(type);
+  *types++ = spec.has_slope && PyTypeNum_ISINTEGER(type.type_num) ? char(NPY_DOUBLE) : type.type_num;
+  return types;
+}
+
+void list_types(const UfuncSpec& spec, Ufunc& ufunc) {
+  char* types = ufunc.numpy.types;
+  for (int i = 0; i < builtin_count; ++i) {
+    const NumpyType type = numpy_types[i];
+    Loop* const loop = active->loop(spec.op, type.dtype);
+    types = list_operands(spec, type, types);
+    ufunc.numpy.loops[i] = loop;
+    ufunc.builtin[static_cast<int>(type.type_num)] = {loop, nullptr, type.dtype};
+  }
+}
+
+template <int index> int run_user_loop(PyArrayMethod_Context* context, char* const* data, const npy_intp* dimensions,
+                                       const npy_intp* steps, NpyAuxData*) {
+  const ActiveLoop& active = *find_loop(index, context->descriptors[0]->type_num);
+  active.loop(const_cast<char**>(data), dimensions, steps, active.data);
+  return 0;
+}
+
+template <std::size_t... index> PyArrayMethod_StridedLoop* user_loop(int wanted, std::index_sequence<index...>) {
+  constexpr PyArrayMethod_StridedLoop* loops[] = {run_user_loop<index>...};
+  return loops[wanted];
+}
+
+int register_user_loop(int index, PyArray_DTypeMeta* user_dtype) {
+  const UfuncSpec& spec = ufunc_specs[index];
+  PyArray_DTypeMeta* dtypes[max_operands];
+  for (int i = 0; i <= spec.nin(); ++i) dtypes[i] = user_dtype;
+  if (spec.has_slope) dtypes[spec.arrays] = &PyArray_FloatDType;
+
+  auto* const loop = user_loop(index, std::make_index_sequence<ufunc_count>());
+  PyType_Slot slots[] = {{NPY_METH_strided_loop, reinterpret_cast<void*>(loop)}, {0, nullptr}};
+  const auto flags = static_cast<NPY_ARRAYMETHOD_FLAGS>(spec.has_slope ? 0 : NPY_METH_NO_FLOATINGPOINT_ERRORS);
+  PyArrayMethod_Spec method{spec.name, spec.nin(), 1, NPY_NO_CASTING, flags, dtypes, slots};
+  return PyUFunc_AddLoopFromSpec(ufuncs[static_cast<std::size_t>(index)].object, &method);
 }
 
 }  // namespace
 
 PyObject* make_ufunc(int index) {
   const UfuncSpec& spec = ufunc_specs[index];
-  Registered& r = registered[index];
-  list_types(spec, r);
-  PyObject* ufunc = PyUFunc_FromFuncAndData(r.loops, r.data, r.types, r.count, spec.nin(), 1, PyUFunc_None,
-                                                  spec.name, nullptr, 0);
-  if (ufunc && add_promoter(ufunc, spec) < 0) Py_CLEAR(ufunc);
-  return ufunc;
+  Ufunc& ufunc = ufuncs[static_cast<std::size_t>(index)];
+  list_types(spec, ufunc);
+  NumpyTables& tables = ufunc.numpy;
+  ufunc.object = PyUFunc_FromFuncAndData(tables.loops, tables.data, tables.types, builtin_count, spec.nin(), 1,
+                                         PyUFunc_None, spec.name, nullptr, 0);
+  if (ufunc.object && add_promoter(ufunc.object, spec) < 0) Py_CLEAR(ufunc.object);
+  return Py_XNewRef(ufunc.object);
 }
 
-Loop* active_loop(int index, int type_num) {
-  const Registered& r = registered[index];
-  const int operands = ufunc_specs[index].nin() + 1;
-  for (int i = 0; i < r.count; ++i) {
-    if (r.types[i * operands] == type_num) return r.loops[i];
+const ActiveLoop* find_loop(int index, int type_num) {
+  const Ufunc& ufunc = ufuncs[static_cast<std::size_t>(index)];
+  if (type_num < NPY_NTYPES_LEGACY) return ufunc.builtin[type_num].loop ? &ufunc.builtin[type_num] : nullptr;
+  const int count = user_type_count.load(std::memory_order_acquire);
+  for (int i = 0; i < count; ++i) {
+    if (ufunc.user[i].type_num == type_num) return &ufunc.user[i].active;
   }
   return nullptr;
+}
+
+int add_loops(PyArray_DTypeMeta* user_dtype, DType dtype, void* data) {
+  const int position = user_type_count.load();
+  if (position == max_user_types) {
+    PyErr_SetString(PyExc_RuntimeError, "fastrelu: too many dtypes");
+    return -1;
+  }
+  for (int index = 0; index < ufunc_count; ++index) {
+    Loop* const loop = active->loop(ufunc_specs[index].op, dtype);
+    ufuncs[static_cast<std::size_t>(index)].user[position] = {user_dtype->type_num, {loop, data, dtype}};
+    if (register_user_loop(index, user_dtype) < 0) return -1;
+  }
+  user_type_count.store(position + 1, std::memory_order_release);
+  return 0;
 }
 
 void use_isa(const Isa& isa) {
   active = &isa;
   for (int index = 0; index < ufunc_count; ++index) {
-    Registered& r = registered[index];
-    for (int i = 0; i < r.count; ++i) r.loops[i] = isa.loop(ufunc_specs[index].op, r.dtypes[i]);
+    const Op op = ufunc_specs[index].op;
+    Ufunc& ufunc = ufuncs[static_cast<std::size_t>(index)];
+    for (int i = 0; i < builtin_count; ++i) {
+      ufunc.numpy.loops[i] = isa.loop(op, numpy_types[i].dtype);
+      ufunc.builtin[static_cast<int>(numpy_types[i].type_num)].loop = ufunc.numpy.loops[i];
+    }
+    for (int i = 0; i < user_type_count; ++i) {
+      ActiveLoop& active_loop = ufunc.user[i].active;
+      active_loop.loop = isa.loop(op, active_loop.dtype);
+    }
   }
 }
 

@@ -32,8 +32,19 @@ inline constexpr double default_slope = 0.01;
 // Creates the ufunc of ufunc_specs[index]. New reference, or null with an exception set.
 PyObject* make_ufunc(int index);
 
-// The loop that a ufunc runs now for arrays of a NumPy type; null if it has none.
-Loop* active_loop(int index, int type_num);
+// What a ufunc runs for arrays of one NumPy type.
+struct ActiveLoop {
+  Loop* loop;
+  void* data;
+  DType dtype;
+};
+
+// Null if there is no loop for arrays of that type.
+const ActiveLoop* find_loop(int index, int type_num);
+
+// Gives every ufunc its loops for a dtype that another package has registered with NumPy. data is kept.
+// Returns 0, or -1 with an exception set.
+int add_loops(PyArray_DTypeMeta* user_dtype, DType dtype, void* data);
 
 // Makes every ufunc run this instruction set. Not for use while other threads compute.
 void use_isa(const Isa& isa);

@@ -16,11 +16,21 @@
 
 namespace fastrelu {
 
-namespace scalar { extern const Isa isa; }
-namespace sse2 { extern const Isa isa; }
-namespace avx2 { extern const Isa isa; }
-namespace avx512 { extern const Isa isa; }
-namespace neon { extern const Isa isa; }
+namespace scalar {
+extern const Isa isa;
+}
+namespace sse2 {
+extern const Isa isa;
+}
+namespace avx2 {
+extern const Isa isa;
+}
+namespace avx512 {
+extern const Isa isa;
+}
+namespace neon {
+extern const Isa isa;
+}
 
 namespace {
 

@@ -9,15 +9,34 @@
 namespace fastrelu {
 
 // args: inputs (arrays first, then the slope), then the output. dimensions[0]: number of elements. steps: bytes from
-// one element to the next, per operand. Every pointer is aligned to its element. The output may be an input (exactly),
+// one element to the next, per operand. data: a Float8 for loops over floats of one byte. Every pointer is aligned to its element. The output may be an input (exactly),
 // or lie behind it in memory, since NumPy leaves such overlap to the loop: walk forward, load before you store.
 using Loop = void(char** args, const std::ptrdiff_t* dimensions, const std::ptrdiff_t* steps, void* data);
 
 enum class Op { relu, relu_derivative, relu_backward, leaky_relu, leaky_relu_derivative, leaky_relu_backward };
 inline constexpr int op_count = 6;
 
-enum class DType { int8, uint8, int16, uint16, int32, uint32, int64, uint64, float32, float64, longdouble };
-inline constexpr int dtype_count = 11;
+// float8 stands for every dtype of one byte that a Float8 (float8.h) describes; its loops take one as their data.
+// clang-format off
+enum class DType {
+  int8, uint8, int16, uint16, int32, uint32, int64, uint64,
+  float8, float16, bfloat16, float32, float64, longdouble,
+};
+// clang-format on
+inline constexpr int dtype_count = 14;
+
+// The type of the slope, and of a leaky function's result: x's own, but for these.
+constexpr DType slope_dtype(DType x) {
+  switch (x) {
+    case DType::float16:
+    case DType::bfloat16:
+    case DType::float8: return DType::float32;
+    case DType::float32:
+    case DType::float64:
+    case DType::longdouble: return x;
+    default: return DType::float64;
+  }
+}
 
 // What one instruction set provides. A null entry means that the function has no loop for that dtype.
 struct Isa {

@@ -18,59 +18,84 @@ namespace fastrelu::FASTRELU_ISA {
 
 using std::ptrdiff_t;
 
-// How many elements one step of the loop takes, and how it reads and writes them.
+// What the arrays hold is not always what a function computes with: leaky functions take 16-bit floats to float and
+// integers to double. Their slope is of the latter type; their result is as the array was, but for integers.
+template <class Op, class T> using Computed =
+    std::conditional_t<!Op::has_slope || std::is_floating_point_v<T>, T, std::conditional_t<is_half<T>, float, double>>;
+template <class Op, class T> using Result = std::conditional_t<std::is_integral_v<T>, Computed<Op, T>, T>;
 
-template <class T> struct One {
-  static T splat(T x) { return x; }
-  T load(const T* p) const { return *p; }
-  void store(T* p, T value) const { *p = value; }
+// How many elements one step of the loop takes, and how it reads and writes them. C is the type to compute with.
+
+template <class C> struct One {
+  static C splat(C x) { return x; }
+  template <class T> C load(const T* p) const { return static_cast<C>(*p); }
+  template <class T> T look(const T* p) const { return *p; }
+  template <class T> void store(T* p, C value) const { *p = static_cast<T>(value); }
 };
 
-template <class T> struct Whole {
-  static Vec<T> splat(T x) { return Vec<T>(x); }
-  Vec<T> load(const T* p) const { return Vec<T>::load(p); }
-  void store(T* p, Vec<T> value) const { value.store(p); }
+template <class C> struct Whole {
+  static Vec<C> splat(C x) { return Vec<C>(x); }
+  Vec<C> load(const C* p) const { return Vec<C>::load(p); }
+  Vec<C> look(const C* p) const { return load(p); }
+  void store(C* p, Vec<C> value) const { value.store(p); }
+  template <class T> auto load(const T* p) const { return load_widened(p); }
+  template <class T> auto look(const T* p) const { return look_widened(p); }
+  template <class T> void store(T* p, Vec<C> value) const { store_narrowed(p, value); }
 };
 
 // The first n < width elements. The lanes beyond them compute with 1, which overflows and invalidates nothing.
-template <class T> struct Part {
+template <class C> struct Part {
   ptrdiff_t n;
-  static Vec<T> splat(T x) { return Vec<T>(x); }
-  Vec<T> load(const T* p) const { return Vec<T>::load_partial(p, n); }
-  void store(T* p, Vec<T> value) const { value.store_partial(p, n); }
+  static Vec<C> splat(C x) { return Vec<C>(x); }
+  Vec<C> load(const C* p) const { return Vec<C>::load_partial(p, n); }
+  Vec<C> look(const C* p) const { return load(p); }
+  void store(C* p, Vec<C> value) const { value.store_partial(p, n); }
+  template <class T> auto load(const T* p) const { return load_widened(p, n); }
+  template <class T> auto look(const T* p) const { return look_widened(p, n); }
+  template <class T> void store(T* p, Vec<C> value) const { store_narrowed(p, value, n); }
 };
 
-template <class V, class = void> constexpr bool has_partial = false;
-template <class V> constexpr bool has_partial<V, std::enable_if_t<V::has_partial>> = true;
+#ifdef __GNUC__
+constexpr bool widens_integers = true;  // simd/integers.h
+#else
+constexpr bool widens_integers = false;
+#endif
+
+template <class C, class T> constexpr bool has_vectors = Vec<C>::width > 1 &&
+                                                         (std::is_same_v<C, T> || is_half<T> || widens_integers);
+template <class C, class T> constexpr bool has_parts = has_partial<Vec<C>> && (std::is_same_v<C, T> || is_half<T>);
 
 // One slope for all elements is held by value: out may alias whatever it was read from.
-template <class T> struct SharedSlope {
-  T value;
+template <class C> struct SharedSlope {
+  C value;
   template <class Step> auto at(Step, ptrdiff_t) const { return Step::splat(value); }
 };
 
-template <class T> struct SlopeArray {
-  const T* data;
+template <class C> struct SlopeArray {
+  const C* data;
   template <class Step> auto at(Step step, ptrdiff_t i) const { return step.load(data + i); }
 };
 
-// A call whose arrays are dense. Slope is SharedSlope<T>, SlopeArray<T> or, for functions without a slope, nothing.
+// A call whose arrays are dense. Slope is a SharedSlope, a SlopeArray or, for functions without a slope, nothing.
 template <class Op, class T, class... Slope> struct DenseCall {
-  static constexpr ptrdiff_t width = Vec<T>::width;
+  using C = Computed<Op, T>;
+  static constexpr ptrdiff_t width = has_vectors<C, T> ? Vec<C>::width : 1;
   static constexpr ptrdiff_t block = 4 * width;
   // Aligning the stores costs one short step and pays from about this many elements on.
   static constexpr ptrdiff_t aligned_from = 2 * block;
 
   const T* first;
   const T* last;  // the same as first for functions of one array
-  T* out;
+  Result<Op, T>* out;
   ptrdiff_t n;
 
   template <class Step> auto result(Step step, ptrdiff_t i, Slope... slope) const {
-    if constexpr (Op::arrays == 1) {
-      return Op::apply(step.load(first + i), slope.at(step, i)...);
+    if constexpr (Op::arrays == 2) {
+      return Op::apply(step.load(first + i), step.look(last + i), slope.at(step, i)...);
+    } else if constexpr (Op::only_looks_at_x) {
+      return Op::apply(step.look(first + i), slope.at(step, i)...);
     } else {
-      return Op::apply(step.load(first + i), step.load(last + i), slope.at(step, i)...);
+      return Op::apply(step.load(first + i), slope.at(step, i)...);
     }
   }
 
@@ -79,11 +104,11 @@ template <class Op, class T, class... Slope> struct DenseCall {
   }
 
   void run_block(ptrdiff_t i, Slope... slope) const {
-    const Whole<T> step;
-    const Vec<T> r0 = result(step, i, slope...);
-    const Vec<T> r1 = result(step, i + width, slope...);
-    const Vec<T> r2 = result(step, i + 2 * width, slope...);
-    const Vec<T> r3 = result(step, i + 3 * width, slope...);
+    const Whole<C> step;
+    const Vec<C> r0 = result(step, i, slope...);
+    const Vec<C> r1 = result(step, i + width, slope...);
+    const Vec<C> r2 = result(step, i + 2 * width, slope...);
+    const Vec<C> r3 = result(step, i + 3 * width, slope...);
     step.store(out + i, r0);
     step.store(out + i + width, r1);
     step.store(out + i + 2 * width, r2);
@@ -92,16 +117,16 @@ template <class Op, class T, class... Slope> struct DenseCall {
 
   // Fewer elements than a vector holds: from begin to end.
   void run_rest(ptrdiff_t begin, ptrdiff_t end, Slope... slope) const {
-    if constexpr (has_partial<Vec<T>>) {
-      if (begin < end) run(Part<T>{end - begin}, begin, slope...);
+    if constexpr (has_parts<C, T>) {
+      if (begin < end) run(Part<C>{end - begin}, begin, slope...);
     } else {
-      for (; begin < end; ++begin) run(One<T>(), begin, slope...);
+      for (; begin < end; ++begin) run(One<C>(), begin, slope...);
     }
   }
 
   ptrdiff_t elements_before_alignment() const {
-    constexpr std::uintptr_t bytes = width * sizeof(T);
-    return static_cast<ptrdiff_t>((bytes - reinterpret_cast<std::uintptr_t>(out) % bytes) % bytes / sizeof(T));
+    constexpr std::uintptr_t bytes = width * sizeof *out;
+    return static_cast<ptrdiff_t>((bytes - reinterpret_cast<std::uintptr_t>(out) % bytes) % bytes / sizeof *out);
   }
 
   void run_all(Slope... slope) const {
@@ -111,7 +136,7 @@ template <class Op, class T, class... Slope> struct DenseCall {
       run_rest(0, i, slope...);
     }
     for (; i + block <= n; i += block) run_block(i, slope...);
-    for (; i + width <= n; i += width) run(Whole<T>(), i, slope...);
+    for (; i + width <= n; i += width) run(Whole<C>(), i, slope...);
     run_rest(i, n, slope...);
   }
 
@@ -119,44 +144,48 @@ template <class Op, class T, class... Slope> struct DenseCall {
     if constexpr (width > 1) {
       run_all(slope...);
     } else {
-      for (ptrdiff_t i = 0; i < n; ++i) run(One<T>(), i, slope...);
+      for (ptrdiff_t i = 0; i < n; ++i) run(One<C>(), i, slope...);
     }
   }
 };
 
-template <class T> T& at(char* base, ptrdiff_t bytes) { return *reinterpret_cast<T*>(base + bytes); }
+template <class T> T* at(char* base, ptrdiff_t bytes) { return reinterpret_cast<T*>(base + bytes); }
 
+// Elements one by one, at any distance.
 template <class Op, class T> void strided(char** args, ptrdiff_t n, const ptrdiff_t* steps) {
-  constexpr int inputs = Op::arrays + Op::has_slope;
+  using C = Computed<Op, T>;
+  constexpr int slope = Op::arrays, out = Op::arrays + Op::has_slope;
   for (ptrdiff_t i = 0; i < n; ++i) {
-    const auto input = [=](int k) { return at<T>(args[k], i * steps[k]); };
-    T& out = at<T>(args[inputs], i * steps[inputs]);
-    if constexpr (inputs == 1) {
-      out = Op::apply(input(0));
-    } else if constexpr (inputs == 2) {
-      out = Op::apply(input(0), input(1));
+    const T* const first = at<T>(args[0], i * steps[0]);
+    const T* const last = at<T>(args[Op::arrays - 1], i * steps[Op::arrays - 1]);
+    Result<Op, T>* const result = at<Result<Op, T>>(args[out], i * steps[out]);
+    if constexpr (Op::has_slope) {
+      const SlopeArray<C> slopes{at<C>(args[slope], i * steps[slope])};
+      DenseCall<Op, T, SlopeArray<C>>{first, last, result, 1}.run(One<C>(), 0, slopes);
     } else {
-      out = Op::apply(input(0), input(1), input(2));
+      DenseCall<Op, T>{first, last, result, 1}.run(One<C>(), 0);
     }
   }
 }
 
 template <class Op, class T> void loop(char** args, const ptrdiff_t* dimensions, const ptrdiff_t* steps, void*) {
+  using C = Computed<Op, T>;
+  using R = Result<Op, T>;
   constexpr int slope = Op::arrays, out = Op::arrays + Op::has_slope;
-  constexpr ptrdiff_t dense = sizeof(T);
+  const auto dense = [=](int operand, ptrdiff_t size) { return steps[operand] == size; };
   const ptrdiff_t n = *dimensions;
-  const T* const first = reinterpret_cast<T*>(args[0]);
-  const T* const last = reinterpret_cast<T*>(args[Op::arrays - 1]);
-  T* const result = reinterpret_cast<T*>(args[out]);
+  const T* const first = at<T>(args[0], 0);
+  const T* const last = at<T>(args[Op::arrays - 1], 0);
+  R* const result = at<R>(args[out], 0);
 
-  const bool arrays_dense = steps[0] == dense && steps[Op::arrays - 1] == dense && steps[out] == dense;
-  if (!arrays_dense) return strided<Op, T>(args, n, steps);
-  if constexpr (!Op::has_slope) {
+  if (!dense(0, sizeof(T)) || !dense(Op::arrays - 1, sizeof(T)) || !dense(out, sizeof(R))) {
+    strided<Op, T>(args, n, steps);
+  } else if constexpr (!Op::has_slope) {
     DenseCall<Op, T>{first, last, result, n}();
-  } else if (steps[slope] == 0) {
-    DenseCall<Op, T, SharedSlope<T>>{first, last, result, n}({at<T>(args[slope], 0)});
-  } else if (steps[slope] == dense) {
-    DenseCall<Op, T, SlopeArray<T>>{first, last, result, n}({reinterpret_cast<T*>(args[slope])});
+  } else if (dense(slope, 0)) {
+    DenseCall<Op, T, SharedSlope<C>>{first, last, result, n}({*at<C>(args[slope], 0)});
+  } else if (dense(slope, sizeof(C))) {
+    DenseCall<Op, T, SlopeArray<C>>{first, last, result, n}({at<C>(args[slope], 0)});
   } else {
     strided<Op, T>(args, n, steps);
   }

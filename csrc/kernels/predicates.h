@@ -17,6 +17,16 @@ namespace fastrelu::FASTRELU_ISA {
 
 template <class T> struct FloatBits;  // the encodings of the infinities
 
+template <> struct FloatBits<Half> {
+  static constexpr std::int16_t infinity = 0x7c00;
+  static constexpr std::int16_t minus_infinity = -0x3ff - 1;
+};
+
+template <> struct FloatBits<BFloat16> {
+  static constexpr std::int16_t infinity = 0x7f80;
+  static constexpr std::int16_t minus_infinity = -0x7f - 1;
+};
+
 template <> struct FloatBits<float> {
   static constexpr std::int32_t infinity = 0x7f800000;
   static constexpr std::int32_t minus_infinity = -0x7fffff - 1;
@@ -28,8 +38,12 @@ template <> struct FloatBits<double> {
 };
 
 // A number's type, or the type of a vector's lanes.
-template <class V, class = void> struct LaneOf { using type = V; };
-template <class V> struct LaneOf<V, std::void_t<typename V::Lane>> { using type = typename V::Lane; };
+template <class V, class = void> struct LaneOf {
+  using type = V;
+};
+template <class V> struct LaneOf<V, std::void_t<typename V::Lane>> {
+  using type = typename V::Lane;
+};
 template <class V> using Lane = typename LaneOf<V>::type;
 
 template <class V> auto keep(V x) {
@@ -45,9 +59,15 @@ template <class V> auto keep(V x) {
 }
 
 template <class V> auto positive(V x) {
-  const auto b = bits(x);
-  using B = std::remove_const_t<decltype(b)>;
-  return (b > B(0)) & (B(FloatBits<Lane<V>>::infinity + 1) > b);
+  if constexpr (std::is_integral_v<Lane<V>>) {
+    return x > V(0);
+  } else {
+    const auto b = bits(x);
+    using B = std::remove_const_t<decltype(b)>;
+    return (b > B(0)) & (B(FloatBits<Lane<V>>::infinity + 1) > b);
+  }
 }
+
+template <class V> V one() { return V(Lane<V>(1)); }
 
 }  // namespace fastrelu::FASTRELU_ISA

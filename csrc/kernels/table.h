@@ -6,10 +6,17 @@
 
 #include <cstdint>
 
+#include "float8_loop.h"
 #include "kernels.h"
 #include "loop.h"
 
 namespace fastrelu::FASTRELU_ISA {
+
+template <class Op> constexpr void add_small_float_loops(Loop* (&row)[dtype_count]) {
+  row[static_cast<int>(DType::float16)] = loop<Op, Half>;
+  row[static_cast<int>(DType::bfloat16)] = loop<Op, BFloat16>;
+  row[static_cast<int>(DType::float8)] = float8_loop<Op>;
+}
 
 template <class Op> constexpr void add_float_loops(Loop* (&row)[dtype_count]) {
   row[static_cast<int>(DType::float32)] = loop<Op, float>;
@@ -30,8 +37,9 @@ template <class Op> constexpr void add_integer_loops(Loop* (&row)[dtype_count]) 
 
 template <class Function> constexpr void add(Isa& isa, Op op) {
   auto& row = isa.loops[static_cast<int>(op)];
+  add_integer_loops<Function>(row);
+  add_small_float_loops<Function>(row);
   add_float_loops<Function>(row);
-  if constexpr (!Function::has_slope) add_integer_loops<Function>(row);
 }
 
 constexpr Isa make_table(const char* name) {

@@ -40,10 +40,11 @@ template <class T> struct Vec<T, std::enable_if_t<std::is_integral_v<T>>> {
   static Vec load(const T* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
   void store(T* p) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
   friend Mask operator>(Vec a, Vec b) { return {greater(Signed(), a.v, b.v)}; }
-  friend Mask operator!=(Vec a, Vec b) {
-    return {_mm256_xor_si256(equal(Signed(), a.v, b.v), _mm256_set1_epi32(-1))};
-  }
+  friend Mask operator!=(Vec a, Vec b) { return {_mm256_xor_si256(equal(Signed(), a.v, b.v), _mm256_set1_epi32(-1))}; }
+  friend Vec operator&(Vec a, Vec b) { return _mm256_and_si256(a.v, b.v); }
+  friend Vec operator|(Vec a, Vec b) { return _mm256_or_si256(a.v, b.v); }
   friend Vec select_or_zero(Mask m, Vec a) { return _mm256_and_si256(m.v, a.v); }
+  friend Vec select(Mask m, Vec a, Vec b) { return _mm256_blendv_epi8(b.v, a.v, m.v); }
 };
 
 template <> struct Vec<float> {
@@ -74,4 +75,27 @@ template <> struct Vec<double> {
   friend Vec select(Mask m, Vec a, Vec b) { return _mm256_blendv_pd(b.v, a.v, _mm256_castsi256_pd(m.v)); }
 };
 
+inline Vec<std::int32_t> operator+(Vec<std::int32_t> a, Vec<std::int32_t> b) { return _mm256_add_epi32(a.v, b.v); }
+inline Vec<std::int32_t> upper_half(Vec<std::int32_t> a) { return _mm256_srli_epi32(a.v, 16); }
+inline Vec<float> as_float(Vec<std::int32_t> a) { return _mm256_castsi256_ps(a.v); }
+
+// As many 16-bit lanes as a vector of floats has lanes.
+struct Shorts {
+  __m128i v;
+  static Shorts load(const void* p) { return {_mm_loadu_si128(static_cast<const __m128i*>(p))}; }
+  void store(void* p) const { _mm_storeu_si128(static_cast<__m128i*>(p), v); }
+};
+
+inline Vec<std::int32_t> to_upper_halves(Shorts s) { return _mm256_slli_epi32(_mm256_cvtepu16_epi32(s.v), 16); }
+inline Shorts from_upper_halves(Vec<std::int32_t> a) {
+  const __m256i words = upper_half(a).v;
+  const __m256i packed = _mm256_packus_epi32(words, words);  // within each half of the register
+  return {_mm256_castsi256_si128(_mm256_permute4x64_epi64(packed, _MM_SHUFFLE(3, 1, 2, 0)))};
+}
+inline Vec<float> half_to_float(Shorts s) { return _mm256_cvtph_ps(s.v); }
+inline Shorts float_to_half(Vec<float> x) { return {_mm256_cvtps_ph(x.v, _MM_FROUND_TO_NEAREST_INT)}; }
+
 }  // namespace fastrelu::FASTRELU_ISA
+
+#include "halves.h"
+#include "integers.h"

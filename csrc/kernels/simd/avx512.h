@@ -70,7 +70,10 @@ template <class T> struct Vec<T, std::enable_if_t<std::is_integral_v<T>>> {
   }
   friend Mask operator>(Vec a, Vec b) { return greater(Signed(), a.v, b.v); }
   friend Mask operator!=(Vec a, Vec b) { return not_equal(Signed(), a.v, b.v); }
+  friend Vec operator&(Vec a, Vec b) { return _mm512_and_si512(a.v, b.v); }
+  friend Vec operator|(Vec a, Vec b) { return _mm512_or_si512(a.v, b.v); }
   friend Vec select_or_zero(Mask m, Vec a) { return blend(Signed(), _mm512_setzero_si512(), m, a.v); }
+  friend Vec select(Mask m, Vec a, Vec b) { return blend(Signed(), b.v, m, a.v); }
 };
 
 template <> struct Vec<float> {
@@ -115,4 +118,29 @@ template <> struct Vec<double> {
   friend Vec select(__mmask8 m, Vec a, Vec b) { return _mm512_mask_blend_pd(m, b.v, a.v); }
 };
 
+inline Vec<std::int32_t> operator+(Vec<std::int32_t> a, Vec<std::int32_t> b) { return _mm512_add_epi32(a.v, b.v); }
+inline Vec<std::int32_t> upper_half(Vec<std::int32_t> a) { return _mm512_srli_epi32(a.v, 16); }
+inline Vec<float> as_float(Vec<std::int32_t> a) { return _mm512_castsi512_ps(a.v); }
+
+// As many 16-bit lanes as a vector of floats has lanes.
+struct Shorts {
+  __m256i v;
+  static Shorts load(const void* p) { return {_mm256_loadu_si256(static_cast<const __m256i*>(p))}; }
+  void store(void* p) const { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
+  static Shorts load_partial(const void* p, std::ptrdiff_t n, std::int16_t rest) {
+    return {_mm256_mask_loadu_epi16(_mm256_set1_epi16(rest), static_cast<__mmask16>(first_lanes(n)), p)};
+  }
+  void store_partial(void* p, std::ptrdiff_t n) const {
+    _mm256_mask_storeu_epi16(p, static_cast<__mmask16>(first_lanes(n)), v);
+  }
+};
+
+inline Vec<std::int32_t> to_upper_halves(Shorts s) { return _mm512_slli_epi32(_mm512_cvtepu16_epi32(s.v), 16); }
+inline Shorts from_upper_halves(Vec<std::int32_t> a) { return {_mm512_cvtepi32_epi16(upper_half(a).v)}; }
+inline Vec<float> half_to_float(Shorts s) { return _mm512_cvtph_ps(s.v); }
+inline Shorts float_to_half(Vec<float> x) { return {_mm512_cvtps_ph(x.v, _MM_FROUND_TO_NEAREST_INT)}; }
+
 }  // namespace fastrelu::FASTRELU_ISA
+
+#include "halves.h"
+#include "integers.h"

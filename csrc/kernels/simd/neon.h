@@ -56,7 +56,10 @@ template <class T> struct Vec<T, std::enable_if_t<std::is_integral_v<T>>> {
   void store(T* p) const { vst1q_u8(reinterpret_cast<std::uint8_t*>(p), v); }
   friend Mask operator>(Vec a, Vec b) { return {greater(Signed(), a.v, b.v)}; }
   friend Mask operator!=(Vec a, Vec b) { return {vmvnq_u8(equal(Signed(), a.v, b.v))}; }
+  friend Vec operator&(Vec a, Vec b) { return vandq_u8(a.v, b.v); }
+  friend Vec operator|(Vec a, Vec b) { return vorrq_u8(a.v, b.v); }
   friend Vec select_or_zero(Mask m, Vec a) { return vandq_u8(m.v, a.v); }
+  friend Vec select(Mask m, Vec a, Vec b) { return vbslq_u8(m.v, a.v, b.v); }
 };
 
 template <> struct Vec<float> {
@@ -69,9 +72,7 @@ template <> struct Vec<float> {
   void store(float* p) const { vst1q_f32(p, v); }
   friend Vec<std::int32_t> bits(Vec a) { return vreinterpretq_u8_f32(a.v); }
   friend Vec operator*(Vec a, Vec b) { return vmulq_f32(a.v, b.v); }
-  friend Vec select_or_zero(Mask m, Vec a) {
-    return vreinterpretq_f32_u8(vandq_u8(m.v, vreinterpretq_u8_f32(a.v)));
-  }
+  friend Vec select_or_zero(Mask m, Vec a) { return vreinterpretq_f32_u8(vandq_u8(m.v, vreinterpretq_u8_f32(a.v))); }
   friend Vec select(Mask m, Vec a, Vec b) { return vbslq_f32(vreinterpretq_u32_u8(m.v), a.v, b.v); }
 };
 
@@ -85,10 +86,31 @@ template <> struct Vec<double> {
   void store(double* p) const { vst1q_f64(p, v); }
   friend Vec<std::int64_t> bits(Vec a) { return vreinterpretq_u8_f64(a.v); }
   friend Vec operator*(Vec a, Vec b) { return vmulq_f64(a.v, b.v); }
-  friend Vec select_or_zero(Mask m, Vec a) {
-    return vreinterpretq_f64_u8(vandq_u8(m.v, vreinterpretq_u8_f64(a.v)));
-  }
+  friend Vec select_or_zero(Mask m, Vec a) { return vreinterpretq_f64_u8(vandq_u8(m.v, vreinterpretq_u8_f64(a.v))); }
   friend Vec select(Mask m, Vec a, Vec b) { return vbslq_f64(vreinterpretq_u64_u8(m.v), a.v, b.v); }
 };
 
+inline Vec<std::int32_t> operator+(Vec<std::int32_t> a, Vec<std::int32_t> b) {
+  return vreinterpretq_u8_u32(vaddq_u32(vreinterpretq_u32_u8(a.v), vreinterpretq_u32_u8(b.v)));
+}
+inline Vec<std::int32_t> upper_half(Vec<std::int32_t> a) {
+  return vreinterpretq_u8_u32(vshrq_n_u32(vreinterpretq_u32_u8(a.v), 16));
+}
+inline Vec<float> as_float(Vec<std::int32_t> a) { return vreinterpretq_f32_u8(a.v); }
+
+// As many 16-bit lanes as a vector of floats has lanes.
+struct Shorts {
+  uint16x4_t v;
+  static Shorts load(const void* p) { return {vld1_u16(static_cast<const std::uint16_t*>(p))}; }
+  void store(void* p) const { vst1_u16(static_cast<std::uint16_t*>(p), v); }
+};
+
+inline Vec<std::int32_t> to_upper_halves(Shorts s) { return vreinterpretq_u8_u32(vshlq_n_u32(vmovl_u16(s.v), 16)); }
+inline Shorts from_upper_halves(Vec<std::int32_t> a) { return {vshrn_n_u32(vreinterpretq_u32_u8(a.v), 16)}; }
+inline Vec<float> half_to_float(Shorts s) { return vcvt_f32_f16(vreinterpret_f16_u16(s.v)); }
+inline Shorts float_to_half(Vec<float> x) { return {vreinterpret_u16_f16(vcvt_f16_f32(x.v))}; }
+
 }  // namespace fastrelu::FASTRELU_ISA
+
+#include "halves.h"
+#include "integers.h"

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "../float16.h"
+
 namespace fastrelu::FASTRELU_ISA {
 
 // A vector of T. Each instruction set specialises it; where it does not, loops run over plain numbers.
@@ -16,25 +18,27 @@ template <class T, class = void> struct Vec {
   static constexpr int width = 1;
 };
 
-template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>> T select(bool mask, T a, T b) {
-  return mask ? a : b;
-}
+// Whether a vector can load and store its first n lanes alone.
+template <class V, class = void> constexpr bool has_partial = false;
+template <class V> constexpr bool has_partial<V, std::enable_if_t<V::has_partial>> = true;
 
-template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>> T select_or_zero(bool mask, T a) {
-  return mask ? a : T(0);
-}
+template <class T> constexpr bool is_number = std::is_arithmetic_v<T> || is_half<T>;
 
-inline std::int32_t bits(float x) {
-  std::int32_t b;
-  std::memcpy(&b, &x, sizeof b);
-  return b;
-}
+template <class T, class = std::enable_if_t<is_number<T>>> T select_or_zero(bool mask, T a) { return mask ? a : T(); }
 
-inline std::int64_t bits(double x) {
-  std::int64_t b;
-  std::memcpy(&b, &x, sizeof b);
-  return b;
+// Without a branch, which random signs would mispredict every other time: six times slower.
+inline float select(bool mask, float a, float b) {
+  const std::int32_t m = -std::int32_t(mask);
+  return float_of(static_cast<std::uint32_t>((bits(a) & m) | (bits(b) & ~m)));
 }
+inline double select(bool mask, double a, double b) {
+  const std::int64_t m = -std::int64_t(mask);
+  return double_of(static_cast<std::uint64_t>((bits(a) & m) | (bits(b) & ~m)));
+}
+inline long double select(bool mask, long double a, long double b) { return mask ? a : b; }
+
+inline std::int16_t bits(Half x) { return static_cast<std::int16_t>(x.bits); }
+inline std::int16_t bits(BFloat16 x) { return static_cast<std::int16_t>(x.bits); }
 
 // long double is x87's 80 bits, IEEE's 128 or plain double, depending on the platform. No integer type holds its bits
 // everywhere, so its predicates are overloads of those in predicates.h.

@@ -48,7 +48,10 @@ template <class T> struct Vec<T, std::enable_if_t<std::is_integral_v<T>>> {
   void store(T* p) const { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), v); }
   friend Mask operator>(Vec a, Vec b) { return {greater(Signed(), a.v, b.v)}; }
   friend Mask operator!=(Vec a, Vec b) { return {_mm_xor_si128(equal(Signed(), a.v, b.v), _mm_set1_epi32(-1))}; }
+  friend Vec operator&(Vec a, Vec b) { return _mm_and_si128(a.v, b.v); }
+  friend Vec operator|(Vec a, Vec b) { return _mm_or_si128(a.v, b.v); }
   friend Vec select_or_zero(Mask m, Vec a) { return _mm_and_si128(m.v, a.v); }
+  friend Vec select(Mask m, Vec a, Vec b) { return _mm_or_si128(_mm_and_si128(m.v, a.v), _mm_andnot_si128(m.v, b.v)); }
 };
 
 template <> struct Vec<float> {
@@ -85,4 +88,63 @@ template <> struct Vec<double> {
   }
 };
 
+inline Vec<std::int32_t> operator+(Vec<std::int32_t> a, Vec<std::int32_t> b) { return _mm_add_epi32(a.v, b.v); }
+inline Vec<std::int32_t> operator-(Vec<std::int32_t> a, Vec<std::int32_t> b) { return _mm_sub_epi32(a.v, b.v); }
+inline Vec<std::int32_t> upper_half(Vec<std::int32_t> a) { return _mm_srli_epi32(a.v, 16); }
+inline Vec<float> as_float(Vec<std::int32_t> a) { return _mm_castsi128_ps(a.v); }
+inline bool any(Mask m) { return _mm_movemask_epi8(m.v) != 0; }
+
+// As many 16-bit lanes as a vector of floats has lanes.
+struct Shorts {
+  __m128i v;  // in the lower half
+  static Shorts load(const void* p) { return {_mm_loadl_epi64(static_cast<const __m128i*>(p))}; }
+  void store(void* p) const { _mm_storel_epi64(static_cast<__m128i*>(p), v); }
+};
+
+inline Vec<std::int32_t> to_upper_halves(Shorts s) { return _mm_unpacklo_epi16(_mm_setzero_si128(), s.v); }
+inline Shorts from_upper_halves(Vec<std::int32_t> a) {
+  const __m128i words = _mm_srai_epi32(a.v, 16);
+  return {_mm_packs_epi32(words, words)};
+}
+
+// The conversions of float16.h in vectors: SSE2 has none.
+
+inline Vec<float> half_to_float(Shorts s) {
+  using B = Vec<std::int32_t>;
+  const B rebias(112 << 23);
+  const B upper = to_upper_halves(s);
+  const B magnitude = upper_half(upper & B(0x7fff0000));
+  const B normal = B(_mm_slli_epi32(magnitude.v, 13)) + rebias;
+  const B subnormal = bits(Vec<float>(_mm_cvtepi32_ps(magnitude.v)) * Vec<float>(0x1p-24f));
+  const B finite = select(B(0x0400) > magnitude, subnormal, normal);
+  const B all = select(magnitude > B(0x7bff), normal + rebias, finite);
+  return as_float(all | (upper & B(INT32_MIN)));
+}
+
+inline Shorts float_to_half(Vec<float> x) {
+  using B = Vec<std::int32_t>;
+  const B infinity(0x7f800000);
+  const B word = bits(x), magnitude = word & B(0x7fffffff);
+  const Mask nan = magnitude > infinity, overflows = magnitude > B(0x477fefff), tiny = B(0x38800000) > magnitude;
+
+  const B odd = B(_mm_srli_epi32(magnitude.v, 13)) & B(1);
+  const B normal(_mm_srli_epi32((magnitude + (B(0xfff - (112 << 23)) + odd)).v, 13));
+  const B small = select_or_zero(tiny, magnitude);  // other lanes might be signalling NaNs
+  const __m128 aligned = _mm_add_ps(as_float(small).v, _mm_set1_ps(0.5f));
+  const B subnormal = bits(Vec<float>(aligned)) - B(0x3f000000);
+  const B quiet_nan = B(0x7e00) | (B(_mm_srli_epi32(magnitude.v, 13)) & B(0x1ff));
+
+  if (any(overflows & (infinity > magnitude))) raise_overflow();
+  const B exact = bits(Vec<float>(_mm_sub_ps(aligned, _mm_set1_ps(0.5f))));
+  if (any((exact != small) & (B(0x0400) > subnormal))) raise_underflow();
+
+  const B finite = select(tiny, subnormal, normal);
+  const B rounded = select(nan, quiet_nan, select(overflows, B(0x7c00), finite));
+  const B sign = upper_half(word & B(INT32_MIN));
+  return from_upper_halves(_mm_slli_epi32((rounded | sign).v, 16));
+}
+
 }  // namespace fastrelu::FASTRELU_ISA
+
+#include "halves.h"
+#include "integers.h"

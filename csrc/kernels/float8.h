@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Floats of one byte: there are a dozen encodings, so a loop is given a description of the one it works on.
+#pragma once
+
+#include <cstdint>
+
+namespace fastrelu {
+
+// Read off the dtype's own casts, so that results round as they do.
+struct Float8 {
+  static constexpr int max_pieces = 257;  // one per code and one beyond the largest
+
+  // The floats of one sign, by their bits without the sign, in pieces that round to the same code.
+  struct Rounding {
+    std::uint32_t first[max_pieces];  // where each piece begins, ascending from 0
+    std::uint8_t code[max_pieces];
+    int pieces;
+    std::uint8_t nan;
+  };
+
+  float value[256];
+  Rounding rounding[2];  // of positive and of negative floats
+};
+
+}  // namespace fastrelu

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Vectors of 16-bit floats, for every instruction set that has vectors of 16-bit integers. relu needs no more: it looks
+// at bits and selects. Leaky functions compute in float, so the instruction sets also say how to widen and narrow.
+#pragma once
+
+#include "../predicates.h"
+
+namespace fastrelu::FASTRELU_ISA {
+
+template <class T> struct Vec<T, std::enable_if_t<is_half<T>>> {
+  using Lane = T;
+  using Bits = Vec<typename T::Bits>;
+  static constexpr int width = Bits::width;
+  static constexpr bool has_partial = FASTRELU_ISA::has_partial<Bits>;
+  Bits v;
+  Vec(Bits b) : v(b) {}
+  explicit Vec(T x) : v(bits(x)) {}
+  static Vec load(const T* p) { return Bits::load(reinterpret_cast<const std::int16_t*>(p)); }
+  void store(T* p) const { v.store(reinterpret_cast<std::int16_t*>(p)); }
+  static Vec load_partial(const T* p, std::ptrdiff_t n) {
+    return Bits::load_partial(reinterpret_cast<const std::int16_t*>(p), n);
+  }
+  void store_partial(T* p, std::ptrdiff_t n) const { v.store_partial(reinterpret_cast<std::int16_t*>(p), n); }
+  friend Bits bits(Vec a) { return a.v; }
+  template <class M> friend Vec select_or_zero(M m, Vec a) { return select_or_zero(m, a.v); }
+};
+
+// A half that is only looked at: its bits in the upper half of a lane as wide as a float's. No conversion, so that not
+// even a signalling NaN raises anything.
+template <class T> struct Looked {
+  Vec<std::int32_t> v;
+  friend auto positive(Looked x) {
+    using B = Vec<std::int32_t>;
+    constexpr std::int32_t infinity = std::int32_t(FloatBits<T>::infinity) << 16;
+    return (x.v > B(0)) & (B(infinity + 1) > x.v);
+  }
+};
+
+inline Vec<float> widen(Half, Shorts s) { return half_to_float(s); }
+inline Shorts narrow(Half, Vec<float> x) { return float_to_half(x); }
+
+inline Vec<float> widen(BFloat16, Shorts s) { return as_float(to_upper_halves(s)); }
+inline Shorts narrow(BFloat16, Vec<float> x) {
+  using B = Vec<std::int32_t>;
+  const B b = bits(x);
+  const auto nan = (b & B(0x7fffffff)) > B(0x7f800000);
+  const B to_nearest_even = b + (B(0x7fff) + (upper_half(b) & B(1)));
+  return from_upper_halves(select(nan, b | B(0x400000), to_nearest_even));
+}
+
+// Loads and stores of a vector of floats that memory holds as halves; with n, of its first n lanes.
+
+template <class T, class = std::enable_if_t<is_half<T>>> Vec<float> load_widened(const T* p) {
+  return widen(T(), Shorts::load(p));
+}
+template <class T, class = std::enable_if_t<is_half<T>>> Looked<T> look_widened(const T* p) {
+  return {to_upper_halves(Shorts::load(p))};
+}
+template <class T, class = std::enable_if_t<is_half<T>>> void store_narrowed(T* p, Vec<float> x) {
+  narrow(T(), x).store(p);
+}
+
+template <class T, class S = Shorts> Vec<float> load_widened(const T* p, std::ptrdiff_t n) {
+  return widen(T(), S::load_partial(p, n, bits(T(1))));
+}
+template <class T, class S = Shorts> Looked<T> look_widened(const T* p, std::ptrdiff_t n) {
+  return {to_upper_halves(S::load_partial(p, n, bits(T(1))))};
+}
+template <class T, class S = Shorts> void store_narrowed(T* p, Vec<float> x, std::ptrdiff_t n) {
+  const S narrowed = narrow(T(), x);
+  narrowed.store_partial(p, n);
+}
+
+}  // namespace fastrelu::FASTRELU_ISA
