@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 import fastrelu as fr
 from fastrelu import _core, demo
-from fastrelu._verify import verify
+from fastrelu._verify import supported_dtypes, verify
 
 _EXAMPLES = """\
 examples:
@@ -79,7 +80,7 @@ def _configure_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype",
         action="append",
-        type=np.dtype,
+        type=_dtype,
         metavar="NAME",
         help="only this dtype, such as float32 (may be repeated)",
     )
@@ -98,6 +99,13 @@ def _configure_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quiet", action="store_true", help="neither progress nor table, only the verdict"
     )
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    known = {dtype.name: dtype for dtype in supported_dtypes()}
+    if name not in known:
+        raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(known)}")
+    return known[name]
 
 
 def _verify(args: argparse.Namespace) -> int:

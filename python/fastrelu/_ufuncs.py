@@ -213,7 +213,8 @@ def leaky_relu(
     Returns
     -------
     y : ndarray or scalar
-        Of the broadcast shape. Its dtype is float64 for an integer `x`, otherwise
+        Of the broadcast shape. Its dtype is float64 for an integer `x`, that of `x` for a float
+        narrower than float32 and a slope that float32 can hold, else
         ``np.result_type(x, negative_slope)``: a Python number as slope keeps the dtype of `x`.
 
     Raises
@@ -331,8 +332,8 @@ def leaky_relu_backward(
     Returns
     -------
     grad_x : ndarray or scalar
-        Gradient of the loss with respect to leaky_relu's input, of the broadcast shape. Its dtype
-        is float64 if `grad_output` and `x` are integers, else ``np.result_type`` of all arguments.
+        Gradient of the loss with respect to leaky_relu's input, of the broadcast shape, and of the
+        dtype that :func:`leaky_relu` gives for ``np.result_type(grad_output, x)``.
 
     Raises
     ------

@@ -85,7 +85,7 @@ def leaky_relu(x: ArrayLike, negative_slope: ArrayLike = 0.01) -> Any:
     array([-1.,  0.,  2.])
     """
     x = _cast(x, _leaky_promoted(x, negative_slope=negative_slope))
-    return np.where(x > _zero(x), x, product(x, negative_slope))[()]
+    return np.where(positive(x), x, product(x, negative_slope))[()]
 
 
 @np.errstate(all="ignore")
@@ -100,7 +100,7 @@ def leaky_relu_derivative(x: ArrayLike, negative_slope: ArrayLike = 0.01) -> Any
     array([0.5, 0.5, 1. ])
     """
     x = _cast(x, _leaky_promoted(x, negative_slope=negative_slope))
-    return np.where(x > _zero(x), _one(x), _cast(negative_slope, x.dtype))[()]
+    return np.where(positive(x), _one(x), _cast(negative_slope, x.dtype))[()]
 
 
 @np.errstate(all="ignore")
@@ -118,7 +118,20 @@ def leaky_relu_backward(
     """
     dtype = _leaky_promoted(grad_output, x, negative_slope=negative_slope)
     grad_output, x = _cast(grad_output, dtype), _cast(x, dtype)
-    return np.where(x > _zero(x), grad_output, product(grad_output, negative_slope))[()]
+    return np.where(positive(x), grad_output, product(grad_output, negative_slope))[()]
+
+
+def positive(x: NDArray[Any]) -> NDArray[np.bool_]:
+    """`x > 0`, also where the dtype of `x` has no zero to compare with (float8_e8m0fnu).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu import reference
+    >>> reference.positive(np.array([-1.0, 0.0, 1.0, np.nan]))
+    array([False, False,  True, False])
+    """
+    return np.asarray(_cast(x, product_dtype(x.dtype)) > 0)
 
 
 def product(values: NDArray[Any], slope: ArrayLike) -> NDArray[Any]:
