@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, TypeVar
 
 import numpy as np
@@ -189,10 +190,15 @@ def _view(buffer: Any, function: str) -> NDArray[Any]:
             f"{function}_ overwrites its first argument, but a {type(buffer).__name__} has no "
             f"buffer to write to; use y = fastrelu.{function}(...)"
         ) from None
-    # A bytearray and an mmap say "B", unsigned bytes, of whatever they hold.
-    if type(buffer).__name__ in {"bytearray", "bytes", "mmap"}:
+    if isinstance(buffer, _untyped_buffers()):
         raise TypeError(
             f"{function}_: a {type(buffer).__name__} has no element type; "
             "give it one: np.frombuffer(buffer, dtype=...)"
         )
     return np.asarray(view)
+
+
+def _untyped_buffers() -> tuple[type, ...]:
+    """Give the types that say "B", unsigned bytes, of whatever they hold."""
+    mmap = sys.modules.get("mmap")  # nobody has an mmap without having imported it
+    return (bytes, bytearray, *((mmap.mmap,) if mmap else ()))
