@@ -1,0 +1,284 @@
+"""Strides, order, broadcasting, overlap and where= never change what a value becomes."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from fastrelu import cases
+from fastrelu.cases import LAYOUTS
+from support import (
+    array_count,
+    assert_as_promised,
+    assert_same_bytes,
+    every_leaky_loop,
+    every_loop,
+    every_loop_of_two_arrays,
+    every_ufunc,
+    oracle,
+    takes_slope,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+
+SAME_SHAPE = [(a, b) for a, b in product(LAYOUTS, repeat=2) if LAYOUTS[a].rows == LAYOUTS[b].rows]
+
+
+def place(layout, values):
+    return LAYOUTS[layout].place(values)
+
+
+@every_loop
+def test_inputs_of_one_layout(loop, isa):
+    for layout, flat in product(LAYOUTS, loop.samples(90, seed=5)):
+        values = [place(layout, each) for each in flat]
+        assert_as_promised(loop.ufunc, loop.ufunc(*values), *values)
+
+
+@every_loop
+def test_inputs_and_outputs_of_mixed_layouts(loop, isa):
+    for of_input, of_output in SAME_SHAPE:
+        values = [place(of_input, each) for each in loop.sample(65, seed=6)]
+        out = LAYOUTS[of_output].empty(65, loop.out)
+        returned = loop.ufunc(*values, out=out)
+        assert returned is out
+        assert_as_promised(loop.ufunc, out[()], *values)
+        assert cases.guards_intact(out)
+
+
+@every_loop_of_two_arrays
+def test_arrays_of_two_layouts(loop, isa):
+    for pair in SAME_SHAPE:
+        flat = loop.sample(65, seed=7)
+        values = [place(layout, each) for layout, each in zip(pair, flat, strict=True)]
+        assert_as_promised(loop.ufunc, loop.ufunc(*values), *values)
+
+
+@every_loop
+def test_in_place(loop, isa):
+    for layout, flat in product(LAYOUTS, loop.samples(90, seed=8)):
+        for k in (k for k in loop.same_dtype() if k < len(flat)):
+            values = [place(layout, each) for each in flat]
+            before = [each.copy() for each in values]
+            assert loop.ufunc(*values, out=values[k]) is values[k]
+            assert_as_promised(loop.ufunc, values[k][()], *before)
+            assert cases.guards_intact(values[k])
+
+
+@every_loop
+def test_overlap_acts_as_if_inputs_were_copied(loop, isa):
+    vector = 64 // loop.out.itemsize
+    n = 4 * vector + 5
+    shifts = {0, 1, 2, 3, vector - 1, vector, vector + 1, 4 * vector, n - 1}
+    starts = [(0, shift) for shift in shifts] + [(shift, 0) for shift in shifts]
+    for flat, (out_start, start) in product(loop.samples(n, seed=9), starts):
+        for k in (k for k in loop.same_dtype() if k < len(flat)):
+            buffer = cases.sample(loop.out, 2 * n, seed=n)
+            values = list(flat)
+            values[k] = buffer[start:][:n]
+            out = buffer[out_start:][:n]
+            before = [each.copy() for each in values]
+            loop.ufunc(*values, out=out)
+            assert_as_promised(loop.ufunc, out, *before)
+
+
+OVERLAPS = {
+    "reversed": (np.s_[:40], np.s_[39::-1]),
+    "reversed out": (np.s_[39::-1], np.s_[:40]),
+    "every other into dense": (np.s_[:80:2], np.s_[:40]),
+    "dense into every other": (np.s_[:40], np.s_[:80:2]),
+    "every other, ahead": (np.s_[2:82:2], np.s_[:80:2]),
+    "every other, behind": (np.s_[:80:2], np.s_[2:82:2]),
+    "interleaved": (np.s_[:80:2], np.s_[1:81:2]),
+    "both reversed, ahead": (np.s_[40:0:-1], np.s_[41:1:-1]),
+    "both reversed, behind": (np.s_[41:1:-1], np.s_[40:0:-1]),
+}
+
+
+@every_loop
+def test_strided_overlap_acts_as_if_inputs_were_copied(loop, isa):
+    for flat, (of_input, of_output) in product(loop.samples(40, seed=10), OVERLAPS.values()):
+        for k in (k for k in loop.same_dtype() if k < len(flat)):
+            buffer = cases.sample(loop.out, 82, seed=11)
+            values = list(flat)
+            values[k] = buffer[of_input]
+            before = [each.copy() for each in values]
+            loop.ufunc(*values, out=buffer[of_output])
+            assert_as_promised(loop.ufunc, buffer[of_output], *before)
+
+
+@every_loop
+def test_transposed_in_place_acts_as_if_inputs_were_copied(loop, isa):
+    flat = loop.sample(81, seed=12)
+    for k in loop.same_dtype():
+        if k < len(flat):
+            values = [each.reshape(9, 9).copy() for each in flat]
+            before = [each.copy() for each in values]
+            before[k] = before[k].T
+            square = values[k]
+            values[k] = square.T
+            loop.ufunc(*values, out=square)
+            assert_as_promised(loop.ufunc, square, *before)
+
+
+@every_loop_of_two_arrays
+def test_both_arrays_the_same(loop, isa):
+    x = loop.sample(77, seed=13)[0]
+    assert_as_promised(loop.ufunc, loop.ufunc(x, x), x, x)
+    before = x.copy()
+    loop.ufunc(x, x, out=x)
+    assert_as_promised(loop.ufunc, x, before, before)
+
+
+@every_leaky_loop
+def test_slope_that_is_an_element_of_the_result(loop, isa):
+    if loop.inputs[-1] != loop.out:
+        pytest.skip("its slope has another dtype")
+    flat = loop.sample(70, seed=14)
+    for first in (0, 33, 69):
+        for slope_shape in ((), (1,)):
+            values = [each.copy() for each in flat]
+            slope = values[0][first : first + 1].reshape(slope_shape)
+            before = [*(each.copy() for each in values), slope.copy()]
+            loop.ufunc(*values, slope, out=values[0])
+            assert_as_promised(loop.ufunc, values[0], *before)
+
+
+SLOPE_SHAPES = {
+    "scalar": (),
+    "one": (1,),
+    "row": (7,),
+    "column": (3, 1),
+    "per channel": (5, 1, 1),
+    "per sample": (2, 1, 1, 1),
+    "every one": (2, 5, 3, 7),
+    "more dimensions than the arrays": (2, 1, 5, 1, 7),
+}
+
+
+@every_leaky_loop
+def test_broadcast_slopes(loop, isa):
+    values = [each.reshape(2, 5, 3, 7) for each in loop.sample(210, seed=15)]
+    fortran = [np.asfortranarray(each) for each in values]
+    for arrays, shape in product((values, fortran), SLOPE_SHAPES.values()):
+        slopes = np.resize(cases.sample(loop.inputs[-1], 97, seed=16), shape)
+        assert_as_promised(loop.ufunc, loop.ufunc(*arrays, slopes), *arrays, slopes)
+
+
+@every_loop_of_two_arrays
+def test_broadcast_arrays(loop, isa):
+    gradients, x = loop.sample(24, seed=17)
+    for left, right in (((4, 6), (6,)), ((24, 1), (24,)), ((1,), (24,)), ((4, 1, 6), (4, 1))):
+        one = np.resize(gradients, left)
+        other = np.resize(x, right)
+        assert_as_promised(loop.ufunc, loop.ufunc(one, other), one, other)
+        assert_as_promised(loop.ufunc, loop.ufunc(other, one), other, one)
+
+
+@every_loop
+def test_zero_strides(loop, isa):
+    values = [np.broadcast_to(each, (40,)) for each in loop.sample(1, seed=18)]
+    assert_as_promised(loop.ufunc, loop.ufunc(*values), *values)
+
+
+@every_loop
+def test_empty(loop):
+    for shape in ((0,), (3, 0), (0, 2, 2)):
+        values = [np.empty(shape, dtype) for dtype in loop.arrays]
+        assert_as_promised(loop.ufunc, loop.ufunc(*values), *values)
+
+
+@every_loop
+def test_zero_dimensions_give_a_scalar(loop, isa):
+    for each in zip(*loop.sample(20, seed=19), strict=True):
+        result = loop.ufunc(*(np.array(value) for value in each))
+        assert isinstance(result, np.generic)
+        assert_as_promised(loop.ufunc, result, *each)
+        assert_as_promised(loop.ufunc, loop.ufunc(*each), *each)
+
+
+@every_loop
+def test_zero_dimensional_out_is_returned(loop):
+    values = [np.array(each[0]) for each in loop.sample(1, seed=20)]
+    out = np.empty((), loop.out)
+    assert loop.ufunc(*values, out=out) is out
+    assert_as_promised(loop.ufunc, out[()], *values)
+
+
+@every_ufunc
+def test_python_numbers_and_lists(ufunc):
+    numbers = (-1.5, 2.5)[: array_count(ufunc)]
+    assert_as_promised(ufunc, ufunc(*numbers), *numbers)
+    lists = ([[-1.5, 0.0], [3.0, -0.0]], [[1.0, 2.0], [-3.0, 4.0]])[: array_count(ufunc)]
+    assert_as_promised(ufunc, ufunc(*lists), *(np.array(each) for each in lists))
+
+
+@pytest.mark.parametrize("order", ["C", "F", "A", "K"])
+@every_ufunc
+def test_order_of_the_result_is_numpys(ufunc, order):
+    model = {1: np.positive, 2: np.add}[array_count(ufunc)]
+    base = np.arange(-60, 60, dtype=np.float32).reshape(4, 5, 6)
+    shapes = [
+        base,
+        np.array(base, order="F"),
+        base.transpose(1, 0, 2),
+        base[::2],
+        base[:, ::-1, :2],
+    ]
+    for layouts in product(shapes, repeat=array_count(ufunc)):
+        if len({each.shape for each in layouts}) == 1:
+            assert ufunc(*layouts, order=order).strides == model(*layouts, order=order).strides
+            assert ufunc(*layouts).strides == model(*layouts).strides
+
+
+@every_loop
+def test_foreign_byte_order(loop, isa):
+    if any(dtype.isbuiltin != 1 or dtype.itemsize == 1 for dtype in loop.inputs):
+        pytest.skip("it has one byte order")
+    for native in loop.samples(60, seed=21):
+        foreign = [each.astype(each.dtype.newbyteorder()) for each in native]
+        result = loop.ufunc(*foreign)
+        assert result.dtype.isnative
+        assert_as_promised(loop.ufunc, result, *native)
+        out = np.empty(60, loop.out.newbyteorder())
+        loop.ufunc(*native, out=out)
+        assert_as_promised(loop.ufunc, out.astype(loop.out), *native)
+
+
+@every_loop
+def test_where(loop, isa):
+    mask = np.random.default_rng(22).integers(2, size=90, dtype=bool)
+    for values in loop.samples(90, seed=23):
+        out = LAYOUTS["dense"].empty(90, loop.out)
+        before = out.copy()
+        assert loop.ufunc(*values, out=out, where=mask) is out
+        used = [each[mask] for each in values]
+        assert_as_promised(loop.ufunc, out[mask], *used)
+        assert_same_bytes(out[~mask], before[~mask])
+
+
+@every_ufunc
+def test_broadcasting_where_in_place(ufunc):
+    x = np.linspace(-3, 3, 24).reshape(4, 6)
+    values = [x.copy() for _ in range(array_count(ufunc))]
+    mask = np.array([True, False, True, True, False, False])
+    ufunc(*values, out=values[0], where=mask)
+    arguments = [x] * array_count(ufunc)
+    assert_as_promised(
+        ufunc, values[0], *arguments, expected=np.where(mask, oracle(ufunc)(*arguments), x)
+    )
+
+
+@every_ufunc
+def test_out_as_tuple_keyword_and_position(ufunc):
+    values = [np.linspace(-2, 2, 9)] * array_count(ufunc)
+    slope = (0.25,) if takes_slope(ufunc) else ()
+    for call in (
+        lambda out: ufunc(*values, *slope, out=(out,)),
+        lambda out: ufunc(*values, *slope, out=out),
+        lambda out: ufunc(*values, *slope, out),
+    ):
+        out = np.empty(9)
+        assert call(out) is out
+        assert_as_promised(ufunc, out, *values, *slope)

@@ -1,0 +1,116 @@
+"""bfloat16 and the floats of one byte, which another package registers with NumPy."""
+
+from __future__ import annotations
+
+import fastrelu as fr
+import numpy as np
+import pytest
+from fastrelu import _core, cases
+from fastrelu._verify import supported_dtypes, verify
+from support import array_count, assert_as_promised, every_ufunc, run_python, takes_slope
+
+ml_dtypes = pytest.importorskip("ml_dtypes")
+
+DTYPES = [dtype for dtype in supported_dtypes() if dtype.isbuiltin == 2]
+every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.name)
+
+
+def test_all_floats_are_supported():
+    floats = {name for name in dir(ml_dtypes) if name.startswith(("bfloat", "float"))}
+    assert {dtype.name for dtype in DTYPES} == floats
+
+
+@pytest.mark.slow
+@every_dtype
+@every_ufunc
+def test_every_pattern(ufunc, dtype, isa):
+    """Every value, against a set of gradients, shorter and longer than a table pays for."""
+    x = cases.every_pattern(dtype)
+    gradients = np.random.default_rng(0).permutation(x)
+    arrays = (gradients, x)[-array_count(ufunc) :]
+    for slope in (
+        ((0.01,), (0.2,), (-3.0,), (0.0,), (np.float32(1e-30),)) if takes_slope(ufunc) else ((),)
+    ):
+        for tile in (1, 3):
+            args = (*(np.tile(each, tile) for each in arrays), *slope)
+            with np.errstate(all="ignore"):
+                for path in ({}, {"where": True}):
+                    assert_as_promised(ufunc, ufunc(*args, **path), *args)
+
+
+@pytest.mark.slow
+@every_dtype
+def test_verify_is_clean(dtype):
+    assert verify(dtypes=[dtype], isas=[fr.isa()], functions=["relu", "leaky_relu"], progress=False)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "fr.relu(x)",
+        "fr.relu(x, out=x)",
+        "fr.relu(x, dtype=x.dtype)",
+        "fr.relu(x, dtype='bfloat16')",
+        "fr.relu(np.ones(2, 'f4'), signature=(x.dtype, x.dtype), casting='unsafe')",
+        "fr.relu(x, casting='no')",
+        "fr.relu(list(x))",
+        "fr.relu(x[0])",
+        "fr.relu.at(x, [0])",
+        "fr.relu_backward.outer(x, x)",
+        "fr.relu_backward(x, x)",
+        "fr.leaky_relu(x)",
+        "fr.leaky_relu(x, np.float32(0.5))",
+        "fr.leaky_relu.at(x, [0], 0.5)",
+        "fr.relu_(x)",
+    ],
+)
+def test_first_call_of_a_process(call):
+    """The loops come with the first dispatch, whatever it is; nothing imports the package."""
+    result = run_python(
+        f"""
+import sys, numpy as np, fastrelu as fr
+assert "ml_dtypes" not in sys.modules
+import ml_dtypes
+x = np.array([-1, 2], ml_dtypes.bfloat16)
+result = {call}
+assert (x if result is None else result).dtype == ml_dtypes.bfloat16, result
+"""
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("name", ["int4", "uint4", "int2", "uint2", "complex32"])
+@every_ufunc
+def test_other_dtypes_are_refused(ufunc, name):
+    if hasattr(ml_dtypes, name):
+        array = np.zeros(3, getattr(ml_dtypes, name))
+        with pytest.raises(TypeError, match=name):
+            ufunc(*[array] * array_count(ufunc))
+
+
+def test_a_python_float_does_not_promote():
+    x = np.array([-1, 2], ml_dtypes.bfloat16)
+    assert np.maximum(x, 0.0).dtype == np.float32  # the trap
+    assert fr.leaky_relu(x, 0.1).dtype == fr.relu(x).dtype == x.dtype
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_bits_of_pytorch(name, isa):
+    """Every pattern at many slopes; NaN for NaN, since PyTorch drops payloads."""
+    torch = pytest.importorskip("torch")
+    patterns = np.arange(1 << 16, dtype=np.uint16)
+    tensor = torch.from_numpy(patterns.view(np.int16)).view(getattr(torch, name))
+    x = patterns.view(getattr(ml_dtypes, name, name))
+    for slope in (0.01, 0.2, 1 / 3, 2.0, -0.5, 0.0, 1e-8, 1e6):
+        theirs = torch.nn.functional.leaky_relu(tensor, slope)
+        with np.errstate(all="ignore"):
+            ours = fr.leaky_relu(x, slope)
+        both_nan = np.isnan(ours.astype(np.float32)) & torch.isnan(theirs).numpy()
+        same = ours.view(np.int16) == theirs.view(torch.int16).numpy()
+        assert (same | both_nan).all(), slope
+
+
+def test_registry_has_them_for_every_function():
+    for ufunc in _core.ufuncs:
+        for dtype in DTYPES:
+            assert ufunc(*[np.empty(0, dtype)] * array_count(ufunc)).dtype == dtype

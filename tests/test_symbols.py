@@ -1,0 +1,137 @@
+"""The ODR fence: no object of an instruction set may share code with any other.
+
+A weak symbol outside of its own namespace, such as an inline function of the standard library,
+could be the copy that the linker gives to everyone, and then newer instructions run on processors
+that lack them. Code that runs on loading would do so even unlinked.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fastrelu import _core
+
+SOURCE = Path(__file__).resolve().parents[1]
+KERNELS = SOURCE / "csrc" / "kernels"
+COMPILER = shlex.split(os.environ.get("CXX", "c++"))
+FROM_LIBC = re.compile(r"mem(cpy|set|move|cmp)|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_")
+SOFT_FLOAT = re.compile(r"__\w+(tf|xf|hf|bf)\w*")
+
+
+def objects_built_from_this_source():
+    newest = max((each.stat().st_mtime for each in KERNELS.rglob("*.*")), default=0)
+    objects = (SOURCE / "build").glob("**/isa_*.cpp.o")
+    return [each for each in objects if each.stat().st_mtime > newest]
+
+
+BUILT = objects_built_from_this_source()
+OPTIMISATION = ("-O0", pytest.param("-O2", marks=pytest.mark.slow))
+
+
+@dataclass
+class Symbols:
+    defined: list[str]
+    undefined: list[str]
+
+
+def reason_to_skip():
+    if not KERNELS.is_dir():
+        return "the source is not here"
+    if not shutil.which(COMPILER[0]):
+        return f"no compiler: {COMPILER[0]}"
+    target = subprocess.run([*COMPILER, "-dumpmachine"], capture_output=True, text=True, check=True)
+    if target.stdout.split("-")[0] not in (platform.machine(), "arm64"):
+        return f"the compiler is for {target.stdout.strip()}"
+    return shutil.which("nm") is None and "no nm"
+
+
+def flags_by_isa():
+    """CMakeLists.txt is the only place where they are written."""
+    text = (SOURCE / "CMakeLists.txt").read_text()
+    calls = re.findall(r"^\s*fastrelu_add_isa\((\w+)([^)]*)\)", text, re.MULTILINE)
+    flags = {isa: rest.split("MSVC")[0].replace("GNU", "").split() for isa, rest in calls}
+    assert set(_core.compiled_isas()) <= set(flags)
+    return flags
+
+
+@pytest.fixture(scope="module")
+def compile_unit(tmp_path_factory):
+    if reason := reason_to_skip():
+        pytest.skip(reason)
+    folder, flags = tmp_path_factory.mktemp("objects"), flags_by_isa()
+
+    def compile_to_object(isa, optimisation):
+        unit, target = KERNELS / f"isa_{isa}.cpp", folder / f"{isa}{optimisation}.o"
+        options = ["-std=c++17", "-fPIC", "-ffp-contract=off", "-fno-exceptions", "-fno-rtti"]
+        command = [*COMPILER, *options, optimisation, *flags[isa], "-c", unit, "-o", target]
+        subprocess.run(command, check=True)
+        return target
+
+    return compile_to_object
+
+
+def symbols_of(path):
+    listing = subprocess.run(["nm", "-P", path], capture_output=True, text=True, check=True).stdout
+    pairs = [line.split()[:2] for line in listing.splitlines()]
+    local = {kind for _, kind in pairs if kind.islower() and kind not in "uvw"}
+    return Symbols(
+        defined=[name for name, kind in pairs if kind not in {"U", "w", "v", *local}],
+        undefined=[name for name, kind in pairs if kind in {"U", "w", "v"}],
+    )
+
+
+def is_inside(symbol, isa):
+    namespace = f"8fastrelu{len(isa)}{isa}"
+    return re.match(rf"_Z(Z|GV|TV|TI|TS)*NK?{namespace}", symbol) is not None
+
+
+def assert_fenced(path, isa):
+    symbols = symbols_of(path)
+    assert [s for s in symbols.defined if not is_inside(s, isa)] == []
+    assert any("isa" in each for each in symbols.defined)
+    foreign = [s for s in symbols.undefined if not FROM_LIBC.fullmatch(s)]
+    assert [s for s in foreign if not SOFT_FLOAT.fullmatch(s)] == []
+    content = path.read_bytes()
+    assert b".init_array" not in content
+    assert b".ctors" not in content
+
+
+@pytest.mark.parametrize("optimisation", OPTIMISATION)
+@pytest.mark.parametrize("isa", _core.compiled_isas())
+def test_unit_is_fenced(compile_unit, isa, optimisation):
+    assert_fenced(compile_unit(isa, optimisation), isa)
+
+
+def test_built_objects_are_fenced():
+    if not BUILT:
+        pytest.skip("no objects in the source's build folder")
+    for path in BUILT:
+        assert_fenced(path, path.name.removeprefix("isa_").split(".")[0])
+
+
+def test_the_fence_sees_a_breach(tmp_path):
+    """The test of the test: a standard header's function, used in a unit, is found."""
+    if reason := reason_to_skip():
+        pytest.skip(reason)
+    unit, target = tmp_path / "breach.cpp", tmp_path / "breach.o"
+    unit.write_text(
+        "#include <algorithm>\n"
+        "namespace fastrelu::scalar { int isa(int a, int b) { return std::max(a, b); } }\n"
+    )
+    subprocess.run([*COMPILER, "-std=c++17", "-O0", "-c", unit, "-o", target], check=True)
+    with pytest.raises(AssertionError, match="max"):
+        assert_fenced(target, "scalar")
+    unit.write_text(
+        "int f(); namespace fastrelu::scalar { int isa() { return 1; } static int x = isa(); }\n"
+    )
+    subprocess.run([*COMPILER, "-std=c++17", "-O0", "-c", unit, "-o", target], check=True)
+    with pytest.raises(AssertionError):
+        assert_fenced(target, "scalar")
