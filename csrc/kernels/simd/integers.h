@@ -25,7 +25,7 @@ template <class T, std::enable_if_t<std::is_integral_v<T>, int> = 0> Vec<double>
   std::memcpy(&integers, p, sizeof integers);
   const auto doubles = convert<double>(convert<Word>(integers));
   Vec<double> x(0);
-  std::memcpy(&x, &doubles, sizeof x);
+  std::memcpy(&x.v, &doubles, sizeof x.v);
   return x;
 }
 
