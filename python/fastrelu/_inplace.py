@@ -83,7 +83,7 @@ def leaky_relu_(x: _Buffer, /, negative_slope: ArrayLike = 0.01) -> _Buffer:
     >>> fr.leaky_relu_(np.array([-2.0, 3.0]), 0.5)
     array([-1.,  3.])
     """
-    array = _writable(x, "leaky_relu")
+    array = _writable_floats(x, "leaky_relu")
     leaky_relu(array, negative_slope, out=array)
     return x
 
@@ -166,7 +166,7 @@ def leaky_relu_backward_(
     >>> fr.leaky_relu_backward_(np.array([1.0, 1.0]), np.array([-2.0, 3.0]), 0.5)
     array([0.5, 1. ])
     """
-    array = _writable(grad_output, "leaky_relu_backward")
+    array = _writable_floats(grad_output, "leaky_relu_backward")
     leaky_relu_backward(array, x, negative_slope, out=array)
     return grad_output
 
@@ -178,6 +178,17 @@ def _writable(buffer: Any, function: str) -> NDArray[Any]:
         raise ValueError(
             f"{function}_ overwrites its first argument, but this {type(buffer).__name__} is "
             f"read-only; use y = fastrelu.{function}(...)"
+        )
+    return array
+
+
+def _writable_floats(buffer: Any, function: str) -> NDArray[Any]:
+    """Do the same for a function whose result is a float64 if its arrays hold integers."""
+    array = _writable(buffer, function)
+    if array.dtype.kind in "iu":
+        raise TypeError(
+            f"{function}_ gives float64, which a {type(buffer).__name__} of {array.dtype} cannot "
+            f"hold; use y = fastrelu.{function}(...)"
         )
     return array
 
