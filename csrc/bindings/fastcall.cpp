@@ -34,7 +34,7 @@ template <int index> bool read_arguments(PyObject* const* args, Py_ssize_t nargs
   constexpr UfuncSpec spec = ufunc_specs[index];
   if (nargs < spec.arrays || nargs > spec.nin()) return false;
   for (int i = 0; i < spec.arrays; ++i) call.arrays[i] = args[i];
-  call.slope = nargs == spec.nin() ? args[spec.arrays] : nullptr;
+  call.slope = spec.has_slope && nargs == spec.nin() ? args[spec.arrays] : nullptr;
   call.out = nullptr;
   const Py_ssize_t keywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
   for (Py_ssize_t i = 0; i < keywords; ++i) {
