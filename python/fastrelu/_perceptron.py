@@ -20,7 +20,7 @@ MOMENTUM = np.float32(0.9)
 class Activation(NamedTuple):
     """An activation as one library computes it; `backward` may overwrite the gradient it gets."""
 
-    library: str
+    by: str
     forward: Callable[[Array], Array]
     backward: Callable[[Array, Array], Array]
 

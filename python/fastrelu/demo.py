@@ -170,7 +170,7 @@ def _train(name: str, digits: Digits, epochs: int, seed: int) -> list[Network]:
             for batch in np.array_split(rng.permutation(len(digits.labels)), steps):
                 images, labels = digits.images[batch], digits.labels[batch]
                 order.reverse()  # neither side always finds the caches warmed by the other
-                learned = {n.activation.library: n.learn(images, labels) for n in order}
+                learned = {n.activation.by: n.learn(images, labels) for n in order}
                 for what, expected in learned["NumPy"].items():
                     actual = learned["fastrelu"][what]
                     _require_same(f"{name}, epoch {epoch}, {what}", expected, actual)
@@ -221,7 +221,7 @@ def _report_training(trained: dict[str, list[Network]], digits: Digits) -> None:
         [
             [
                 name,
-                network.activation.library,
+                network.activation.by,
                 f"{network.history[-1].accuracy:.1%}",
                 *(f"{share:.1%}" for share in network.history[-1].dead),
                 f"{network.seconds:.3f} s",
