@@ -204,7 +204,7 @@ def test_wrong_element_types_are_refused(in_place, ufunc, value):
 def test_leaky_functions_refuse_integers(in_place, ufunc):
     if takes_slope(ufunc):
         for x in (np.array([-1, 2]), array("i", [-1, 2])):
-            with pytest.raises(TypeError, match="float64.*fastrelu"):
+            with pytest.raises(TypeError, match=r"float64.*fastrelu"):
                 in_place(x, *others(ufunc, [1.0, 2.0]))
             assert list(x) == [-1, 2]
 
