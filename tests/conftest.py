@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import fastrelu as fr
 import pytest
-from support import ISAS, forced_isa
+from fastrelu._verify import forced_isa
+from support import ISAS
 
 
 def pytest_configure(config):

@@ -163,15 +163,6 @@ def reported(call: Callable[[], Any]) -> set[str]:
     return kinds
 
 
-@contextmanager
-def forced_isa(name: str) -> Iterator[None]:
-    previous = _core.use_isa(name)
-    try:
-        yield
-    finally:
-        _core.use_isa(previous)
-
-
 def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run code in a new interpreter, with these variables set."""
     env = {k: v for k, v in os.environ.items() if k != "FASTRELU_ISA"} | environment

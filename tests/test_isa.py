@@ -7,7 +7,8 @@ import platform
 import fastrelu as fr
 import pytest
 from fastrelu import _core
-from support import ISAS, forced_isa, run_python
+from fastrelu._verify import forced_isa
+from support import ISAS, run_python
 
 KNOWN = ["avx512", "avx2", "sse2", "neon", "scalar"]
 ALWAYS = {"x86_64": ["sse2"], "AMD64": ["sse2"], "aarch64": ["neon"], "arm64": ["neon"]}

@@ -6,6 +6,7 @@ import fastrelu as fr
 import numpy as np
 import pytest
 from fastrelu import cases
+from fastrelu._verify import forced_isa
 from support import (
     ISAS,
     LINE,
@@ -15,7 +16,6 @@ from support import (
     every_leaky_loop,
     every_loop,
     every_relu_loop,
-    forced_isa,
     oracle,
     takes_slope,
     wrong_values,
