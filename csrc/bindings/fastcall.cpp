@@ -144,15 +144,15 @@ bool convert_slope(double value, DType slope_dtype, Slope& slope) {
   return npy_isinf(value) || !npy_isinf(slope.float32);
 }
 
-void run(const ActiveLoop& active, char** data, const npy_intp* steps, npy_intp count, npy_intp bytes) {
-  if (bytes < release_gil_from) return active.loop(data, &count, steps, active.data);
+void run(const ActiveKernel& active, char** data, const npy_intp* steps, npy_intp count, npy_intp bytes) {
+  if (bytes < release_gil_from) return active.kernel.cached(data, &count, steps, active.data);
   PyThreadState* const thread = PyEval_SaveThread();
-  active.loop(data, &count, steps, active.data);
+  active.kernel.cached(data, &count, steps, active.data);
   PyEval_RestoreThread(thread);
 }
 
 // As run, for loops that can raise floating-point exceptions. Returns 0, or -1 with an exception set.
-int run_reporting(const char* name, const ActiveLoop& active, char** data, const npy_intp* steps, npy_intp count,
+int run_reporting(const char* name, const ActiveKernel& active, char** data, const npy_intp* steps, npy_intp count,
                   npy_intp bytes) {
   int raised;
   {
@@ -177,12 +177,12 @@ bool has_short_way(const UfuncSpec& spec, DType dtype) {
 }
 
 // Whether the short way applies. If it does, operands and slope are complete but for a fresh result.
-template <int index> const ActiveLoop* prepare(const Arguments& call, Operands& operands, Slope& slope) {
+template <int index> const ActiveKernel* prepare(const Arguments& call, Operands& operands, Slope& slope) {
   constexpr UfuncSpec spec = ufunc_specs[index];
   if (!start_operands(call.arrays[0], operands)) return nullptr;
   if (spec.arrays == 2 && !add_operand(call.arrays[1], operands, 1)) return nullptr;
   if (call.out && !add_output(call.out, operands, spec.arrays, spec.nin())) return nullptr;
-  const ActiveLoop* const active = find_loop(index, operands.type_num);
+  const ActiveKernel* const active = find_kernel(index, operands.type_num);
   if (!active || !has_short_way(spec, active->dtype)) return nullptr;
   if (spec.has_slope) {
     double value;
@@ -193,7 +193,7 @@ template <int index> const ActiveLoop* prepare(const Arguments& call, Operands& 
   return active;
 }
 
-template <int index> PyObject* compute(const ActiveLoop& active, const Arguments& call, Operands& operands) {
+template <int index> PyObject* compute(const ActiveKernel& active, const Arguments& call, Operands& operands) {
   constexpr UfuncSpec spec = ufunc_specs[index];
   PyObject* const result = call.out ? Py_NewRef(call.out) : new_result(operands);
   if (!result) return nullptr;
@@ -271,7 +271,7 @@ template <int index> PyObject* call(PyObject* ufunc, PyObject* const* args, std:
   if (read_arguments<index>(args, nargs, kwnames, arguments)) {
     Operands operands;
     Slope slope;
-    const ActiveLoop* const active = prepare<index>(arguments, operands, slope);
+    const ActiveKernel* const active = prepare<index>(arguments, operands, slope);
     if (active) return compute<index>(*active, arguments, operands);
   }
   if (ensure_loops_for_keywords(args + nargs, kwnames) < 0) return nullptr;

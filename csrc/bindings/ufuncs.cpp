@@ -56,13 +56,13 @@ struct NumpyTables {
 
 struct UserType {
   int type_num;
-  ActiveLoop active;
+  ActiveKernel active;
 };
 
 struct Ufunc {
   PyObject* object;
   NumpyTables numpy;
-  ActiveLoop builtin[NPY_NTYPES_LEGACY];  // by type number
+  ActiveKernel builtin[NPY_NTYPES_LEGACY];  // by type number
   UserType user[max_user_types];
 };
 
@@ -90,17 +90,17 @@ void list_types(const UfuncSpec& spec, Ufunc& ufunc) {
   char* types = ufunc.numpy.types;
   for (int i = 0; i < builtin_count; ++i) {
     const NumpyType type = numpy_types[i];
-    Loop* const loop = active->loop(spec.op, type.dtype);
+    const Kernel kernel = active->kernel(spec.op, type.dtype);
     types = list_operands(spec, type, types);
-    ufunc.numpy.loops[i] = loop;
-    ufunc.builtin[static_cast<int>(type.type_num)] = {loop, nullptr, type.dtype};
+    ufunc.numpy.loops[i] = kernel.cached;
+    ufunc.builtin[static_cast<int>(type.type_num)] = {kernel, nullptr, type.dtype};
   }
 }
 
 template <int index> int run_user_loop(PyArrayMethod_Context* context, char* const* data, const npy_intp* dimensions,
                                        const npy_intp* steps, NpyAuxData*) {
-  const ActiveLoop& active = *find_loop(index, context->descriptors[0]->type_num);
-  active.loop(const_cast<char**>(data), dimensions, steps, active.data);
+  const ActiveKernel& active = *find_kernel(index, context->descriptors[0]->type_num);
+  active.kernel.cached(const_cast<char**>(data), dimensions, steps, active.data);
   return 0;
 }
 
@@ -135,9 +135,9 @@ PyObject* make_ufunc(int index) {
   return Py_XNewRef(ufunc.object);
 }
 
-const ActiveLoop* find_loop(int index, int type_num) {
+const ActiveKernel* find_kernel(int index, int type_num) {
   const Ufunc& ufunc = ufuncs[static_cast<std::size_t>(index)];
-  if (type_num < NPY_NTYPES_LEGACY) return ufunc.builtin[type_num].loop ? &ufunc.builtin[type_num] : nullptr;
+  if (type_num < NPY_NTYPES_LEGACY) return ufunc.builtin[type_num].kernel.cached ? &ufunc.builtin[type_num] : nullptr;
   const int count = user_type_count.load(std::memory_order_acquire);
   for (int i = 0; i < count; ++i) {
     if (ufunc.user[i].type_num == type_num) return &ufunc.user[i].active;
@@ -152,8 +152,8 @@ int add_loops(PyArray_DTypeMeta* user_dtype, DType dtype, void* data) {
     return -1;
   }
   for (int index = 0; index < ufunc_count; ++index) {
-    Loop* const loop = active->loop(ufunc_specs[index].op, dtype);
-    ufuncs[static_cast<std::size_t>(index)].user[position] = {user_dtype->type_num, {loop, data, dtype}};
+    const Kernel kernel = active->kernel(ufunc_specs[index].op, dtype);
+    ufuncs[static_cast<std::size_t>(index)].user[position] = {user_dtype->type_num, {kernel, data, dtype}};
     if (register_user_loop(index, user_dtype) < 0) return -1;
   }
   user_type_count.store(position + 1, std::memory_order_release);
@@ -166,12 +166,13 @@ void use_isa(const Isa& isa) {
     const Op op = ufunc_specs[index].op;
     Ufunc& ufunc = ufuncs[static_cast<std::size_t>(index)];
     for (int i = 0; i < builtin_count; ++i) {
-      ufunc.numpy.loops[i] = isa.loop(op, numpy_types[i].dtype);
-      ufunc.builtin[static_cast<int>(numpy_types[i].type_num)].loop = ufunc.numpy.loops[i];
+      const Kernel kernel = isa.kernel(op, numpy_types[i].dtype);
+      ufunc.numpy.loops[i] = kernel.cached;
+      ufunc.builtin[static_cast<int>(numpy_types[i].type_num)].kernel = kernel;
     }
     for (int i = 0; i < user_type_count; ++i) {
-      ActiveLoop& active_loop = ufunc.user[i].active;
-      active_loop.loop = isa.loop(op, active_loop.dtype);
+      ActiveKernel& active_kernel = ufunc.user[i].active;
+      active_kernel.kernel = isa.kernel(op, active_kernel.dtype);
     }
   }
 }

@@ -33,14 +33,14 @@ inline constexpr double default_slope = 0.01;
 PyObject* make_ufunc(int index);
 
 // What a ufunc runs for arrays of one NumPy type.
-struct ActiveLoop {
-  Loop* loop;
+struct ActiveKernel {
+  Kernel kernel;
   void* data;
   DType dtype;
 };
 
-// Null if there is no loop for arrays of that type.
-const ActiveLoop* find_loop(int index, int type_num);
+// Null if there is no kernel for arrays of that type.
+const ActiveKernel* find_kernel(int index, int type_num);
 
 // Gives every ufunc its loops for a dtype that another package has registered with NumPy. data is kept.
 // Returns 0, or -1 with an exception set.

@@ -40,7 +40,7 @@ std::unique_ptr<Float8> describe(py::handle scalar_type) {
   return format;
 }
 
-bool has_loops(PyArray_DTypeMeta* user_dtype) { return find_loop(0, user_dtype->type_num) != nullptr; }
+bool has_loops(PyArray_DTypeMeta* user_dtype) { return find_kernel(0, user_dtype->type_num) != nullptr; }
 
 // Two threads may meet a dtype at the same time; nothing under the lock runs Python code that could wait for them.
 std::mutex registering;

@@ -63,6 +63,10 @@ inline void raise_underflow() {
   volatile float tiny = FLT_MIN;
   tiny = tiny * tiny;
 }
+inline void raise_invalid() {
+  volatile float nothing = 0;
+  nothing = nothing / nothing;
+}
 
 inline Half::operator float() const {
   const std::uint32_t sign = std::uint32_t(bits & 0x8000) << 16, magnitude = bits & 0x7fff;
@@ -79,6 +83,7 @@ inline Half::Half(float x) {
   std::uint32_t rounded;
   if (magnitude > infinity) {
     rounded = 0x7e00 | (magnitude >> 13 & 0x1ff);
+    if (!(magnitude & 0x00400000)) raise_invalid();  // a signalling NaN
   } else if (magnitude >= overflows) {
     rounded = 0x7c00;
     if (magnitude < infinity) raise_overflow();

@@ -38,12 +38,20 @@ constexpr DType slope_dtype(DType x) {
   }
 }
 
+// One function for one dtype. `streaming` writes past the caches where the operands are dense: it spares the result's lines
+// from being read first, and the caches from being filled with what nobody reads soon. Its output must not overlap an
+// input. Null: as `cached`.
+struct Kernel {
+  Loop* cached;
+  Loop* streaming;
+};
+
 // What one instruction set provides. A null entry means that the function has no loop for that dtype.
 struct Isa {
   const char* name;
-  Loop* loops[op_count][dtype_count];
+  Kernel kernels[op_count][dtype_count];
 
-  constexpr Loop* loop(Op op, DType dtype) const { return loops[static_cast<int>(op)][static_cast<int>(dtype)]; }
+  constexpr Kernel kernel(Op op, DType dtype) const { return kernels[static_cast<int>(op)][static_cast<int>(dtype)]; }
 };
 
 }  // namespace fastrelu

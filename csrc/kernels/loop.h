@@ -3,13 +3,14 @@
 // The loop, once. It runs any Op over any T: in unrolled vectors where the operands are dense, element by element
 // where they are not.
 //
-// Three rules keep it right in place and under NumPy's forward overlap (kernels.h):
-//   walk forward; load a whole block before storing its first vector;
-//   never run the last full vector again to cover the tail: in place it would apply the function twice.
+// Two rules keep it right in place and under NumPy's forward overlap (kernels.h): walk forward, and load a whole block
+// before storing its first vector. What is computed twice, at both ends, is loaded before anything is stored: in place
+// the function would be applied twice.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "kernels.h"
 #include "ops.h"
@@ -43,6 +44,11 @@ template <class C> struct Whole {
   template <class T> void store(T* p, Vec<C> value) const { store_narrowed(p, value); }
 };
 
+template <class C> struct Streamed : Whole<C> {
+  void store(C* p, Vec<C> value) const { stream(p, value); }
+  template <class T> void store(T* p, Vec<C> value) const { stream_narrowed(p, value); }
+};
+
 // The first n < width elements. The lanes beyond them compute with 1, which overflows and invalidates nothing.
 template <class C> struct Part {
   ptrdiff_t n;
@@ -63,6 +69,9 @@ constexpr bool widens_integers = false;
 
 template <class C, class T> constexpr bool has_vectors = Vec<C>::width > 1 &&
                                                          (std::is_same_v<C, T> || is_half<T> || widens_integers);
+template <class V, class = void> constexpr bool can_stream = false;
+template <class V> constexpr bool can_stream<V, decltype(stream(nullptr, std::declval<V>()))> = true;
+
 template <class C, class T> constexpr bool has_parts = has_partial<Vec<C>> && (std::is_same_v<C, T> || is_half<T>);
 
 // One slope for all elements is held by value: out may alias whatever it was read from.
@@ -76,12 +85,14 @@ template <class C> struct SlopeArray {
   template <class Step> auto at(Step step, ptrdiff_t i) const { return step.load(data + i); }
 };
 
+enum class Stores { cached, streaming };
+
 // A call whose arrays are dense. Slope is a SharedSlope, a SlopeArray or, for functions without a slope, nothing.
-template <class Op, class T, class... Slope> struct DenseCall {
+template <class Op, class T, Stores stores, class... Slope> struct DenseCall {
   using C = Computed<Op, T>;
   static constexpr ptrdiff_t width = has_vectors<C, T> ? Vec<C>::width : 1;
   static constexpr ptrdiff_t block = 4 * width;
-  // Aligning the stores costs one short step and pays from about this many elements on.
+  // Aligning the stores costs up to one vector more and pays from about this many elements on.
   static constexpr ptrdiff_t aligned_from = 2 * block;
 
   const T* first;
@@ -104,7 +115,7 @@ template <class Op, class T, class... Slope> struct DenseCall {
   }
 
   void run_block(ptrdiff_t i, Slope... slope) const {
-    const Whole<C> step;
+    const std::conditional_t<stores == Stores::streaming, Streamed<C>, Whole<C>> step;
     const Vec<C> r0 = result(step, i, slope...);
     const Vec<C> r1 = result(step, i + width, slope...);
     const Vec<C> r2 = result(step, i + 2 * width, slope...);
@@ -115,34 +126,38 @@ template <class Op, class T, class... Slope> struct DenseCall {
     step.store(out + i + 3 * width, r3);
   }
 
-  // Fewer elements than a vector holds: from begin to end.
-  void run_rest(ptrdiff_t begin, ptrdiff_t end, Slope... slope) const {
-    if constexpr (has_parts<C, T>) {
-      if (begin < end) run(Part<C>{end - begin}, begin, slope...);
-    } else {
-      for (; begin < end; ++begin) run(One<C>(), begin, slope...);
-    }
-  }
-
-  ptrdiff_t elements_before_alignment() const {
+  // To the next place after `out` where a vector is aligned: from 1 to width.
+  ptrdiff_t elements_to_alignment() const {
     constexpr std::uintptr_t bytes = width * sizeof *out;
-    return static_cast<ptrdiff_t>((bytes - reinterpret_cast<std::uintptr_t>(out) % bytes) % bytes / sizeof *out);
+    return static_cast<ptrdiff_t>((bytes - reinterpret_cast<std::uintptr_t>(out) % bytes) / sizeof *out);
   }
 
-  void run_all(Slope... slope) const {
-    ptrdiff_t i = 0;
-    if (n >= aligned_from) {
-      i = elements_before_alignment();
-      run_rest(0, i, slope...);
-    }
+  // The first and the last vector overlap with those between them. So their results are computed before anything is
+  // stored, and stored after everything else.
+  void run_vectors(Slope... slope) const {
+    const Whole<C> step;
+    const Vec<C> head = result(step, 0, slope...);
+    const Vec<C> tail = result(step, n - width, slope...);
+    ptrdiff_t i = stores == Stores::streaming || n >= aligned_from ? elements_to_alignment() : width;
     for (; i + block <= n; i += block) run_block(i, slope...);
-    for (; i + width <= n; i += width) run(Whole<C>(), i, slope...);
-    run_rest(i, n, slope...);
+    if constexpr (stores == Stores::streaming) finish_streaming(C());
+    for (; i + width < n; i += width) run(step, i, slope...);
+    step.store(out, head);
+    step.store(out + n - width, tail);
+  }
+
+  // Fewer elements than a vector holds.
+  void run_part(Slope... slope) const {
+    if constexpr (has_parts<C, T>) {
+      if (n > 0) run(Part<C>{n}, 0, slope...);
+    } else {
+      for (ptrdiff_t i = 0; i < n; ++i) run(One<C>(), i, slope...);
+    }
   }
 
   void operator()(Slope... slope) const {
     if constexpr (width > 1) {
-      run_all(slope...);
+      n < width ? run_part(slope...) : run_vectors(slope...);
     } else {
       for (ptrdiff_t i = 0; i < n; ++i) run(One<C>(), i, slope...);
     }
@@ -161,14 +176,15 @@ template <class Op, class T> void strided(char** args, ptrdiff_t n, const ptrdif
     Result<Op, T>* const result = at<Result<Op, T>>(args[out], i * steps[out]);
     if constexpr (Op::has_slope) {
       const SlopeArray<C> slopes{at<C>(args[slope], i * steps[slope])};
-      DenseCall<Op, T, SlopeArray<C>>{first, last, result, 1}.run(One<C>(), 0, slopes);
+      DenseCall<Op, T, Stores::cached, SlopeArray<C>>{first, last, result, 1}.run(One<C>(), 0, slopes);
     } else {
-      DenseCall<Op, T>{first, last, result, 1}.run(One<C>(), 0);
+      DenseCall<Op, T, Stores::cached>{first, last, result, 1}.run(One<C>(), 0);
     }
   }
 }
 
-template <class Op, class T> void loop(char** args, const ptrdiff_t* dimensions, const ptrdiff_t* steps, void*) {
+template <class Op, class T, Stores stores = Stores::cached>
+void loop(char** args, const ptrdiff_t* dimensions, const ptrdiff_t* steps, void*) {
   using C = Computed<Op, T>;
   using R = Result<Op, T>;
   constexpr int slope = Op::arrays, out = Op::arrays + Op::has_slope;
@@ -181,13 +197,22 @@ template <class Op, class T> void loop(char** args, const ptrdiff_t* dimensions,
   if (!dense(0, sizeof(T)) || !dense(Op::arrays - 1, sizeof(T)) || !dense(out, sizeof(R))) {
     strided<Op, T>(args, n, steps);
   } else if constexpr (!Op::has_slope) {
-    DenseCall<Op, T>{first, last, result, n}();
+    DenseCall<Op, T, stores>{first, last, result, n}();
   } else if (dense(slope, 0)) {
-    DenseCall<Op, T, SharedSlope<C>>{first, last, result, n}({*at<C>(args[slope], 0)});
+    DenseCall<Op, T, stores, SharedSlope<C>>{first, last, result, n}({*at<C>(args[slope], 0)});
   } else if (dense(slope, sizeof(C))) {
-    DenseCall<Op, T, SlopeArray<C>>{first, last, result, n}({at<C>(args[slope], 0)});
+    DenseCall<Op, T, stores, SlopeArray<C>>{first, last, result, n}({at<C>(args[slope], 0)});
   } else {
     strided<Op, T>(args, n, steps);
+  }
+}
+
+template <class Op, class T> constexpr Kernel kernel() {
+  using C = Computed<Op, T>;
+  if constexpr (has_vectors<C, T> && can_stream<Vec<C>>) {
+    return {loop<Op, T>, loop<Op, T, Stores::streaming>};
+  } else {
+    return {loop<Op, T>, nullptr};
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Instantiates every loop for the instruction set being compiled and lists them in its table. Included last, and only
+// Instantiates every kernel for the instruction set being compiled and lists them in its table. Included last, and only
 // by isa_*.cpp. The table is constant-initialised: code compiled for a newer processor must not run at load time.
 #pragma once
 
@@ -12,34 +12,34 @@
 
 namespace fastrelu::FASTRELU_ISA {
 
-template <class Op> constexpr void add_small_float_loops(Loop* (&row)[dtype_count]) {
-  row[static_cast<int>(DType::float16)] = loop<Op, Half>;
-  row[static_cast<int>(DType::bfloat16)] = loop<Op, BFloat16>;
-  row[static_cast<int>(DType::float8)] = float8_loop<Op>;
+template <class Op> constexpr void add_small_float_kernels(Kernel (&row)[dtype_count]) {
+  row[static_cast<int>(DType::float16)] = kernel<Op, Half>();
+  row[static_cast<int>(DType::bfloat16)] = kernel<Op, BFloat16>();
+  row[static_cast<int>(DType::float8)] = {float8_loop<Op>, nullptr};
 }
 
-template <class Op> constexpr void add_float_loops(Loop* (&row)[dtype_count]) {
-  row[static_cast<int>(DType::float32)] = loop<Op, float>;
-  row[static_cast<int>(DType::float64)] = loop<Op, double>;
-  row[static_cast<int>(DType::longdouble)] = loop<Op, long double>;
+template <class Op> constexpr void add_float_kernels(Kernel (&row)[dtype_count]) {
+  row[static_cast<int>(DType::float32)] = kernel<Op, float>();
+  row[static_cast<int>(DType::float64)] = kernel<Op, double>();
+  row[static_cast<int>(DType::longdouble)] = kernel<Op, long double>();
 }
 
-template <class Op> constexpr void add_integer_loops(Loop* (&row)[dtype_count]) {
-  row[static_cast<int>(DType::int8)] = loop<Op, std::int8_t>;
-  row[static_cast<int>(DType::uint8)] = loop<Op, std::uint8_t>;
-  row[static_cast<int>(DType::int16)] = loop<Op, std::int16_t>;
-  row[static_cast<int>(DType::uint16)] = loop<Op, std::uint16_t>;
-  row[static_cast<int>(DType::int32)] = loop<Op, std::int32_t>;
-  row[static_cast<int>(DType::uint32)] = loop<Op, std::uint32_t>;
-  row[static_cast<int>(DType::int64)] = loop<Op, std::int64_t>;
-  row[static_cast<int>(DType::uint64)] = loop<Op, std::uint64_t>;
+template <class Op> constexpr void add_integer_kernels(Kernel (&row)[dtype_count]) {
+  row[static_cast<int>(DType::int8)] = kernel<Op, std::int8_t>();
+  row[static_cast<int>(DType::uint8)] = kernel<Op, std::uint8_t>();
+  row[static_cast<int>(DType::int16)] = kernel<Op, std::int16_t>();
+  row[static_cast<int>(DType::uint16)] = kernel<Op, std::uint16_t>();
+  row[static_cast<int>(DType::int32)] = kernel<Op, std::int32_t>();
+  row[static_cast<int>(DType::uint32)] = kernel<Op, std::uint32_t>();
+  row[static_cast<int>(DType::int64)] = kernel<Op, std::int64_t>();
+  row[static_cast<int>(DType::uint64)] = kernel<Op, std::uint64_t>();
 }
 
 template <class Function> constexpr void add(Isa& isa, Op op) {
-  auto& row = isa.loops[static_cast<int>(op)];
-  add_integer_loops<Function>(row);
-  add_small_float_loops<Function>(row);
-  add_float_loops<Function>(row);
+  auto& row = isa.kernels[static_cast<int>(op)];
+  add_integer_kernels<Function>(row);
+  add_small_float_kernels<Function>(row);
+  add_float_kernels<Function>(row);
 }
 
 constexpr Isa make_table(const char* name) {

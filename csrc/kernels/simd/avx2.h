@@ -6,6 +6,7 @@
 #include <immintrin.h>
 
 #include "scalar.h"
+#include "streaming.h"
 
 namespace fastrelu::FASTRELU_ISA {
 
@@ -84,6 +85,7 @@ struct Shorts {
   __m128i v;
   static Shorts load(const void* p) { return {_mm_loadu_si128(static_cast<const __m128i*>(p))}; }
   void store(void* p) const { _mm_storeu_si128(static_cast<__m128i*>(p), v); }
+  void stream(void* p) const { FASTRELU_ISA::stream(p, v); }
 };
 
 inline Vec<std::int32_t> to_upper_halves(Shorts s) { return _mm256_slli_epi32(_mm256_cvtepu16_epi32(s.v), 16); }

@@ -6,6 +6,7 @@
 #include <immintrin.h>
 
 #include "scalar.h"
+#include "streaming.h"
 
 namespace fastrelu::FASTRELU_ISA {
 
@@ -127,6 +128,7 @@ struct Shorts {
   __m256i v;
   static Shorts load(const void* p) { return {_mm256_loadu_si256(static_cast<const __m256i*>(p))}; }
   void store(void* p) const { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
+  void stream(void* p) const { FASTRELU_ISA::stream(p, v); }
   static Shorts load_partial(const void* p, std::ptrdiff_t n, std::int16_t rest) {
     return {_mm256_mask_loadu_epi16(_mm256_set1_epi16(rest), static_cast<__mmask16>(first_lanes(n)), p)};
   }

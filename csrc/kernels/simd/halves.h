@@ -60,6 +60,9 @@ template <class T, class = std::enable_if_t<is_half<T>>> Looked<T> look_widened(
 template <class T, class = std::enable_if_t<is_half<T>>> void store_narrowed(T* p, Vec<float> x) {
   narrow(T(), x).store(p);
 }
+template <class T, class = std::enable_if_t<is_half<T>>> void stream_narrowed(T* p, Vec<float> x) {
+  narrow(T(), x).stream(p);
+}
 
 template <class T, class S = Shorts> Vec<float> load_widened(const T* p, std::ptrdiff_t n) {
   return widen(T(), S::load_partial(p, n, bits(T(1))));

@@ -6,6 +6,7 @@
 #include <emmintrin.h>
 
 #include "scalar.h"
+#include "streaming.h"
 
 namespace fastrelu::FASTRELU_ISA {
 
@@ -99,6 +100,7 @@ struct Shorts {
   __m128i v;  // in the lower half
   static Shorts load(const void* p) { return {_mm_loadl_epi64(static_cast<const __m128i*>(p))}; }
   void store(void* p) const { _mm_storel_epi64(static_cast<__m128i*>(p), v); }
+  void stream(void* p) const { _mm_stream_si64(static_cast<long long*>(p), _mm_cvtsi128_si64(v)); }
 };
 
 inline Vec<std::int32_t> to_upper_halves(Shorts s) { return _mm_unpacklo_epi16(_mm_setzero_si128(), s.v); }
@@ -134,6 +136,7 @@ inline Shorts float_to_half(Vec<float> x) {
   const B subnormal = bits(Vec<float>(aligned)) - B(0x3f000000);
   const B quiet_nan = B(0x7e00) | (B(_mm_srli_epi32(magnitude.v, 13)) & B(0x1ff));
 
+  if (any(nan & (B(0x7fc00000) > magnitude))) raise_invalid();
   if (any(overflows & (infinity > magnitude))) raise_overflow();
   const B exact = bits(Vec<float>(_mm_sub_ps(aligned, _mm_set1_ps(0.5f))));
   if (any((exact != small) & (B(0x0400) > subnormal))) raise_underflow();
