@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../kernels/dispatch.h"
+#include "../runtime/parallel.h"
 #include "docs.h"
 #include "fastcall.h"
 #include "ufuncs.h"
@@ -86,4 +87,9 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("available_isas", [] { return names_of(available_isas()); }, docs::available_isas);
   m.def("compiled_isas", [] { return names_of(compiled_isas()); });
   m.def("use_isa", switch_isa, py::arg("name"));
+
+  m.attr("max_threads") = max_threads;
+  m.def("get_num_threads", num_threads);
+  m.def("set_num_threads", set_num_threads, py::arg("n"));
+  m.def("default_num_threads", default_num_threads);
 }

@@ -5,7 +5,8 @@ Functions: `relu`, `relu_derivative`, `relu_backward`, `leaky_relu`, `leaky_relu
 `leaky_relu_backward_` overwrite their first argument. `verify` holds every kernel against the
 NumPy reference in `fastrelu.reference`; `show_config` says what runs where.
 
-The environment variable ``FASTRELU_ISA`` chooses the instruction set (see `available_isas`).
+The environment variable ``FASTRELU_ISA`` chooses the instruction set (see `available_isas`), and
+``FASTRELU_NUM_THREADS`` the number of threads (see `get_num_threads`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fastrelu._config import __version__, show_config
 from fastrelu._core import available_isas, isa
 from fastrelu._inplace import leaky_relu_, leaky_relu_backward_, relu_, relu_backward_
+from fastrelu._threads import get_num_threads, num_threads, set_num_threads
 from fastrelu._ufuncs import (
     leaky_relu,
     leaky_relu_backward,
@@ -30,17 +32,20 @@ if TYPE_CHECKING:
 __all__ = [
     "__version__",
     "available_isas",
+    "get_num_threads",
     "isa",
     "leaky_relu",
     "leaky_relu_",
     "leaky_relu_backward",
     "leaky_relu_backward_",
     "leaky_relu_derivative",
+    "num_threads",
     "relu",
     "relu_",
     "relu_backward",
     "relu_backward_",
     "relu_derivative",
+    "set_num_threads",
     "show_config",
     "verify",
 ]

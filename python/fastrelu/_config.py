@@ -7,16 +7,17 @@ from importlib.metadata import version
 
 import numpy as np
 
-from fastrelu import _core
+from fastrelu import _core, _threads
 
 __version__ = version("fastrelu")
 
 
 def show_config() -> None:
-    """Print the version, the compiler, the instruction sets, and the versions of NumPy and Python.
+    """Print the version, the compiler, what calls run on, and the versions of NumPy and Python.
 
     Instruction sets are those *compiled* into this build, those *available* on this processor
-    (best first), and the one *active* now: the best, or what ``FASTRELU_ISA`` says.
+    (best first), and the one *active* now: the best, or what ``FASTRELU_ISA`` says. *threads* is
+    what `get_num_threads` returns, and where the number comes from.
 
     Examples
     --------
@@ -30,7 +31,7 @@ def show_config() -> None:
         "compiled": " ".join(_core.compiled_isas()),
         "available": " ".join(_core.available_isas()),
         "active": _core.isa(),
-        "threads": "1 (every call runs on its caller's thread)",
+        "threads": _threads.describe(),
         "NumPy": np.__version__,
         "Python": f"{platform.python_version()} on {platform.machine()}",
     }

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Work on several cores: a small pool of threads that sleep until there is work, and how many of them calls may use.
+// Knows nothing of Python or NumPy.
+#pragma once
+
+#include <cstddef>
+
+namespace fastrelu {
+
+// Runs one chunk. Called exactly once per chunk, from any thread, in any order, several at a time; must not throw.
+using ChunkTask = void(void* context, std::ptrdiff_t chunk);
+
+// Runs `task` for each chunk in [0, chunks) on the caller's thread and on at most num_threads - 1 workers; returns when
+// all chunks are done, and what they wrote is visible to the caller.
+//
+// * The caller never waits for a worker that has not begun. Where the workers are busy with another call (nested calls
+//   and several calling threads are legal), or no thread can be started, the caller runs every chunk itself.
+// * Every chunk runs under the caller's floating-point control word, and the exceptions that it raises end up in the
+//   caller's status word (float_control.h), whichever thread ran it.
+// * A child process of fork() starts without workers and makes its own at first need. If a task itself forks, the child
+//   may use parallel_for too; but chunks that other threads had begun are not done there.
+void parallel_for(std::ptrdiff_t chunks, int num_threads, ChunkTask* task, void* context);
+
+// More is never used, and never accepted. Large enough for any OMP_NUM_THREADS that is meant seriously.
+constexpr int max_threads = 1024;
+
+// The number of threads that calls may use from now on, the caller's included: one number for the process.
+// set_num_threads takes the nearest number from 1 to max_threads.
+int num_threads();
+void set_num_threads(int n);
+
+// What num_threads() is as long as nobody has set it: the cores of this process.
+int default_num_threads();
+
+}  // namespace fastrelu
+
+#ifdef _WIN32
+#define FASTRELU_EXPORT __declspec(dllexport)
+#else
+#define FASTRELU_EXPORT __attribute__((visibility("default")))
+#endif
+
+// num_threads and set_num_threads for other languages: threadpoolctl looks them up by name in the loaded library.
+extern "C" {
+FASTRELU_EXPORT int fastrelu_get_num_threads();
+FASTRELU_EXPORT void fastrelu_set_num_threads(int n);
+}

@@ -1,0 +1,57 @@
+"""Lets threadpoolctl see and control fastrelu's threads: import this module, once.
+
+Examples
+--------
+>>> import fastrelu as fr
+>>> import threadpoolctl
+>>> import fastrelu.threadpoolctl
+>>> with threadpoolctl.threadpool_limits(1, user_api="fastrelu"):
+...     fr.get_num_threads()
+1
+>>> with threadpoolctl.threadpool_limits(1):  # BLAS, OpenMP and fastrelu
+...     fr.get_num_threads()
+1
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastrelu import _core
+from fastrelu._config import __version__
+from fastrelu._extras import require
+
+_threadpoolctl = require("threadpoolctl", "threadpoolctl")
+
+if TYPE_CHECKING:  # it has no types
+
+    class _LibController:
+        dynlib: Any
+else:
+    _LibController = _threadpoolctl.LibController
+
+__all__ = ["FastreluController"]
+
+
+class FastreluController(_LibController):
+    """Finds the extension among all loaded libraries, by its name and by what it exports."""
+
+    user_api = "fastrelu"
+    internal_api = "fastrelu"
+    filename_prefixes = ("_core.",)
+    check_symbols = ("fastrelu_get_num_threads", "fastrelu_set_num_threads")
+
+    def get_num_threads(self) -> int:
+        """Return the number of threads that calls may use."""
+        return int(self.dynlib.fastrelu_get_num_threads())
+
+    def set_num_threads(self, num_threads: int) -> None:
+        """Let calls use as many threads, or the nearest legal number."""
+        self.dynlib.fastrelu_set_num_threads(max(1, min(num_threads, _core.max_threads)))
+
+    def get_version(self) -> str:
+        """Return the version of the package."""
+        return __version__
+
+
+_threadpoolctl.register(FastreluController)
