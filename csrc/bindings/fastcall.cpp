@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "float_status.h"
+#include "memory.h"
 #include "user_dtypes.h"
 
 namespace fastrelu {
@@ -165,6 +166,9 @@ int run_reporting(const char* name, const ActiveKernel& active, char** data, con
 
 PyObject* new_result(const Operands& operands) {
   const int fortran = operands.order & NPY_ARRAY_C_CONTIGUOUS ? 0 : NPY_ARRAY_F_CONTIGUOUS;
+  if (PyArray_NBYTES(operands.model) >= recycle_from) {
+    if (PyObject* const recycled = new_recycled_array(operands.model, fortran)) return recycled;
+  }
   return PyArray_NewFromDescr(&PyArray_Type, PyArray_DescrFromType(operands.type_num), PyArray_NDIM(operands.model),
                               PyArray_DIMS(operands.model), nullptr, nullptr, fortran, nullptr);
 }

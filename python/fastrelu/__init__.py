@@ -3,10 +3,13 @@
 Functions: `relu`, `relu_derivative`, `relu_backward`, `leaky_relu`, `leaky_relu_derivative` and
 `leaky_relu_backward` are NumPy ufuncs; `relu_`, `leaky_relu_`, `relu_backward_` and
 `leaky_relu_backward_` overwrite their first argument. `verify` holds every kernel against the
-NumPy reference in `fastrelu.reference`; `show_config` says what runs where.
+NumPy reference in `fastrelu.reference`; `show_config` says what runs where. Large results come from
+recycled memory: `recycle_info`, `set_recycle_limit` and `trim`; large calls run on several threads:
+`get_num_threads`, `set_num_threads` and `num_threads`.
 
-The environment variable ``FASTRELU_ISA`` chooses the instruction set (see `available_isas`), and
-``FASTRELU_NUM_THREADS`` the number of threads (see `get_num_threads`).
+Environment variables: ``FASTRELU_ISA`` chooses the instruction set (see `available_isas`),
+``FASTRELU_NUM_THREADS`` the number of threads (see `get_num_threads`), and
+``FASTRELU_RECYCLE_LIMIT`` how much memory may be put aside (see `set_recycle_limit`).
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from fastrelu._config import __version__, show_config
 from fastrelu._core import available_isas, isa
 from fastrelu._inplace import leaky_relu_, leaky_relu_backward_, relu_, relu_backward_
+from fastrelu._recycling import RecycleInfo, recycle_info, set_recycle_limit, trim
 from fastrelu._threads import get_num_threads, num_threads, set_num_threads
 from fastrelu._ufuncs import (
     leaky_relu,
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from fastrelu._verify import verify
 
 __all__ = [
+    "RecycleInfo",
     "__version__",
     "available_isas",
     "get_num_threads",
@@ -40,13 +45,16 @@ __all__ = [
     "leaky_relu_backward_",
     "leaky_relu_derivative",
     "num_threads",
+    "recycle_info",
     "relu",
     "relu_",
     "relu_backward",
     "relu_backward_",
     "relu_derivative",
     "set_num_threads",
+    "set_recycle_limit",
     "show_config",
+    "trim",
     "verify",
 ]
 

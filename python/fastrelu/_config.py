@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from fastrelu import _core, _threads
+from fastrelu import _core, _recycling, _threads
 
 __version__ = version("fastrelu")
 
@@ -17,7 +17,8 @@ def show_config() -> None:
 
     Instruction sets are those *compiled* into this build, those *available* on this processor
     (best first), and the one *active* now: the best, or what ``FASTRELU_ISA`` says. *threads* is
-    what `get_num_threads` returns, and where the number comes from.
+    what `get_num_threads` returns, and where the number comes from; *recycling* what of
+    `recycle_info` people ask for.
 
     Examples
     --------
@@ -32,6 +33,7 @@ def show_config() -> None:
         "available": " ".join(_core.available_isas()),
         "active": _core.isa(),
         "threads": _threads.describe(),
+        "recycling": _recycling.describe(),
         "NumPy": np.__version__,
         "Python": f"{platform.python_version()} on {platform.machine()}",
     }
