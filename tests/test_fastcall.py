@@ -1,8 +1,4 @@
-"""The short way through a ufunc gives what NumPy's own way gives, or hands the call on.
-
-`where=True` changes nothing in a call but that it takes NumPy's way: so every call is made with it
-and without it, and everything that can be seen of the two is compared.
-"""
+"""The short ways through a ufunc give what NumPy's own way gives, or hand the call on."""
 
 from __future__ import annotations
 
@@ -19,6 +15,7 @@ from itertools import product
 import fastrelu as fr
 import numpy as np
 import pytest
+from both_ways import assert_both_ways_agree, outcome
 from fastrelu import cases
 from fastrelu.cases import LAYOUTS
 from support import (
@@ -30,51 +27,8 @@ from support import (
     every_loop,
     every_ufunc,
     oracle,
-    recorded_warnings,
     takes_slope,
 )
-
-
-def content(array):
-    if array.dtype == np.longdouble:
-        return cases.bits(array).tobytes()  # without the bytes that carry no value
-    return repr(array.tolist()) if array.dtype == object else array.tobytes()
-
-
-def seen_of(result):
-    """All that a caller can see of a result, but for its address."""
-    if isinstance(result, np.ndarray):
-        layout = result.shape, result.strides, result.flags.num, result.dtype.metadata
-        return type(result), result.dtype, layout, content(result)
-    if isinstance(result, np.generic):
-        return type(result), content(np.array(result))
-    return type(result), repr(result)
-
-
-def outcome(ufunc, make, **path):
-    """What comes of a call, whose arguments `make` makes anew: they may be written to."""
-    args, keywords = make()
-    reports, warned = [], []
-    out = keywords.get("out")
-    with (
-        np.errstate(all="call", call=lambda kind, flags: reports.append((kind, flags))),
-        recorded_warnings(warned),
-    ):
-        try:
-            result = ufunc(*args, **keywords, **path)
-        except Exception as error:
-            seen = type(error), str(error)
-        else:
-            seen = *seen_of(result), result is out
-    memory = [content(each) for each in (*args, out) if isinstance(each, np.ndarray)]
-    return seen, reports, warned, memory
-
-
-def assert_both_ways_agree(ufunc, make, hint=""):
-    __tracebackhide__ = True
-    short, numpys = outcome(ufunc, make), outcome(ufunc, make, where=True)
-    assert short == numpys, hint
-    return short[0]
 
 
 def arrays_for(ufunc, n=37, dtype=np.float32, layout="dense"):

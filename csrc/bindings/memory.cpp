@@ -59,22 +59,19 @@ void hand_over(PyArrayObject* array) {
   PyArray_ENABLEFLAGS(array, NPY_ARRAY_OWNDATA);
 }
 
-}  // namespace
-
-int make_memory_handler() {
-  recycle_limit();  // makes the cache and its handlers of fork, while there is one thread
-  if (!capsule) capsule = PyCapsule_New(&handler, "mem_handler", nullptr);
-  return capsule ? 0 : -1;
+PyObject* new_array(int type_num, const ArrayLayout& layout, void* data) {
+  const int order = layout.fortran ? NPY_ARRAY_F_CONTIGUOUS : 0;
+  const int flags = !data ? order : layout.fortran ? NPY_ARRAY_FARRAY : NPY_ARRAY_CARRAY;
+  return PyArray_NewFromDescr(&PyArray_Type, PyArray_DescrFromType(type_num), layout.ndim, layout.shape, layout.strides,
+                              data, flags, nullptr);
 }
 
-PyObject* new_recycled_array(PyArrayObject* model, int fortran) {
-  const npy_intp bytes = PyArray_NBYTES(model);
+// Null, without an exception, where NumPy is to allocate.
+PyObject* new_recycled_array(int type_num, npy_intp bytes, const ArrayLayout& layout) {
   if (!numpy_allocates_by_default() || static_cast<std::size_t>(bytes) > recycle_limit()) return nullptr;
   void* const data = allocate_tracked(bytes);
   if (!data) return nullptr;
-  PyObject* const array =
-      PyArray_NewFromDescr(&PyArray_Type, PyArray_DescrFromType(PyArray_TYPE(model)), PyArray_NDIM(model),
-                           PyArray_DIMS(model), nullptr, data, fortran ? NPY_ARRAY_FARRAY : NPY_ARRAY_CARRAY, nullptr);
+  PyObject* const array = new_array(type_num, layout, data);
   if (!array) {
     free_tracked(data);
     PyErr_Clear();
@@ -84,9 +81,28 @@ PyObject* new_recycled_array(PyArrayObject* model, int fortran) {
   return array;
 }
 
-bool has_warm_memory(PyArrayObject* array) {
-  return PyArray_HANDLER(array) == capsule && PyArray_CHKFLAGS(array, NPY_ARRAY_OWNDATA) &&
-         is_warm(PyArray_DATA(array));
+bool is_recycled(PyArrayObject* array) {
+  return PyArray_HANDLER(array) == capsule && PyArray_CHKFLAGS(array, NPY_ARRAY_OWNDATA);
+}
+
+}  // namespace
+
+int make_memory_handler() {
+  recycle_limit();  // makes the cache and its handlers of fork, while there is one thread
+  if (!capsule) capsule = PyCapsule_New(&handler, "mem_handler", nullptr);
+  return capsule ? 0 : -1;
+}
+
+PyObject* new_result(int type_num, npy_intp bytes, const ArrayLayout& layout) {
+  if (bytes >= recycle_from) {
+    if (PyObject* const recycled = new_recycled_array(type_num, bytes, layout)) return recycled;
+  }
+  return new_array(type_num, layout, nullptr);
+}
+
+OutputMemory memory_of(PyArrayObject* result) {
+  if (!is_recycled(result)) return OutputMemory::untouched;
+  return is_warm(PyArray_DATA(result)) ? OutputMemory::used : OutputMemory::untouched_huge_pages;
 }
 
 }  // namespace fastrelu

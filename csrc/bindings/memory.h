@@ -3,6 +3,7 @@
 // Arrays in recycled memory (../runtime/recycle.h), which they own through a data-memory handler of NumPy's (NEP 49).
 #pragma once
 
+#include "../runtime/walk.h"
 #include "numpy_api.h"
 
 namespace fastrelu {
@@ -14,12 +15,20 @@ constexpr npy_intp recycle_from = 1024 * 1024;
 // Makes the handler. Returns 0, or -1 with an exception set.
 int make_memory_handler();
 
-// An uninitialised array of the model's shape and dtype, in C or Fortran order, of at least recycle_from bytes. Null,
-// without an exception, where NumPy is to allocate: by a handler of the user's own, with recycling turned off or the
-// result larger than may be kept, or when there is no memory (NumPy finds the words for that).
-PyObject* new_recycled_array(PyArrayObject* model, int fortran);
+// Where an array's elements lie in it. Without strides: in C order, or in Fortran's.
+struct ArrayLayout {
+  int ndim;
+  const npy_intp* shape;
+  const npy_intp* strides;
+  bool fortran;
+};
 
-// Whether the array's memory had been used before it was allocated: writing to it faults no pages.
-bool has_warm_memory(PyArrayObject* array);
+// An uninitialised array of `bytes` bytes: new reference, or null with an exception set. From recycle_from bytes on it
+// lies in recycled memory, unless NumPy is to allocate: by a handler of the user's own, with recycling turned off or
+// the result larger than may be kept, or when there is no memory (NumPy finds the words for that).
+PyObject* new_result(int type_num, npy_intp bytes, const ArrayLayout& layout);
+
+// What a result from new_result lies in.
+OutputMemory memory_of(PyArrayObject* result);
 
 }  // namespace fastrelu

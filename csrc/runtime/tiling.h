@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// How a nest is cut into tiles that fit the cache: rows times columns of elements. What of a tile a kernel can take as it
+// lies it gets so, row by row or, where the rows follow each other, all at once. What it cannot take is packed: copied
+// into a dense buffer, or for the output from one.
+#pragma once
+
+#include "nest.h"
+#include "strided_copy.h"
+
+namespace fastrelu {
+
+inline constexpr std::ptrdiff_t cache_line = 64;
+
+// For all packed operands of a tile, on the stack: threads may have little of that.
+inline constexpr std::ptrdiff_t buffer_bytes = 64 * 1024;
+
+class Tiling {
+ public:
+  // The nest must be simplified, and live as long. bytes_at_once: what a tile of a line should read and write.
+  Tiling(const Nest& nest, bool has_slope, std::ptrdiff_t bytes_at_once);
+
+  int column_axis;
+  int row_axis;        // -1 where there is but one axis
+  bool whole;          // one kernel call a tile, not one a row
+  bool is_transposed;  // some array is dense along the rows
+  bool packed[max_operands] = {};
+  std::ptrdiff_t rows, columns, row_blocks, column_blocks, tiles;
+  std::ptrdiff_t bytes_per_buffer = 0;
+
+  std::ptrdiff_t length(int axis) const { return axis < 0 ? 1 : nest_.shape[axis]; }
+  Steps steps_of(const Operand& operand) const {
+    return {row_axis < 0 ? 0 : operand.strides[row_axis], operand.strides[column_axis]};
+  }
+  bool packs_any() const { return bytes_per_buffer != 0; }
+
+ private:
+  bool is_slope(int o) const { return has_slope_ && o == nest_.operands - 2; }
+  bool is_ready(int o) const;
+  bool runs_on(int o) const;
+  template <class Predicate> bool all_arrays(Predicate is_true) const;
+  bool all_packed() const;
+  int choose_row_axis() const;
+  bool has_transposed() const;
+  void choose_calls();
+  void choose_size(std::ptrdiff_t bytes_at_once);
+
+  const Nest& nest_;
+  const bool has_slope_;
+};
+
+// Where a tile lies, and its size: the last ones are smaller.
+struct Place {
+  char* data[max_operands];
+  std::ptrdiff_t rows, columns;
+};
+
+Place place_of(std::ptrdiff_t tile, const Nest& nest, const Tiling& tiling);
+
+}  // namespace fastrelu

@@ -1,0 +1,63 @@
+"""One call taken both ways: fastrelu's short one and NumPy's.
+
+`where=True` changes nothing in a call but that it takes NumPy's way.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from fastrelu import cases
+from support import recorded_warnings, takes_slope
+
+_USER_DEFINED = 2  # what dtype.isbuiltin says of a dtype of ml_dtypes
+
+
+def content(array, any_nan=False):
+    """The bytes of an array; with `any_nan`, all its NaNs count as equal."""
+    is_float = array.dtype.kind == "f" or array.dtype.isbuiltin == _USER_DEFINED
+    if any_nan and is_float:
+        array = np.where(np.isnan(array), np.array(np.nan, array.dtype), array)
+    if array.dtype == np.longdouble:
+        return cases.bits(array).tobytes()  # without the bytes that carry no value
+    return repr(array.tolist()) if array.dtype == object else array.tobytes()
+
+
+def seen_of(result, any_nan=False):
+    """All that a caller can see of a result, but for its address."""
+    if isinstance(result, np.ndarray):
+        layout = result.shape, result.strides, result.flags.num, result.dtype.metadata
+        return type(result), result.dtype, layout, content(result, any_nan)
+    if isinstance(result, np.generic):
+        return type(result), content(np.array(result), any_nan)
+    return type(result), repr(result)
+
+
+def outcome(ufunc, make, **path):
+    """What comes of a call, whose arguments `make` makes anew: they may be written to.
+
+    The payload of a NaN that a product or a narrowed slope made is not promised, and depends on
+    whether a vector or a number was computed; that a kept one keeps its own is tested elsewhere.
+    """
+    any_nan = takes_slope(ufunc)
+    args, keywords = make()
+    reports, warned = [], []
+    out = keywords.get("out")
+    with (
+        np.errstate(all="call", call=lambda kind, flags: reports.append((kind, flags))),
+        recorded_warnings(warned),
+    ):
+        try:
+            result = ufunc(*args, **keywords, **path)
+        except Exception as error:
+            seen = type(error), str(error)
+        else:
+            seen = *seen_of(result, any_nan), result is out
+    memory = [content(each, any_nan) for each in (*args, out) if isinstance(each, np.ndarray)]
+    return seen, reports, warned, memory
+
+
+def assert_both_ways_agree(ufunc, make, hint=""):
+    __tracebackhide__ = True
+    short, numpys = outcome(ufunc, make), outcome(ufunc, make, where=True)
+    assert short == numpys, hint
+    return short[0]
