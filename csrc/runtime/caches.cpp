@@ -45,11 +45,11 @@ std::ptrdiff_t read_last_cache() {
   return asked > 0 ? asked : unknown;
 }
 
+// On loading: a child forked while another thread is at the first call would wait for that thread for ever.
+const std::ptrdiff_t last_cache = read_last_cache();
+
 }  // namespace
 
-std::ptrdiff_t last_cache_bytes() {
-  static const std::ptrdiff_t bytes = read_last_cache();
-  return bytes;
-}
+std::ptrdiff_t last_cache_bytes() { return last_cache; }
 
 }  // namespace fastrelu

@@ -74,12 +74,12 @@ bool never_given() {
   return !read || std::strstr(line, "[never]");
 }
 
+// On loading: a child forked while another thread is at the first call would wait for that thread for ever.
+const bool huge_pages = sysconf(_SC_PAGESIZE) == page_bytes && numpy_would_advise() && !never_given();
+
 }  // namespace
 
-bool use_huge_pages() noexcept {
-  static const bool use = sysconf(_SC_PAGESIZE) == page_bytes && numpy_would_advise() && !never_given();
-  return use;
-}
+bool use_huge_pages() noexcept { return huge_pages; }
 
 void advise_huge(void* address, std::size_t bytes) noexcept { madvise(address, bytes, MADV_HUGEPAGE); }
 
