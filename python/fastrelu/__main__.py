@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 import fastrelu as fr
-from fastrelu import _core, demo
+from fastrelu import _core, bench, demo
 from fastrelu._verify import supported_dtypes, verify
 
 _EXAMPLES = """\
@@ -20,13 +20,14 @@ examples:
   python -m fastrelu verify --isa avx2 --function relu --function leaky_relu
   python -m fastrelu verify --exhaustive    all 2^32 float32 patterns as well (minutes)
   python -m fastrelu demo                   train on real digits with NumPy and with fastrelu
+  python -m fastrelu bench                  how much faster than NumPy's idioms, here
   python -m fastrelu COMMAND --help         all options of one command
 
 FASTRELU_ISA=NAME in the environment forces an instruction set for the whole process.
 
 exit status:
   0  all is well
-  1  verify or demo found a difference
+  1  verify, demo or bench found a difference
   2  wrong usage, or an optional package is missing (the message says how to install it)
 """
 
@@ -36,7 +37,7 @@ _FAILURES_SHOWN = 20
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     args = _parser().parse_args(argv)
-    run = {"verify": _verify, "demo": _demo, "info": _info}[args.command]
+    run = {"verify": _verify, "demo": _demo, "bench": _bench, "info": _info}[args.command]
     try:
         return run(args)
     except KeyboardInterrupt:
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m fastrelu",
-        description="ReLU and Leaky ReLU for NumPy arrays: check them, see them at work.",
+        description="ReLU and Leaky ReLU for NumPy arrays: check, watch and time them.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -63,6 +64,14 @@ def _parser() -> argparse.ArgumentParser:
     demo.configure(
         commands.add_parser(
             "demo", help="train on real digits with NumPy's idioms and with fastrelu"
+        )
+    )
+    bench.configure(
+        commands.add_parser(
+            "bench",
+            help="time every function against NumPy's idioms and a copy",
+            description="Time fastrelu, NumPy's idioms and a copy of the same bytes in interleaved "
+            "rounds, after holding every idiom's result against fastrelu's.",
         )
     )
     commands.add_parser("info", help="print version, compiler, instruction sets, threads and NumPy")
@@ -126,8 +135,16 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _demo(args: argparse.Namespace) -> int:
+    return _with_extras(demo.main, args)
+
+
+def _bench(args: argparse.Namespace) -> int:
+    return _with_extras(bench.main, args)
+
+
+def _with_extras(command: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     try:
-        return demo.main(args)
+        return command(args)
     except ImportError as missing_extra:
         print(missing_extra, file=sys.stderr)
         return 2

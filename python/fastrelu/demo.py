@@ -11,7 +11,6 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -19,6 +18,7 @@ import numpy as np
 
 import fastrelu as fr
 from fastrelu import reference
+from fastrelu._arguments import picture, whole_number
 from fastrelu._extras import require
 from fastrelu._perceptron import LAYERS, Activation, Array, Digits, Network, new_network, timed
 from fastrelu._terminal import progress, table
@@ -80,21 +80,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the demo's options to `parser`, whose result goes to `main`."""
     parser.add_argument(
         "--epochs",
-        type=_whole_number(1),
+        type=whole_number(1),
         default=EPOCHS,
         metavar="N",
         help="passes over the training set (default: %(default)s)",
     )
     parser.add_argument(
         "--seed",
-        type=_whole_number(0),
+        type=whole_number(0),
         default=0,
         metavar="N",
         help="seed of the split, the weights and the large arrays (default: %(default)s)",
     )
     parser.add_argument(
         "--elements",
-        type=_whole_number(1),
+        type=whole_number(1),
         nargs="+",
         default=ELEMENTS,
         metavar="N",
@@ -102,7 +102,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--plot",
-        type=_picture,
+        type=picture,
         metavar="FILE.png",
         help="draw the functions, their derivatives and the training curves",
     )
@@ -306,22 +306,3 @@ def _large_rows(
             f"{theirs / ours:.1f}x",
         ]
         advance(count * dtype.itemsize)
-
-
-def _whole_number(minimum: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.isdecimal() or int(text) < minimum:
-            raise argparse.ArgumentTypeError(f"{text} is not a whole number from {minimum} on")
-        return int(text)
-
-    return parse
-
-
-def _picture(text: str) -> str:
-    """Refuse, before any training, a file that could not be written after it."""
-    path = Path(text)
-    if path.suffix != ".png":
-        raise argparse.ArgumentTypeError(f"{text} does not end in .png")
-    if not path.absolute().parent.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {path.parent}")
-    return text
