@@ -166,20 +166,27 @@ template <class Op, class T, Stores stores, class... Slope> struct DenseCall {
 
 template <class T> T* at(char* base, ptrdiff_t bytes) { return reinterpret_cast<T*>(base + bytes); }
 
-// Elements one by one, at any distance.
+// Elements one by one, at any distance. Pointers and steps are variables of its own: for all the compiler knows, a store
+// may change what `args` and `steps` point to.
 template <class Op, class T> void strided(char** args, ptrdiff_t n, const ptrdiff_t* steps) {
   using C = Computed<Op, T>;
-  constexpr int slope = Op::arrays, out = Op::arrays + Op::has_slope;
-  for (ptrdiff_t i = 0; i < n; ++i) {
-    const T* const first = at<T>(args[0], i * steps[0]);
-    const T* const last = at<T>(args[Op::arrays - 1], i * steps[Op::arrays - 1]);
-    Result<Op, T>* const result = at<Result<Op, T>>(args[out], i * steps[out]);
+  using R = Result<Op, T>;
+  constexpr int slope_at = Op::arrays, out_at = Op::arrays + Op::has_slope;
+  char *first = args[0], *last = args[Op::arrays - 1], *slope = args[slope_at], *out = args[out_at];
+  const ptrdiff_t first_step = steps[0], last_step = steps[Op::arrays - 1], slope_step = steps[slope_at],
+                  out_step = steps[out_at];
+  for (; n > 0; --n) {
     if constexpr (Op::has_slope) {
-      const SlopeArray<C> slopes{at<C>(args[slope], i * steps[slope])};
-      DenseCall<Op, T, Stores::cached, SlopeArray<C>>{first, last, result, 1}.run(One<C>(), 0, slopes);
+      const SlopeArray<C> slopes{at<C>(slope, 0)};
+      DenseCall<Op, T, Stores::cached, SlopeArray<C>>{at<T>(first, 0), at<T>(last, 0), at<R>(out, 0), 1}.run(One<C>(),
+                                                                                                             0, slopes);
     } else {
-      DenseCall<Op, T, Stores::cached>{first, last, result, 1}.run(One<C>(), 0);
+      DenseCall<Op, T, Stores::cached>{at<T>(first, 0), at<T>(last, 0), at<R>(out, 0), 1}.run(One<C>(), 0);
     }
+    first += first_step;
+    last += last_step;
+    slope += slope_step;
+    out += out_step;
   }
 }
 

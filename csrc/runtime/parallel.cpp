@@ -31,29 +31,93 @@ namespace {
 
 constexpr std::size_t cache_line = 64;
 
+using Clock = std::chrono::steady_clock;
+
+// How long a worker looks out for the next call before it sleeps, where calls come in series; and how soon the next one
+// has to come to be of a series: it must find the worker awake.
+constexpr auto watch_time = std::chrono::microseconds(50);
+constexpr auto series_gap = std::chrono::microseconds(30);
+
+void pause() {
+#if defined(__x86_64__) || defined(_M_X64)
+  _mm_pause();
+#elif defined(__aarch64__) && defined(__GNUC__)
+  __asm__ volatile("yield");
+#endif
+}
+
+// Looks until `is_true` or for that long. Whether it became true.
+template <class Predicate> bool look_out(Clock::duration time, Predicate is_true) {
+  constexpr int looks_per_clock = 32;
+  const auto deadline = Clock::now() + time;
+  do {
+    for (int i = 0; i < looks_per_clock; ++i) {
+      if (is_true()) return true;
+      pause();
+    }
+  } while (Clock::now() < deadline);
+  return false;
+}
+
 // One call of parallel_for; lives on the caller's stack.
-struct Job {
-  const std::ptrdiff_t chunks;
+class Job {
+ public:
+  Job(std::ptrdiff_t chunks, int threads, ChunkTask* task, void* context, bool in_series)
+      : threads(threads),
+        in_series(in_series),
+        chunks_(chunks),
+        task_(task),
+        context_(context),
+        regions_(std::min(threads, max_regions)) {
+    for (int i = 0; i < regions_; ++i) regions[i].next.store(begin(i), std::memory_order_relaxed);
+  }
+
   const int threads;
-  ChunkTask* const task;
-  void* const context;
-  const FloatControl control = {};  // of the caller
-  alignas(cache_line) std::atomic<std::ptrdiff_t> next{0};
-  std::atomic<std::uint32_t> raised{0};  // by workers
+  const bool in_series;
 
-  bool has_more() const { return next.load(std::memory_order_relaxed) < chunks; }
+  bool has_more() const {
+    for (int i = 0; i < regions_; ++i) {
+      if (regions[i].next.load(std::memory_order_relaxed) < begin(i + 1)) return true;
+    }
+    return false;
+  }
 
+  // Each thread starts where it did in the last call of this size: there its cache may still have the data.
   // Relaxed: that a number is given out once is all that matters. Entry orders everything else.
-  void run_chunks() {
-    std::ptrdiff_t chunk;
-    while ((chunk = next.fetch_add(1, std::memory_order_relaxed)) < chunks) task(context, chunk);
+  void run_chunks(int thread) {
+    for (int i = 0; i < regions_; ++i) {
+      const int region = (thread + i) % regions_;
+      const std::ptrdiff_t end = begin(region + 1);
+      std::ptrdiff_t chunk;
+      while ((chunk = regions[region].next.fetch_add(1, std::memory_order_relaxed)) < end) task_(context_, chunk);
+    }
   }
 
-  void run_chunks_on_worker() {
-    control.install();
-    run_chunks();
-    if (const std::uint32_t exceptions = FloatControl::raised()) raised.fetch_or(exceptions, std::memory_order_relaxed);
+  void run_chunks_on_worker(int worker) {
+    control_.install();
+    run_chunks(worker);
+    if (const std::uint32_t raised = FloatControl::raised()) raised_.fetch_or(raised, std::memory_order_relaxed);
   }
+
+  void add_raised() const { FloatControl::add(raised_.load(std::memory_order_relaxed)); }
+
+ private:
+  static constexpr int max_regions = 16;
+  struct alignas(cache_line) Region {
+    std::atomic<std::ptrdiff_t> next;
+  };
+
+  std::ptrdiff_t begin(int region) const {
+    return chunks_ / regions_ * region + std::min<std::ptrdiff_t>(region, chunks_ % regions_);
+  }
+
+  const std::ptrdiff_t chunks_;
+  ChunkTask* const task_;
+  void* const context_;
+  const int regions_;
+  const FloatControl control_ = {};  // of the caller
+  Region regions[max_regions];
+  std::atomic<std::uint32_t> raised_{0};  // by workers
 };
 
 // The door to the job: how many more workers may enter, and how many are inside. Both in one word, so that the caller
@@ -83,28 +147,38 @@ class Entry {
   std::atomic<std::uint64_t> state_{0};
 };
 
-// What one worker sleeps on, at once: waiting 20 or 40 us for the next call with open eyes gained nothing that could be
-// measured, and on a busy machine it spent the time slice that the next chunk would have needed.
+// What one worker sleeps on. Each side sets its own flag and then looks at the other's, so that no ring is missed.
 class Alarm {
  public:
   void ring() {
-    {
-      const std::lock_guard lock(mutex_);
-      rung_ = true;
-    }
+    rung_.store(true);
+    if (!asleep_.load()) return;
+    { const std::lock_guard lock(mutex_); }  // the worker has either not looked yet, or waits
     condition_.notify_one();
   }
 
-  void wait() {
-    std::unique_lock lock(mutex_);
-    condition_.wait(lock, [this] { return rung_; });
-    rung_ = false;
+  bool is_asleep() const { return asleep_.load(std::memory_order_relaxed); }
+
+  // Whether it rings within that time. Meanwhile a ring costs next to nothing and is heard at once.
+  bool watch(Clock::duration time) const {
+    return look_out(time, [this] { return rung_.load(std::memory_order_relaxed); });
   }
+
+  // Until it rings.
+  void sleep() {
+    std::unique_lock lock(mutex_);
+    asleep_.store(true);
+    condition_.wait(lock, [this] { return rung_.load(); });
+    asleep_.store(false);
+  }
+
+  void reset() { rung_.exchange(false); }  // sees what was written before the ring
 
  private:
   std::mutex mutex_;
   std::condition_variable condition_;
-  bool rung_ = false;
+  std::atomic<bool> rung_{false};
+  std::atomic<bool> asleep_{false};
 };
 
 // New threads of the calling thread leave signals to others, as long as this lives. Except for those that a thread's own
@@ -134,18 +208,15 @@ void name_thread() {
 #endif
 }
 
-void pause() {
-#if defined(__x86_64__) || defined(_M_X64)
-  _mm_pause();
-#elif defined(__aarch64__) && defined(__GNUC__)
-  __asm__ volatile("yield");
-#endif
-}
-
 class Pool {
  public:
   // False, with nothing done, where another call has the workers or there is none.
   bool run(Job& job);
+
+  // Workers that would hear of a job at once, as far as one can say.
+  int awake() const { return awake_.load(std::memory_order_relaxed); }
+  bool in_series() const { return Clock::now() - last_end_.load(std::memory_order_relaxed) < series_gap; }
+  void note_end() { last_end_.store(Clock::now(), std::memory_order_relaxed); }
 
   // The process's; null only without memory. Never destroyed: workers outlive static objects.
   static Pool* get();
@@ -160,7 +231,7 @@ class Pool {
   void release() { busy_.store(false, std::memory_order_release); }
   void start_workers(std::size_t wanted);
   void ring(int workers);
-  void work(Alarm* alarm);
+  void work(int number, Alarm* alarm);
   void leave();
   void wait_until_empty();
 
@@ -170,6 +241,8 @@ class Pool {
   std::deque<Alarm> alarms_;       // of workers 1, 2, ...: a deque, because an alarm cannot move
   Job* job_ = nullptr;
   TakenCores taken_cores_;
+  std::atomic<int> awake_{0};
+  std::atomic<Clock::time_point> last_end_{Clock::time_point()};
   alignas(cache_line) Entry entry_;
   std::mutex mutex_;  // for empty_ alone
   std::condition_variable empty_;
@@ -192,14 +265,14 @@ bool Pool::run(Job& job) {
   taken_cores_.take_current();
   entry_.open(job.threads - 1);
   ring(job.threads - 1);
-  job.run_chunks();
+  job.run_chunks(0);
   const bool in_forked_child = this != current.load(std::memory_order_relaxed);
   if (!in_forked_child) {  // where those who were inside would be waited for in vain
     entry_.close();
     wait_until_empty();
     release();
   }
-  FloatControl::add(job.raised.load(std::memory_order_relaxed));
+  job.add_raised();
   return true;
 }
 
@@ -209,27 +282,45 @@ void Pool::start_workers(std::size_t wanted) {
   const SignalsBlocked blocked;
   std::size_t started = alarms_.size();
   try {
-    for (; started < wanted; ++started) std::thread(&Pool::work, this, &alarms_.emplace_back()).detach();
+    for (; started < wanted; ++started) {
+      std::thread(&Pool::work, this, static_cast<int>(started) + 1, &alarms_.emplace_back()).detach();
+    }
   } catch (const std::exception&) {  // no thread, or no memory; the next call tries again
     while (alarms_.size() > started) alarms_.pop_back();
   }
 }
 
-// Each takes the caller about 2 us; who is awake works meanwhile, and may finish it all.
+// Those who look out first. Each of the others takes the caller about 2 us; who is awake works meanwhile, and may finish
+// it all.
 void Pool::ring(int workers) {
-  const auto end = std::min(alarms_.size(), static_cast<std::size_t>(workers));
-  for (std::size_t i = 0; i < end && job_->has_more(); ++i) alarms_[i].ring();
+  for (const bool asleep : {false, true}) {
+    for (Alarm& alarm : alarms_) {
+      if (workers == 0 || (asleep && !job_->has_more())) return;
+      if (alarm.is_asleep() != asleep) continue;
+      alarm.ring();
+      --workers;
+    }
+  }
 }
 
 // A thread's life. It may be late for the job that it was woken for, and enter the next one or none.
-void Pool::work(Alarm* alarm) {
+void Pool::work(int number, Alarm* alarm) {
   name_thread();
+  awake_.fetch_add(1, std::memory_order_relaxed);
   Placement placement;
+  Clock::duration watch = Clock::duration::zero();
   for (;;) {
-    alarm->wait();
+    if (!alarm->watch(watch)) {
+      awake_.fetch_sub(1, std::memory_order_relaxed);
+      alarm->sleep();
+      awake_.fetch_add(1, std::memory_order_relaxed);
+    }
+    alarm->reset();
     placement.settle(taken_cores_);
+    watch = watch_time;
     if (!entry_.enter()) continue;
-    job_->run_chunks_on_worker();
+    if (!job_->in_series) watch = Clock::duration::zero();
+    job_->run_chunks_on_worker(number);
     leave();
   }
 }
@@ -242,15 +333,7 @@ void Pool::leave() {
 
 // The workers inside are in their last chunk, mostly for less time than it takes to fall asleep and be woken.
 void Pool::wait_until_empty() {
-  constexpr auto patience = std::chrono::microseconds(50);
-  constexpr int looks_per_clock = 32;
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  do {
-    for (int i = 0; i < looks_per_clock; ++i) {
-      if (entry_.is_empty()) return;
-      pause();
-    }
-  } while (std::chrono::steady_clock::now() < deadline);
+  if (look_out(std::chrono::microseconds(50), [this] { return entry_.is_empty(); })) return;
   std::unique_lock lock(mutex_);
   empty_.wait(lock, [this] { return entry_.is_empty(); });
 }
@@ -266,12 +349,21 @@ std::atomic<int> threads_of_calls{default_num_threads()};
 
 void parallel_for(std::ptrdiff_t chunks, int num_threads, ChunkTask* task, void* context) {
   const std::ptrdiff_t threads = std::min({chunks, std::ptrdiff_t(num_threads), std::ptrdiff_t(max_threads)});
-  if (threads > 1) {
-    Job job{chunks, static_cast<int>(threads), task, context};
-    Pool* const pool = Pool::get();
-    if (pool && pool->run(job)) return;
+  Pool* const pool = threads > 1 ? Pool::get() : nullptr;
+  if (pool) {
+    Job job(chunks, static_cast<int>(threads), task, context, pool->in_series());
+    if (pool->run(job)) return;
   }
   for (std::ptrdiff_t chunk = 0; chunk < chunks; ++chunk) task(context, chunk);
+}
+
+void parallel_for(std::ptrdiff_t chunks, Worth worth, ChunkTask* task, void* context) {
+  Pool* const pool = num_threads() > 1 ? Pool::get() : nullptr;
+  if (!pool) return parallel_for(chunks, 1, task, context);
+  const std::ptrdiff_t at_hand = 1 + pool->awake() + pool->in_series();
+  const std::ptrdiff_t worthwhile = std::max(worth.waking, std::min(worth.sharing, at_hand));
+  parallel_for(chunks, static_cast<int>(std::min<std::ptrdiff_t>(num_threads(), worthwhile)), task, context);
+  pool->note_end();
 }
 
 int num_threads() { return threads_of_calls.load(std::memory_order_relaxed); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Work on several cores: a small pool of threads that sleep until there is work, and how many of them calls may use.
+// Work on several cores: a small pool of threads that sleep where there is no work, and how many of them calls may use.
 // Knows nothing of Python or NumPy.
 #pragma once
 
@@ -21,6 +21,17 @@ using ChunkTask = void(void* context, std::ptrdiff_t chunk);
 // * A child process of fork() starts without workers and makes its own at first need. If a task itself forks, the child
 //   may use parallel_for too; but chunks that other threads had begun are not done there.
 void parallel_for(std::ptrdiff_t chunks, int num_threads, ChunkTask* task, void* context);
+
+// How many threads some work is worth: even if they have to be woken, which takes 10 to 30 us each, and if they are awake,
+// when all costs 1 or 2 us.
+struct Worth {
+  std::ptrdiff_t waking, sharing;
+};
+
+// As above, on as many threads as it is worth at this moment, up to num_threads(). Workers are awake for 50 us after a
+// call that came within 30 us of the one before; each call in such a series wakes one more. So threads help from the
+// second call of a series on, calls that come alone cost nothing, and nobody looks out while nothing is going on.
+void parallel_for(std::ptrdiff_t chunks, Worth worth, ChunkTask* task, void* context);
 
 // More is never used, and never accepted. Large enough for any OMP_NUM_THREADS that is meant seriously.
 constexpr int max_threads = 1024;

@@ -15,13 +15,15 @@ namespace {
 
 using std::ptrdiff_t;
 
-// Waking a worker takes 10 to 30 us, in which one thread reads and writes 1 to 2 MiB in cache. So each thread gets as much
-// as this to do, in bytes of relu on float32. (Two threads on 2 MiB: no gain; on 4: 1.2 times; on 8: 1.6 times.)
-constexpr ptrdiff_t bytes_per_thread = 2 * 1024 * 1024;
+// What a thread must have to do, in bytes of relu on float32, to be worth waking (two on 4 MiB were 0.8 to 1.2 times as
+// fast as one, on 8 MiB 1.3 times), and to be worth sharing with if it is awake (two on 512 KiB: 1.6 times; four on 2 MiB:
+// 3.2 times).
+constexpr ptrdiff_t bytes_worth_waking = 2560 * 1024;
+constexpr ptrdiff_t bytes_worth_sharing = 256 * 1024;
 // What gathering and scattering make of a byte.
 constexpr int packing_weight = 2;
 // What a chunk of a shared call reads and writes, in the same bytes.
-constexpr ptrdiff_t chunk_bytes = 256 * 1024;
+constexpr ptrdiff_t chunk_bytes = 128 * 1024;
 // A row that is streamed ends in partial lines, which cost more than whole ones.
 constexpr ptrdiff_t streamed_row_bytes = 4096;
 
@@ -147,9 +149,7 @@ void run_chunk(void* context, ptrdiff_t chunk) {
   Walker(shared.nest, shared.tiling, shared.loop, shared.work.data, buffer).run(first, last);
 }
 
-int threads_for(ptrdiff_t cost) {
-  return static_cast<int>(std::clamp<ptrdiff_t>(cost / bytes_per_thread, 1, num_threads()));
-}
+Worth worth_of(ptrdiff_t cost) { return {cost / bytes_worth_waking, cost / bytes_worth_sharing}; }
 
 bool overlaps_inputs(const Nest& nest) {
   return std::any_of(nest.operand, nest.operand + nest.operands - 1,
@@ -167,13 +167,15 @@ void walk_tiles(const Work& work, const Nest& nest) {
   const ptrdiff_t bytes = nest.bytes();
   const Tiling uncut(nest, work.has_slope, PTRDIFF_MAX);
   const ptrdiff_t cost = bytes * work.weight * (uncut.packs_any() ? packing_weight : 1);
-  const int threads = threads_for(cost);
-  const Tiling tiling = threads > 1 ? Tiling(nest, work.has_slope, chunk_bytes / work.weight) : uncut;
+  const Worth worth = worth_of(cost);
+  const bool is_shared = worth.sharing > 1 && num_threads() > 1;
+  const Tiling tiling = is_shared ? Tiling(nest, work.has_slope, chunk_bytes / work.weight) : uncut;
   Loop* const loop = is_streamed(work, nest, tiling, bytes) ? work.kernel.streaming : work.kernel.cached;
-  const ptrdiff_t wanted_chunks = threads > 1 ? std::max<ptrdiff_t>(cost / chunk_bytes, threads) : 1;
+  const ptrdiff_t wanted_chunks = is_shared ? cost / chunk_bytes : 1;
   const ptrdiff_t tiles_per_chunk = (tiling.tiles + wanted_chunks - 1) / wanted_chunks;
   Shared shared{work, nest, tiling, loop, tiles_per_chunk};
-  parallel_for((tiling.tiles + tiles_per_chunk - 1) / tiles_per_chunk, threads, run_chunk, &shared);
+  if (!is_shared) return run_chunk(&shared, 0);
+  parallel_for((tiling.tiles + tiles_per_chunk - 1) / tiles_per_chunk, worth, run_chunk, &shared);
 }
 
 bool is_dense_line(const Work& work, const Nest& nest) {
@@ -220,7 +222,7 @@ void run_untouched(void* context, ptrdiff_t chunk) {
 void walk(const Work& work, const Nest& nest) {
   if (work.output_memory == OutputMemory::untouched_huge_pages && is_dense_line(work, nest)) {
     UntouchedLine line(work, nest);
-    return parallel_for(line.chunks(), threads_for(nest.bytes() * work.weight), run_untouched, &line);
+    return parallel_for(line.chunks(), worth_of(nest.bytes() * work.weight), run_untouched, &line);
   }
   walk_tiles(work, nest);
 }
