@@ -17,8 +17,8 @@ void walk_without_gil(const Work& work, const Nest& nest) {
 int weight_of(const UfuncSpec& spec, DType dtype) {
   switch (dtype) {
     case DType::float8: return 16;  // a table look-up for each byte
-    case DType::float16:
-    case DType::bfloat16: return spec.has_slope ? 2 : 1;
+    case DType::float16: return spec.has_slope ? 2 : 1;
+    case DType::bfloat16: return spec.has_slope ? 4 : 1;
     case DType::longdouble: return 4;
     default: return 1;
   }
