@@ -44,6 +44,7 @@ def same_from_any_number_of_threads(call):
             assert actual.strides == expected.strides
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("ufunc", UFUNCS, ids=lambda each: each.__name__)
 @np.errstate(all="ignore")

@@ -59,6 +59,7 @@ def arguments(rng: np.random.Generator, loop: Loop, shape: tuple[int, ...]):
             return arrays, {"out": writable[0]} if writable else {}
 
 
+@pytest.mark.slow
 @every_loop
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_any_layout(loop, shape):
@@ -66,6 +67,18 @@ def test_any_layout(loop, shape):
         assert_both_ways_agree(
             loop.ufunc, lambda s=seed: arguments(np.random.default_rng([s, *shape]), loop, shape)
         )
+
+
+@np.errstate(all="ignore")
+def test_any_layout_of_float32():
+    """The same for one loop, where there is no time for all."""
+    loop = next(each for each in LOOPS if str(each) == "leaky_relu_backward-float32")
+    for shape in SHAPES:
+        for seed in range(4, 8):
+            assert_both_ways_agree(
+                loop.ufunc,
+                lambda s=seed, n=shape: arguments(np.random.default_rng([s, *n]), loop, n),
+            )
 
 
 @np.errstate(all="ignore")
