@@ -152,10 +152,11 @@ def _lost(run: Run) -> Iterator[str]:
 
 
 def _reason(result: Result) -> str:
-    """Find the first pattern in reasons.toml that the cell and its winner match."""
+    """Find the first entry of reasons.toml that the cell, its winner and the run match."""
     what = f"{result.cell.name} {result.best[0]}"
+    threads = "one" if result.threads == 1 else "all"
     for each in tomllib.loads(REASONS.read_text()).get("reason", []):
-        if fnmatchcase(what, each["cells"]):
+        if fnmatchcase(what, each["cells"]) and each.get("threads", threads) == threads:
             return str(each["why"])
     return ""
 

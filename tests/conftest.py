@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import fastrelu as fr
 import pytest
-from fastrelu._verify import forced_isa
+from fastrelu._verification import forced_isa
 from support import ISAS
 
 

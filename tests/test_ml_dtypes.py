@@ -6,7 +6,7 @@ import fastrelu as fr
 import numpy as np
 import pytest
 from fastrelu import _core, cases
-from fastrelu._verify import supported_dtypes, verify
+from fastrelu._verification import supported_dtypes
 from support import array_count, assert_as_promised, every_ufunc, run_python, takes_slope
 
 ml_dtypes = pytest.importorskip("ml_dtypes")
@@ -41,7 +41,9 @@ def test_every_pattern(ufunc, dtype, isa):
 @pytest.mark.slow
 @every_dtype
 def test_verify_is_clean(dtype):
-    assert verify(dtypes=[dtype], isas=[fr.isa()], functions=["relu", "leaky_relu"], progress=False)
+    assert fr.verify(
+        dtypes=[dtype], isas=[fr.isa()], functions=["relu", "leaky_relu"], progress=False
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import fastrelu as fr
 import numpy as np
 import pytest
 from fastrelu import cases
-from fastrelu._verify import forced_isa
+from fastrelu._verification import forced_isa
 from support import (
     ISAS,
     LINE,

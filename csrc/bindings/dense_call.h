@@ -62,11 +62,10 @@ inline bool add_output(PyObject* object, Operands& operands, int arrays, int pos
   return true;
 }
 
-inline PyObject* new_result_of(const Operands& operands) {
+inline PyObject* new_result_of(const Operands& operands, npy_intp bytes) {
   PyArrayObject* const model = operands.model;
   const bool fortran = !(operands.order & NPY_ARRAY_C_CONTIGUOUS);
-  return new_result(operands.type_num, PyArray_NBYTES(model),
-                    {PyArray_NDIM(model), PyArray_DIMS(model), nullptr, fortran});
+  return new_result(operands.type_num, bytes, {PyArray_NDIM(model), PyArray_DIMS(model), nullptr, fortran});
 }
 
 // Leaky functions take integers to float64, and long double raises x87's flags.
@@ -122,12 +121,11 @@ template <int index> bool call_on_dense(const Arguments& call, PyObject** result
   Slope slope;
   const ActiveKernel* const active = prepare<index>(call, operands, slope);
   if (!active) return false;
-  *result = call.out ? Py_NewRef(call.out) : new_result_of(operands);
+  const npy_intp step = PyArray_ITEMSIZE(operands.model), count = PyArray_SIZE(operands.model);
+  *result = call.out ? Py_NewRef(call.out) : new_result_of(operands, step * count);
   if (!*result) return true;
   auto* const array = reinterpret_cast<PyArrayObject*>(*result);
   operands.data[spec.nin()] = PyArray_BYTES(array);
-
-  const npy_intp step = PyArray_ITEMSIZE(array), count = PyArray_SIZE(array);
   npy_intp steps[4] = {step, step, step, step};
   if (spec.has_slope) steps[spec.arrays] = 0;
   int status;

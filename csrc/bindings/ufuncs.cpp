@@ -9,6 +9,9 @@
 #include "promotion.h"
 
 namespace fastrelu {
+
+ActiveKernel builtin_kernels[ufunc_count][NPY_NTYPES_LEGACY];
+
 namespace {
 
 static_assert(std::is_same_v<PyUFuncGenericFunction, Loop*>, "a kernel is a ufunc inner loop");
@@ -62,7 +65,6 @@ struct UserType {
 struct Ufunc {
   PyObject* object;
   NumpyTables numpy;
-  ActiveKernel builtin[NPY_NTYPES_LEGACY];  // by type number
   UserType user[max_user_types];
 };
 
@@ -86,14 +88,15 @@ char* list_operands(const UfuncSpec& spec, NumpyType type, char* types) {
   return types;
 }
 
-void list_types(const UfuncSpec& spec, Ufunc& ufunc) {
+void list_types(int index, Ufunc& ufunc) {
+  const UfuncSpec& spec = ufunc_specs[index];
   char* types = ufunc.numpy.types;
   for (int i = 0; i < builtin_count; ++i) {
     const NumpyType type = numpy_types[i];
     const Kernel kernel = active->kernel(spec.op, type.dtype);
     types = list_operands(spec, type, types);
     ufunc.numpy.loops[i] = kernel.cached;
-    ufunc.builtin[static_cast<int>(type.type_num)] = {kernel, nullptr, type.dtype};
+    builtin_kernels[index][static_cast<int>(type.type_num)] = {kernel, nullptr, type.dtype};
   }
 }
 
@@ -127,7 +130,7 @@ int register_user_loop(int index, PyArray_DTypeMeta* user_dtype) {
 PyObject* make_ufunc(int index) {
   const UfuncSpec& spec = ufunc_specs[index];
   Ufunc& ufunc = ufuncs[static_cast<std::size_t>(index)];
-  list_types(spec, ufunc);
+  list_types(index, ufunc);
   NumpyTables& tables = ufunc.numpy;
   ufunc.object = PyUFunc_FromFuncAndData(tables.loops, tables.data, tables.types, builtin_count, spec.nin(), 1,
                                          PyUFunc_None, spec.name, nullptr, 0);
@@ -135,9 +138,8 @@ PyObject* make_ufunc(int index) {
   return Py_XNewRef(ufunc.object);
 }
 
-const ActiveKernel* find_kernel(int index, int type_num) {
+const ActiveKernel* find_user_kernel(int index, int type_num) {
   const Ufunc& ufunc = ufuncs[static_cast<std::size_t>(index)];
-  if (type_num < NPY_NTYPES_LEGACY) return ufunc.builtin[type_num].kernel.cached ? &ufunc.builtin[type_num] : nullptr;
   const int count = user_type_count.load(std::memory_order_acquire);
   for (int i = 0; i < count; ++i) {
     if (ufunc.user[i].type_num == type_num) return &ufunc.user[i].active;
@@ -168,7 +170,7 @@ void use_isa(const Isa& isa) {
     for (int i = 0; i < builtin_count; ++i) {
       const Kernel kernel = isa.kernel(op, numpy_types[i].dtype);
       ufunc.numpy.loops[i] = kernel.cached;
-      ufunc.builtin[static_cast<int>(numpy_types[i].type_num)].kernel = kernel;
+      builtin_kernels[index][static_cast<int>(numpy_types[i].type_num)].kernel = kernel;
     }
     for (int i = 0; i < user_type_count; ++i) {
       ActiveKernel& active_kernel = ufunc.user[i].active;

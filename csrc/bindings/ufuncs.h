@@ -39,8 +39,16 @@ struct ActiveKernel {
   DType dtype;
 };
 
+// By type number; the dtypes of other packages come after NumPy's.
+extern ActiveKernel builtin_kernels[ufunc_count][NPY_NTYPES_LEGACY];
+const ActiveKernel* find_user_kernel(int index, int type_num);
+
 // Null if there is no kernel for arrays of that type.
-const ActiveKernel* find_kernel(int index, int type_num);
+inline const ActiveKernel* find_kernel(int index, int type_num) {
+  if (type_num >= NPY_NTYPES_LEGACY) return find_user_kernel(index, type_num);
+  const ActiveKernel& kernel = builtin_kernels[index][type_num];
+  return kernel.kernel.cached ? &kernel : nullptr;
+}
 
 // Gives every ufunc its loops for a dtype that another package has registered with NumPy. data is kept.
 // Returns 0, or -1 with an exception set.

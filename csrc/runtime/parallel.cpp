@@ -150,6 +150,8 @@ class Entry {
 // What one worker sleeps on. Each side sets its own flag and then looks at the other's, so that no ring is missed.
 class Alarm {
  public:
+  std::uint64_t last_call = 0;  // that it was rung for; the caller's
+
   void ring() {
     rung_.store(true);
     if (!asleep_.load()) return;
@@ -240,6 +242,7 @@ class Pool {
   std::atomic<bool> busy_{false};  // by the call that may touch what follows; entry_ lends job_ to workers
   std::deque<Alarm> alarms_;       // of workers 1, 2, ...: a deque, because an alarm cannot move
   Job* job_ = nullptr;
+  std::uint64_t calls_ = 0;
   TakenCores taken_cores_;
   std::atomic<int> awake_{0};
   std::atomic<Clock::time_point> last_end_{Clock::time_point()};
@@ -291,12 +294,14 @@ void Pool::start_workers(std::size_t wanted) {
 }
 
 // Those who look out first. Each of the others takes the caller about 2 us; who is awake works meanwhile, and may finish
-// it all.
+// it all. Who sleeps may change between the two rounds: nobody is rung twice, or left out.
 void Pool::ring(int workers) {
-  for (const bool asleep : {false, true}) {
+  ++calls_;
+  for (const bool asleep_too : {false, true}) {
     for (Alarm& alarm : alarms_) {
-      if (workers == 0 || (asleep && !job_->has_more())) return;
-      if (alarm.is_asleep() != asleep) continue;
+      if (workers == 0 || (asleep_too && !job_->has_more())) return;
+      if (alarm.last_call == calls_ || (!asleep_too && alarm.is_asleep())) continue;
+      alarm.last_call = calls_;
       alarm.ring();
       --workers;
     }
@@ -360,7 +365,7 @@ void parallel_for(std::ptrdiff_t chunks, int num_threads, ChunkTask* task, void*
 void parallel_for(std::ptrdiff_t chunks, Worth worth, ChunkTask* task, void* context) {
   Pool* const pool = num_threads() > 1 ? Pool::get() : nullptr;
   if (!pool) return parallel_for(chunks, 1, task, context);
-  const std::ptrdiff_t at_hand = 1 + pool->awake() + pool->in_series();
+  const std::ptrdiff_t at_hand = pool->in_series() ? max_threads : 1 + pool->awake();
   const std::ptrdiff_t worthwhile = std::max(worth.waking, std::min(worth.sharing, at_hand));
   parallel_for(chunks, static_cast<int>(std::min<std::ptrdiff_t>(num_threads(), worthwhile)), task, context);
   pool->note_end();

@@ -29,8 +29,8 @@ struct Worth {
 };
 
 // As above, on as many threads as it is worth at this moment, up to num_threads(). Workers are awake for 50 us after a
-// call that came within 30 us of the one before; each call in such a series wakes one more. So threads help from the
-// second call of a series on, calls that come alone cost nothing, and nobody looks out while nothing is going on.
+// call that came within 30 us of the one before, which wakes them. So threads help from the second call of a series on,
+// calls that come alone cost nothing, and nobody looks out while nothing is going on.
 void parallel_for(std::ptrdiff_t chunks, Worth worth, ChunkTask* task, void* context);
 
 // More is never used, and never accepted. Large enough for any OMP_NUM_THREADS that is meant seriously.

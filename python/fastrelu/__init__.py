@@ -14,8 +14,6 @@ Environment variables: ``FASTRELU_ISA`` chooses the instruction set (see `availa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from fastrelu._config import __version__, show_config
 from fastrelu._core import available_isas, isa
 from fastrelu._inplace import leaky_relu_, leaky_relu_backward_, relu_, relu_backward_
@@ -29,9 +27,7 @@ from fastrelu._ufuncs import (
     relu_backward,
     relu_derivative,
 )
-
-if TYPE_CHECKING:
-    from fastrelu._verify import verify
+from fastrelu._verify import verify
 
 __all__ = [
     "RecycleInfo",
@@ -57,15 +53,3 @@ __all__ = [
     "trim",
     "verify",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "verify":  # imported on first use: a program that only computes does without it
-        from fastrelu._verify import verify  # noqa: PLC0415
-
-        return verify
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -11,7 +11,7 @@ import numpy as np
 
 import fastrelu as fr
 from fastrelu import _core, bench, demo
-from fastrelu._verify import supported_dtypes, verify
+from fastrelu._verification import supported_dtypes
 
 _EXAMPLES = """\
 examples:
@@ -118,7 +118,7 @@ def _dtype(name: str) -> np.dtype[Any]:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    result = verify(
+    result = fr.verify(
         functions=args.function,
         dtypes=args.dtype,
         isas=args.isa,

@@ -34,7 +34,7 @@ from fastrelu._idioms import (
 )
 from fastrelu._race import Call, call_of, race
 from fastrelu._terminal import progress, table
-from fastrelu._verify import supported_dtypes
+from fastrelu._verification import supported_dtypes
 from fastrelu.plot import draw_speeds
 
 SIZES = (64, 16_384, 1 << 20)

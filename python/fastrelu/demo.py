@@ -22,7 +22,7 @@ from fastrelu._arguments import picture, whole_number
 from fastrelu._extras import require
 from fastrelu._perceptron import LAYERS, Activation, Array, Digits, Network, new_network, timed
 from fastrelu._terminal import progress, table
-from fastrelu._verify import supported_dtypes
+from fastrelu._verification import supported_dtypes
 from fastrelu.plot import draw
 
 EPOCHS = 40
