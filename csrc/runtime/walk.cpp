@@ -24,6 +24,8 @@ constexpr ptrdiff_t bytes_worth_sharing = 256 * 1024;
 constexpr int packing_weight = 2;
 // What a chunk of a shared call reads and writes, in the same bytes.
 constexpr ptrdiff_t chunk_bytes = 128 * 1024;
+// But not less than this, as it is: a kernel for floats of one byte makes a table each time.
+constexpr ptrdiff_t least_chunk_bytes = 32 * 1024;
 // A row that is streamed ends in partial lines, which cost more than whole ones.
 constexpr ptrdiff_t streamed_row_bytes = 4096;
 
@@ -169,7 +171,8 @@ void walk_tiles(const Work& work, const Nest& nest) {
   const ptrdiff_t cost = bytes * work.weight * (uncut.packs_any() ? packing_weight : 1);
   const Worth worth = worth_of(cost);
   const bool is_shared = worth.sharing > 1 && num_threads() > 1;
-  const Tiling tiling = is_shared ? Tiling(nest, work.has_slope, chunk_bytes / work.weight) : uncut;
+  const Tiling tiling =
+      is_shared ? Tiling(nest, work.has_slope, std::max(chunk_bytes / work.weight, least_chunk_bytes)) : uncut;
   Loop* const loop = is_streamed(work, nest, tiling, bytes) ? work.kernel.streaming : work.kernel.cached;
   const ptrdiff_t wanted_chunks = is_shared ? cost / chunk_bytes : 1;
   const ptrdiff_t tiles_per_chunk = (tiling.tiles + wanted_chunks - 1) / wanted_chunks;
