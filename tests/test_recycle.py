@@ -29,6 +29,9 @@ OURS, NUMPYS = "fastrelu_recycle", "default_allocator"
 SOURCE = Path(__file__).resolve().parents[1]
 COMPILER = shlex.split(os.environ.get("CXX", "c++"))
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+not_emulated = pytest.mark.skipif(
+    "QEMU_CPU" in os.environ, reason="the emulator keeps what is said of memory to itself"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -493,6 +496,7 @@ def huge_pages_exist():
 
 
 @on_linux
+@not_emulated
 @pytest.mark.skipif(not huge_pages_exist(), reason="no huge pages here")
 @pytest.mark.parametrize(("variable", "advised"), [(None, True), ("1", True), ("0", False)])
 def test_huge_pages_are_asked_for_as_numpy_does(monkeypatch, variable, advised):
@@ -600,6 +604,7 @@ def run_forking(code):
 
 
 @on_linux
+@not_emulated
 @needs_fork
 def test_a_child_starts_without_what_was_put_aside():
     run_forking(
@@ -877,6 +882,7 @@ def program(tmp_path_factory):
 
 
 @on_linux
+@not_emulated
 def test_the_cache_without_python(program):
     result = subprocess.run([program], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (0, "done\n")
