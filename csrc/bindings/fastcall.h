@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The short way into a ufunc, for the call that people make most: exact arrays of one dtype and shape, dense in
-// memory, with or without out=. Everything else goes the way NumPy built.
+// The short ways into a ufunc: for plain arrays and numbers of one native dtype, with or without out=. Everything else
+// goes the way NumPy built.
 #pragma once
 
 #include "ufuncs.h"
 
 namespace fastrelu {
 
-// Replaces the ufunc's vectorcall entry; NumPy's own is kept and called for what the short way does not take. It also
+// Replaces the ufunc's vectorcall entry; NumPy's own is kept and called for what the short ways do not take. It also
 // fills in negative_slope where it is left out or given by keyword, which a ufunc cannot do.
 // Should a NumPy come that keeps that entry elsewhere, its own path serves alone. Returns 0, or -1 with an exception set.
 int install_fastcall(PyObject* ufunc, int index);
