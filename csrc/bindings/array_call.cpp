@@ -13,13 +13,12 @@ namespace {
 
 PyArrayObject* as_array(PyObject* object) { return reinterpret_cast<PyArrayObject*>(object); }
 
-int slope_type_num(DType dtype) { return slope_dtype(dtype) == DType::float32 ? NPY_FLOAT : NPY_DOUBLE; }
-
 struct ArrayCall {
   const UfuncSpec& spec;
   const ActiveKernel* active;
   PyArrayObject* inputs[max_operands - 1];  // null for a slope that is one number
   int input_count;
+  int out_type_num;
   Slope slope;
   int ndim;
   npy_intp shape[max_axes];
@@ -34,7 +33,9 @@ bool read_arrays(const Arguments& arguments, int index, ArrayCall& call) {
     if (PyArray_TYPE(call.inputs[i]) != PyArray_TYPE(call.inputs[0])) return false;
   }
   call.input_count = count;
-  call.active = find_kernel(index, PyArray_TYPE(call.inputs[0]));
+  const int type_num = PyArray_TYPE(call.inputs[0]);
+  call.out_type_num = out_type_num(call.spec, type_num);
+  call.active = find_kernel(index, type_num);
   return call.active != nullptr;
 }
 
@@ -97,11 +98,6 @@ void list_inputs(ArrayCall& call) {
   }
 }
 
-int out_type_num(const ArrayCall& call) {
-  const int type_num = PyArray_TYPE(call.inputs[0]);
-  return call.spec.has_slope && PyTypeNum_ISINTEGER(type_num) ? int(NPY_DOUBLE) : type_num;
-}
-
 // Memory that an operand touches: from the first byte to after the last.
 struct Extent {
   const char *first, *last;
@@ -146,7 +142,7 @@ bool has_own_elements(const Nest& nest) {
 bool take_output(PyObject* object, ArrayCall& call) {
   if (!is_plain(object)) return false;
   PyArrayObject* const out = as_array(object);
-  if (!is_writable(out) || PyArray_TYPE(out) != out_type_num(call) || PyArray_NDIM(out) != call.ndim ||
+  if (!is_writable(out) || PyArray_TYPE(out) != call.out_type_num || PyArray_NDIM(out) != call.ndim ||
       !std::equal(call.shape, call.shape + call.ndim, PyArray_DIMS(out))) {
     return false;
   }
@@ -194,7 +190,7 @@ PyObject* new_result_of(const ArrayCall& call) {
   int axes[max_axes];
   npy_intp strides[max_axes];
   sort_axes(call.nest, axes);
-  const int type_num = out_type_num(call);
+  const int type_num = call.out_type_num;
   npy_intp stride = type_num == NPY_DOUBLE ? npy_intp(sizeof(double)) : PyArray_ITEMSIZE(call.inputs[0]);
   for (int i = 0; i < call.ndim; ++i) {
     strides[axes[i]] = stride;
@@ -215,7 +211,7 @@ PyObject* make_output(ArrayCall& call) {
 
 bool call_on_arrays(int index, const Arguments& arguments, PyObject** result) {
   const UfuncSpec& spec = ufunc_specs[index];
-  ArrayCall call{spec, nullptr, {}, 0, {}, 0, {}, {}};
+  ArrayCall call{spec, nullptr, {}, 0, 0, {}, 0, {}, {}};
   if (!read_arrays(arguments, index, call) || !read_slopes(arguments, call) || !broadcast(call)) return false;
   list_inputs(call);
   if (arguments.out && !take_output(arguments.out, call)) return false;

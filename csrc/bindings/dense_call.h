@@ -16,7 +16,7 @@ namespace fastrelu {
 
 // Operands of such a call: same dtype, same shape, all in C order or all in Fortran order.
 struct Operands {
-  char* data[4];  // as a kernel takes them: arrays, slope, out
+  char* data[max_operands];  // as a kernel takes them: arrays, slope, out
   PyArrayObject* model;
   int type_num;
   int order;  // NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_F_CONTIGUOUS, or both
@@ -126,7 +126,7 @@ template <int index> bool call_on_dense(const Arguments& call, PyObject** result
   if (!*result) return true;
   auto* const array = reinterpret_cast<PyArrayObject*>(*result);
   operands.data[spec.nin()] = PyArray_BYTES(array);
-  npy_intp steps[4] = {step, step, step, step};
+  npy_intp steps[max_operands] = {step, step, step, step};
   if (spec.has_slope) steps[spec.arrays] = 0;
   int status;
   if (step * count < release_gil_from) {

@@ -91,23 +91,19 @@ bool read_slope_of(const Arguments& arguments, const ScalarCall& call, Slope& sl
   return read_slope(arguments.slope, slope_dtype(call.active->dtype), slope);
 }
 
-int out_type_num(const ScalarCall& call) {
-  return call.spec.has_slope && PyTypeNum_ISINTEGER(call.type_num) ? int(NPY_DOUBLE) : call.type_num;
-}
-
 bool is_output_taken(PyObject* object, const ScalarCall& call) {
   if (!is_plain(object)) return false;
   auto* const out = reinterpret_cast<PyArrayObject*>(object);
-  return PyArray_NDIM(out) == 0 && PyArray_TYPE(out) == out_type_num(call) && is_writable(out);
+  return PyArray_NDIM(out) == 0 && PyArray_TYPE(out) == out_type_num(call.spec, call.type_num) && is_writable(out);
 }
 
 int compute(ScalarCall& call, Slope& slope, Number& out) {
-  char* data[4];
+  char* data[max_operands];
   char** next = data;
   for (int i = 0; i < call.spec.arrays; ++i) *next++ = call.arrays[i].bytes;
   if (call.spec.has_slope) *next++ = reinterpret_cast<char*>(&slope);
   *next = out.bytes;
-  constexpr npy_intp count = 1, steps[4] = {0, 0, 0, 0};
+  constexpr npy_intp count = 1, steps[max_operands] = {};
   const FloatStatus status;
   call.active->kernel.cached(data, &count, steps, call.active->data);
   return call.spec.has_slope ? status.raised() : 0;
@@ -119,7 +115,7 @@ PyObject* result_of(const ScalarCall& call, Number& number, PyObject* out) {
     std::memcpy(PyArray_BYTES(array), number.bytes, static_cast<std::size_t>(PyArray_ITEMSIZE(array)));
     return Py_NewRef(out);
   }
-  PyArray_Descr* const descr = PyArray_DescrFromType(out_type_num(call));
+  PyArray_Descr* const descr = PyArray_DescrFromType(out_type_num(call.spec, call.type_num));
   PyObject* const scalar = PyArray_Scalar(number.bytes, descr, nullptr);
   Py_DECREF(descr);
   return scalar;

@@ -48,7 +48,6 @@ constexpr NumpyType numpy_types[] = {
 };
 constexpr int builtin_count = sizeof numpy_types / sizeof *numpy_types;
 constexpr int max_user_types = 32;
-constexpr int max_operands = 4;
 
 // NumPy keeps pointers into these arrays for as long as the ufunc lives.
 struct NumpyTables {
@@ -72,19 +71,10 @@ std::array<Ufunc, ufunc_count> ufuncs{};
 std::atomic<int> user_type_count{0};
 const Isa* active = nullptr;
 
-// The type of the slope, and of a leaky function's result if the arrays hold integers.
-char slope_type(NumpyType arrays) {
-  switch (slope_dtype(arrays.dtype)) {
-    case DType::float32: return NPY_FLOAT;
-    case DType::float64: return NPY_DOUBLE;
-    default: return NPY_LONGDOUBLE;
-  }
-}
-
 char* list_operands(const UfuncSpec& spec, NumpyType type, char* types) {
   for (int i = 0; i < spec.arrays; ++i) *types++ = type.type_num;
-  if (spec.has_slope) *types++ = slope_type(type);
-  *types++ = spec.has_slope && PyTypeNum_ISINTEGER(type.type_num) ? char(NPY_DOUBLE) : type.type_num;
+  if (spec.has_slope) *types++ = static_cast<char>(slope_type_num(type.dtype));
+  *types++ = static_cast<char>(out_type_num(spec, type.type_num));
   return types;
 }
 
@@ -126,6 +116,19 @@ int register_user_loop(int index, PyArray_DTypeMeta* user_dtype) {
 }
 
 }  // namespace
+
+int slope_type_num(DType arrays) {
+  switch (slope_dtype(arrays)) {
+    case DType::float32: return NPY_FLOAT;
+    case DType::float64: return NPY_DOUBLE;
+    default: return NPY_LONGDOUBLE;
+  }
+}
+
+// Leaky functions take integers to float64.
+int out_type_num(const UfuncSpec& spec, int type_num) {
+  return spec.has_slope && PyTypeNum_ISINTEGER(type_num) ? int(NPY_DOUBLE) : type_num;
+}
 
 PyObject* make_ufunc(int index) {
   const UfuncSpec& spec = ufunc_specs[index];

@@ -29,6 +29,10 @@ inline constexpr UfuncSpec ufunc_specs[] = {
 inline constexpr int ufunc_count = sizeof ufunc_specs / sizeof *ufunc_specs;
 inline constexpr double default_slope = 0.01;
 
+// The types of the slope, and of the result, of arrays of a kernel's dtype and of a NumPy type.
+int slope_type_num(DType arrays);
+int out_type_num(const UfuncSpec& spec, int type_num);
+
 // Creates the ufunc of ufunc_specs[index]. New reference, or null with an exception set.
 PyObject* make_ufunc(int index);
 

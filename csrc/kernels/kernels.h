@@ -15,6 +15,7 @@ using Loop = void(char** args, const std::ptrdiff_t* dimensions, const std::ptrd
 
 enum class Op { relu, relu_derivative, relu_backward, leaky_relu, leaky_relu_derivative, leaky_relu_backward };
 inline constexpr int op_count = 6;
+inline constexpr int max_operands = 4;  // a gradient, x, a slope, the output
 
 // float8 stands for every dtype of one byte that a Float8 (float8.h) describes; its loops take one as their data.
 // clang-format off

@@ -5,10 +5,11 @@
 
 #include <cstddef>
 
+#include "../kernels/kernels.h"
+
 namespace fastrelu {
 
 inline constexpr int max_axes = 8;
-inline constexpr int max_operands = 4;
 
 struct Operand {
   char* data;
