@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from cells import CONTIGUOUS
 from contenders import FEW
-from fastrelu._extras import require
 from fastrelu._idioms import OUT
-from fastrelu.plot import AXIS, FAINT, INK, prepare, show_legend
+from fastrelu.plot import AXIS, FAINT, INK, new_figure, prepare, show_legend
 from results import Report, Result, Run, geometric_mean
 
 if TYPE_CHECKING:
@@ -38,13 +37,7 @@ _BARS = ("#0072B2", "#E69F00")
 
 def draw(report: Report, path: Path) -> None:
     """Write the picture as a PNG file."""
-    figure = require("matplotlib.figure", "plot").Figure(
-        figsize=(13, 12.5),
-        layout=require("matplotlib.layout_engine", "plot").ConstrainedLayoutEngine(
-            w_pad=0.12, h_pad=0.14
-        ),
-    )
-    require("matplotlib.backends.backend_agg", "plot").FigureCanvasAgg(figure)
+    figure = new_figure(13, 12.5, h_pad=0.14)
     panels = figure.subplot_mosaic("ab;cd;sp", height_ratios=[1, 1, 1.25])
     alone = report.runs[0]
     for key, function in zip("abcd", FUNCTIONS, strict=True):

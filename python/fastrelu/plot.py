@@ -80,7 +80,7 @@ def draw(histories: Mapping[str, Sequence[Epoch]], path: str) -> None:
     ImportError
         If matplotlib is missing.
     """
-    figure = _new_figure(13, 8.6)
+    figure = new_figure(13, 8.6)
     # Six columns: two panels of three above, three panels of two below.
     panels = figure.subplot_mosaic("vvvddd;llaauu", height_ratios=[1.15, 1])
     _draw_functions(panels["v"], panels["d"])
@@ -106,7 +106,7 @@ def draw_speeds(rows: Sequence[Row], path: str) -> None:
     panels = list(dict.fromkeys((row.cell.function, row.cell.dtype, row.cell.mode) for row in rows))
     columns = min(len(panels), SPEED_COLUMNS)
     lines = -(-len(panels) // columns)
-    figure = _new_figure(6.5 * columns, 3.9 * lines)
+    figure = new_figure(6.5 * columns, 3.9 * lines)
     for number, panel in enumerate(panels, start=1):
         axes = figure.add_subplot(lines, columns, number)
         function, dtype, mode = panel
@@ -126,12 +126,12 @@ def draw_speeds(rows: Sequence[Row], path: str) -> None:
     figure.savefig(path, dpi=120)
 
 
-def _new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float, h_pad: float = 0.12) -> Figure:
     """Make an empty figure of that size in inches, which can be saved as PNG."""
     figure: Figure = require("matplotlib.figure", "plot").Figure(
         figsize=(width, height),
         layout=require("matplotlib.layout_engine", "plot").ConstrainedLayoutEngine(
-            w_pad=0.12, h_pad=0.12
+            w_pad=0.12, h_pad=h_pad
         ),
     )
     require("matplotlib.backends.backend_agg", "plot").FigureCanvasAgg(figure)
