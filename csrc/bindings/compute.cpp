@@ -28,17 +28,7 @@ int weight_of(const UfuncSpec& spec, DType dtype) {
 
 int compute(const UfuncSpec& spec, const ActiveKernel& active, const Nest& nest, OutputMemory output_memory) {
   const Work work{active.kernel, active.data, spec.has_slope, output_memory, weight_of(spec, active.dtype)};
-  if (!spec.has_slope) {
-    walk_without_gil(work, nest);
-    return 0;
-  }
-  int raised;
-  {
-    const FloatStatus status;
-    walk_without_gil(work, nest);
-    raised = status.raised();
-  }
-  return raised ? PyUFunc_GiveFloatingpointErrors(spec.name, raised) : 0;
+  return run_reporting(spec, [&] { walk_without_gil(work, nest); });
 }
 
 }  // namespace fastrelu

@@ -90,22 +90,6 @@ template <int index> const ActiveKernel* prepare(const Arguments& call, Operands
   return active;
 }
 
-// Returns 0, or -1 with an exception set.
-template <int index> int compute_here(const ActiveKernel& active, char** data, const npy_intp* steps, npy_intp count) {
-  constexpr UfuncSpec spec = ufunc_specs[index];
-  if constexpr (!spec.has_slope) {
-    active.kernel.cached(data, &count, steps, active.data);
-    return 0;
-  }
-  int raised;
-  {
-    const FloatStatus status;
-    active.kernel.cached(data, &count, steps, active.data);
-    raised = status.raised();
-  }
-  return raised ? PyUFunc_GiveFloatingpointErrors(spec.name, raised) : 0;
-}
-
 template <int index> int compute_as_nest(const ActiveKernel& active, char** data, const npy_intp* steps, npy_intp count,
                                          OutputMemory memory) {
   constexpr UfuncSpec spec = ufunc_specs[index];
@@ -130,7 +114,7 @@ template <int index> bool call_on_dense(const Arguments& call, PyObject** result
   if (spec.has_slope) steps[spec.arrays] = 0;
   int status;
   if (step * count < release_gil_from) {
-    status = compute_here<index>(*active, operands.data, steps, count);
+    status = run_reporting(spec, [&] { active->kernel.cached(operands.data, &count, steps, active->data); });
   } else {
     const OutputMemory memory = call.out ? OutputMemory::used : memory_of(array);
     status = compute_as_nest<index>(*active, operands.data, steps, count, memory);

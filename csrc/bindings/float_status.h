@@ -10,7 +10,7 @@
 #include <cfenv>
 #endif
 
-#include "numpy_api.h"
+#include "ufuncs.h"
 
 namespace fastrelu {
 
@@ -57,5 +57,20 @@ class FloatStatus {
 };
 
 #endif
+
+// Runs a kernel for a ufunc, and reports what NumPy would. Returns 0, or -1 with an exception set.
+template <class Run> int run_reporting(const UfuncSpec& spec, Run run) {
+  if (!spec.has_slope) {  // only products raise anything
+    run();
+    return 0;
+  }
+  int raised;
+  {
+    const FloatStatus status;
+    run();
+    raised = status.raised();
+  }
+  return raised ? PyUFunc_GiveFloatingpointErrors(spec.name, raised) : 0;
+}
 
 }  // namespace fastrelu

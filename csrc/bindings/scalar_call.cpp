@@ -97,24 +97,17 @@ bool is_output_taken(PyObject* object, const ScalarCall& call) {
   return PyArray_NDIM(out) == 0 && PyArray_TYPE(out) == out_type_num(call.spec, call.type_num) && is_writable(out);
 }
 
-int compute(ScalarCall& call, Slope& slope, Number& out) {
+void compute(ScalarCall& call, Slope& slope, char* out) {
   char* data[max_operands];
   char** next = data;
   for (int i = 0; i < call.spec.arrays; ++i) *next++ = call.arrays[i].bytes;
   if (call.spec.has_slope) *next++ = reinterpret_cast<char*>(&slope);
-  *next = out.bytes;
+  *next = out;
   constexpr npy_intp count = 1, steps[max_operands] = {};
-  const FloatStatus status;
   call.active->kernel.cached(data, &count, steps, call.active->data);
-  return call.spec.has_slope ? status.raised() : 0;
 }
 
-PyObject* result_of(const ScalarCall& call, Number& number, PyObject* out) {
-  if (out) {
-    auto* const array = reinterpret_cast<PyArrayObject*>(out);
-    std::memcpy(PyArray_BYTES(array), number.bytes, static_cast<std::size_t>(PyArray_ITEMSIZE(array)));
-    return Py_NewRef(out);
-  }
+PyObject* new_scalar(const ScalarCall& call, Number& number) {
   PyArray_Descr* const descr = PyArray_DescrFromType(out_type_num(call.spec, call.type_num));
   PyObject* const scalar = PyArray_Scalar(number.bytes, descr, nullptr);
   Py_DECREF(descr);
@@ -128,10 +121,13 @@ bool call_on_scalars(int index, const Arguments& arguments, PyObject** result) {
   Slope slope;
   if (!read_arrays(arguments, call) || !read_slope_of(arguments, call, slope)) return false;
   if (arguments.out && !is_output_taken(arguments.out, call)) return false;
-  Number out{};
-  const int raised = compute(call, slope, out);
-  *result = result_of(call, out, arguments.out);
-  if (*result && raised && PyUFunc_GiveFloatingpointErrors(call.spec.name, raised) < 0) Py_CLEAR(*result);
+  Number number{};
+  char* const out = arguments.out ? PyArray_BYTES(reinterpret_cast<PyArrayObject*>(arguments.out)) : number.bytes;
+  if (run_reporting(call.spec, [&] { compute(call, slope, out); }) < 0) {
+    *result = nullptr;
+  } else {
+    *result = arguments.out ? Py_NewRef(arguments.out) : new_scalar(call, number);
+  }
   return true;
 }
 
