@@ -352,23 +352,31 @@ std::atomic<int> threads_of_calls{default_num_threads()};
 
 }  // namespace
 
-void parallel_for(std::ptrdiff_t chunks, int num_threads, ChunkTask* task, void* context) {
-  const std::ptrdiff_t threads = std::min({chunks, std::ptrdiff_t(num_threads), std::ptrdiff_t(max_threads)});
-  Pool* const pool = threads > 1 ? Pool::get() : nullptr;
-  if (pool) {
-    Job job(chunks, static_cast<int>(threads), task, context, pool->in_series());
+namespace {
+
+void run(Pool* pool, std::ptrdiff_t chunks, std::ptrdiff_t wanted, bool in_series, ChunkTask* task, void* context) {
+  const std::ptrdiff_t threads = std::min({chunks, wanted, std::ptrdiff_t(max_threads)});
+  if (pool && threads > 1) {
+    Job job(chunks, static_cast<int>(threads), task, context, in_series);
     if (pool->run(job)) return;
   }
   for (std::ptrdiff_t chunk = 0; chunk < chunks; ++chunk) task(context, chunk);
 }
 
+}  // namespace
+
+void parallel_for(std::ptrdiff_t chunks, int num_threads, ChunkTask* task, void* context) {
+  Pool* const pool = num_threads > 1 ? Pool::get() : nullptr;
+  run(pool, chunks, num_threads, pool && pool->in_series(), task, context);
+}
+
 void parallel_for(std::ptrdiff_t chunks, Worth worth, ChunkTask* task, void* context) {
   Pool* const pool = num_threads() > 1 ? Pool::get() : nullptr;
-  if (!pool) return parallel_for(chunks, 1, task, context);
-  const std::ptrdiff_t at_hand = pool->in_series() ? max_threads : 1 + pool->awake();
+  const bool in_series = pool && pool->in_series();
+  const std::ptrdiff_t at_hand = in_series ? max_threads : pool ? 1 + pool->awake() : 1;
   const std::ptrdiff_t worthwhile = std::max(worth.waking, std::min(worth.sharing, at_hand));
-  parallel_for(chunks, static_cast<int>(std::min<std::ptrdiff_t>(num_threads(), worthwhile)), task, context);
-  pool->note_end();
+  run(pool, chunks, std::min<std::ptrdiff_t>(num_threads(), worthwhile), in_series, task, context);
+  if (pool) pool->note_end();
 }
 
 int num_threads() { return threads_of_calls.load(std::memory_order_relaxed); }
