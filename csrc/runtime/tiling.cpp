@@ -29,17 +29,21 @@ ptrdiff_t blocks(ptrdiff_t length, ptrdiff_t block) { return (length + block - 1
 
 }  // namespace
 
-Tiling::Tiling(const Nest& nest, bool has_slope, ptrdiff_t bytes_at_once) : nest_(nest), has_slope_(has_slope) {
+Tiling::Tiling(const Nest& nest, bool has_slope) : nest_(nest), has_slope_(has_slope) {
   column_axis = nest.axes - 1;
   row_axis = choose_row_axis();
   is_transposed = has_transposed();
   choose_calls();
+  choose_buffers();
+}
+
+void Tiling::cut(ptrdiff_t bytes_at_once) {
   choose_size(bytes_at_once);
   row_blocks = blocks(length(row_axis), rows);
   column_blocks = blocks(length(column_axis), columns);
   tiles = row_blocks * column_blocks;
-  for (int axis = 0; axis < nest.axes; ++axis) {
-    if (axis != row_axis && axis != column_axis) tiles *= nest.shape[axis];
+  for (int axis = 0; axis < nest_.axes; ++axis) {
+    if (axis != row_axis && axis != column_axis) tiles *= nest_.shape[axis];
   }
 }
 
@@ -92,22 +96,24 @@ void Tiling::choose_calls() {
   if (all_packed()) whole = true;
 }
 
-void Tiling::choose_size(ptrdiff_t bytes_at_once) {
-  ptrdiff_t largest = 0, bytes = 0, buffers = 0;
+void Tiling::choose_buffers() {
+  ptrdiff_t buffers = 0;
   for (int o = 0; o < nest_.operands; ++o) {
-    bytes += nest_.operand[o].size;
     if (!packed[o]) continue;
-    largest = std::max(largest, nest_.operand[o].size);
+    largest_packed = std::max(largest_packed, nest_.operand[o].size);
     ++buffers;
   }
-  ptrdiff_t most = bytes_at_once / bytes;
-  if (buffers) {
-    const ptrdiff_t gathered = nest_.bytes() > last_cache_bytes() ? gathered_bytes_from_memory : gathered_bytes;
-    const ptrdiff_t wanted = is_transposed ? transposed_bytes : gathered;
-    bytes_per_buffer = std::min(wanted, buffer_bytes / buffers) / cache_line * cache_line;
-    most = bytes_per_buffer / largest;
-  }
-  const ptrdiff_t widest = is_transposed ? most / (transposed_run_bytes / largest) : most;
+  if (buffers == 0) return;
+  const ptrdiff_t gathered = nest_.bytes() > last_cache_bytes() ? gathered_bytes_from_memory : gathered_bytes;
+  const ptrdiff_t wanted = is_transposed ? transposed_bytes : gathered;
+  bytes_per_buffer = std::min(wanted, buffer_bytes / buffers) / cache_line * cache_line;
+}
+
+void Tiling::choose_size(ptrdiff_t bytes_at_once) {
+  ptrdiff_t bytes = 0;
+  for (int o = 0; o < nest_.operands; ++o) bytes += nest_.operand[o].size;
+  const ptrdiff_t most = packs_any() ? bytes_per_buffer / largest_packed : bytes_at_once / bytes;
+  const ptrdiff_t widest = is_transposed ? most / (transposed_run_bytes / largest_packed) : most;
   columns = std::min(length(column_axis), widest);
   rows = std::min(length(row_axis), std::max<ptrdiff_t>(most / columns, 1));
   // Rows of a part of the columns do not run on.

@@ -17,16 +17,20 @@ inline constexpr std::ptrdiff_t buffer_bytes = 64 * 1024;
 
 class Tiling {
  public:
-  // The nest must be simplified, and live as long. bytes_at_once: what a tile of a line should read and write.
-  Tiling(const Nest& nest, bool has_slope, std::ptrdiff_t bytes_at_once);
+  // The nest must be simplified, and live as long.
+  Tiling(const Nest& nest, bool has_slope);
+
+  // Chooses the size of the tiles. bytes_at_once: what one should read and write if nothing is packed.
+  void cut(std::ptrdiff_t bytes_at_once);
 
   int column_axis;
   int row_axis;        // -1 where there is but one axis
   bool whole;          // one kernel call a tile, not one a row
   bool is_transposed;  // some array is dense along the rows
   bool packed[max_operands] = {};
-  std::ptrdiff_t rows, columns, row_blocks, column_blocks, tiles;
-  std::ptrdiff_t bytes_per_buffer = 0;
+  std::ptrdiff_t rows, columns, row_blocks, column_blocks, tiles;  // by cut
+  std::ptrdiff_t bytes_per_buffer = 0;                             // 0: nothing is packed
+  std::ptrdiff_t largest_packed = 0;                               // bytes of an element
 
   std::ptrdiff_t length(int axis) const { return axis < 0 ? 1 : nest_.shape[axis]; }
   Steps steps_of(const Operand& operand) const {
@@ -43,6 +47,7 @@ class Tiling {
   int choose_row_axis() const;
   bool has_transposed() const;
   void choose_calls();
+  void choose_buffers();
   void choose_size(std::ptrdiff_t bytes_at_once);
 
   const Nest& nest_;

@@ -165,24 +165,18 @@ bool is_streamed(const Work& work, const Nest& nest, const Tiling& tiling, ptrdi
          !overlaps_inputs(nest) && !tiling.packed[nest.operands - 1] && row_bytes >= streamed_row_bytes;
 }
 
-void walk_tiles(const Work& work, const Nest& nest) {
+void walk_tiles(const Work& work, const Nest& nest, Tiling& tiling) {
   const ptrdiff_t bytes = nest.bytes();
-  const Tiling uncut(nest, work.has_slope, PTRDIFF_MAX);
-  const ptrdiff_t cost = bytes * work.weight * (uncut.packs_any() ? packing_weight : 1);
+  const ptrdiff_t cost = bytes * work.weight * (tiling.packs_any() ? packing_weight : 1);
   const Worth worth = worth_of(cost);
   const bool is_shared = worth.sharing > 1 && num_threads() > 1;
-  const Tiling tiling =
-      is_shared ? Tiling(nest, work.has_slope, std::max(chunk_bytes / work.weight, least_chunk_bytes)) : uncut;
+  tiling.cut(is_shared ? std::max(chunk_bytes / work.weight, least_chunk_bytes) : PTRDIFF_MAX);
   Loop* const loop = is_streamed(work, nest, tiling, bytes) ? work.kernel.streaming : work.kernel.cached;
   const ptrdiff_t wanted_chunks = is_shared ? cost / chunk_bytes : 1;
   const ptrdiff_t tiles_per_chunk = (tiling.tiles + wanted_chunks - 1) / wanted_chunks;
   Shared shared{work, nest, tiling, loop, tiles_per_chunk};
   if (!is_shared) return run_chunk(&shared, 0);
   parallel_for((tiling.tiles + tiles_per_chunk - 1) / tiles_per_chunk, worth, run_chunk, &shared);
-}
-
-bool is_dense_line(const Work& work, const Nest& nest) {
-  return nest.axes == 1 && !Tiling(nest, work.has_slope, PTRDIFF_MAX).packs_any();
 }
 
 // A dense line into huge pages that the system has yet to supply: chunk by chunk one of them, so that each is supplied
@@ -223,11 +217,13 @@ void run_untouched(void* context, ptrdiff_t chunk) {
 }  // namespace
 
 void walk(const Work& work, const Nest& nest) {
-  if (work.output_memory == OutputMemory::untouched_huge_pages && is_dense_line(work, nest)) {
+  Tiling tiling(nest, work.has_slope);
+  const bool is_dense_line = nest.axes == 1 && !tiling.packs_any();
+  if (work.output_memory == OutputMemory::untouched_huge_pages && is_dense_line) {
     UntouchedLine line(work, nest);
     return parallel_for(line.chunks(), worth_of(nest.bytes() * work.weight), run_untouched, &line);
   }
-  walk_tiles(work, nest);
+  walk_tiles(work, nest, tiling);
 }
 
 }  // namespace fastrelu
