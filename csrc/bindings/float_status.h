@@ -58,19 +58,22 @@ class FloatStatus {
 
 #endif
 
-// Runs a kernel for a ufunc, and reports what NumPy would. Returns 0, or -1 with an exception set.
-template <class Run> int run_reporting(const UfuncSpec& spec, Run run) {
-  if (!spec.has_slope) {  // only products raise anything
-    run();
-    return 0;
-  }
+// Runs kernels for the function of that name, and reports what NumPy would. Returns 0, or -1 with an exception set.
+template <class Run> int run_reporting(const char* name, Run run) {
   int raised;
   {
     const FloatStatus status;
     run();
     raised = status.raised();
   }
-  return raised ? PyUFunc_GiveFloatingpointErrors(spec.name, raised) : 0;
+  return raised ? PyUFunc_GiveFloatingpointErrors(name, raised) : 0;
+}
+
+// As above, but for ufuncs that raise nothing.
+template <class Run> int run_reporting(const UfuncSpec& spec, Run run) {
+  if (spec.has_slope) return run_reporting(spec.name, run);  // only products raise anything
+  run();
+  return 0;
 }
 
 }  // namespace fastrelu

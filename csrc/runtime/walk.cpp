@@ -6,25 +6,18 @@
 
 #include "caches.h"
 #include "pages.h"
-#include "parallel.h"
 #include "strided_copy.h"
 #include "tiling.h"
+#include "worth.h"
 
 namespace fastrelu {
 namespace {
 
 using std::ptrdiff_t;
 
-// What a thread must have to do, in bytes of relu on float32, to be worth waking (two on 4 MiB were 0.8 to 1.2 times as
-// fast as one, on 8 MiB 1.3 times), and to be worth sharing with if it is awake (two on 512 KiB: 1.6 times; four on 2 MiB:
-// 3.2 times).
-constexpr ptrdiff_t bytes_worth_waking = 2560 * 1024;
-constexpr ptrdiff_t bytes_worth_sharing = 256 * 1024;
 // What gathering and scattering make of a byte.
 constexpr int packing_weight = 2;
-// What a chunk of a shared call reads and writes, in the same bytes.
-constexpr ptrdiff_t chunk_bytes = 128 * 1024;
-// But not less than this, as it is: a kernel for floats of one byte makes a table each time.
+// A chunk is not less than this, as it is: a kernel for floats of one byte makes a table each time.
 constexpr ptrdiff_t least_chunk_bytes = 32 * 1024;
 // A row that is streamed ends in partial lines, which cost more than whole ones.
 constexpr ptrdiff_t streamed_row_bytes = 4096;
@@ -151,8 +144,6 @@ void run_chunk(void* context, ptrdiff_t chunk) {
   Walker(shared.nest, shared.tiling, shared.loop, shared.work.data, buffer).run(first, last);
 }
 
-Worth worth_of(ptrdiff_t cost) { return {cost / bytes_worth_waking, cost / bytes_worth_sharing}; }
-
 bool overlaps_inputs(const Nest& nest) {
   return std::any_of(nest.operand, nest.operand + nest.operands - 1,
                      [&](const Operand& input) { return input.data == nest.output().data; });
@@ -168,15 +159,14 @@ bool is_streamed(const Work& work, const Nest& nest, const Tiling& tiling, ptrdi
 void walk_tiles(const Work& work, const Nest& nest, Tiling& tiling) {
   const ptrdiff_t bytes = nest.bytes();
   const ptrdiff_t cost = bytes * work.weight * (tiling.packs_any() ? packing_weight : 1);
-  const Worth worth = worth_of(cost);
-  const bool is_shared = worth.sharing > 1 && num_threads() > 1;
+  const bool is_shared = is_worth_sharing(cost);
   tiling.cut(is_shared ? std::max(chunk_bytes / work.weight, least_chunk_bytes) : PTRDIFF_MAX);
   Loop* const loop = is_streamed(work, nest, tiling, bytes) ? work.kernel.streaming : work.kernel.cached;
   const ptrdiff_t wanted_chunks = is_shared ? cost / chunk_bytes : 1;
   const ptrdiff_t tiles_per_chunk = (tiling.tiles + wanted_chunks - 1) / wanted_chunks;
   Shared shared{work, nest, tiling, loop, tiles_per_chunk};
   if (!is_shared) return run_chunk(&shared, 0);
-  parallel_for((tiling.tiles + tiles_per_chunk - 1) / tiles_per_chunk, worth, run_chunk, &shared);
+  parallel_for((tiling.tiles + tiles_per_chunk - 1) / tiles_per_chunk, worth_of(cost), run_chunk, &shared);
 }
 
 // A dense line into huge pages that the system has yet to supply: chunk by chunk one of them, so that each is supplied
