@@ -1,0 +1,109 @@
+"""The dtypes that functions compute in, and the arithmetic that depends on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+_USER_DEFINED = 2
+"""What `numpy.dtype.isbuiltin` says of a dtype that another package registered."""
+
+
+def positive(x: NDArray[Any]) -> NDArray[np.bool_]:
+    """`x > 0`, also where the dtype of `x` has no zero to compare with (float8_e8m0fnu).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu import reference
+    >>> reference.positive(np.array([-1.0, 0.0, 1.0, np.nan]))
+    array([False, False,  True, False])
+    """
+    return np.asarray(cast(x, product_dtype(x.dtype)) > 0)
+
+
+def product(values: NDArray[Any], slope: ArrayLike) -> NDArray[Any]:
+    """`values * slope`, multiplied in `product_dtype` and rounded to the dtype of `values`.
+
+    A NaN in `values` is kept as it is: some packages drop its payload on the way through float32.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu import reference
+    >>> reference.product(np.array([-3.0], np.float16), 0.1)  # 0.1 is not rounded to float16
+    array([-0.3], dtype=float16)
+    """
+    wide = product_dtype(values.dtype)
+    rounded = (cast(values, wide) * cast(slope, wide)).astype(values.dtype)
+    return np.where(np.isnan(values), values, rounded)
+
+
+def product_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype that leaky functions multiply in: float32 for narrower floats, else `dtype`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu import reference
+    >>> reference.product_dtype(np.dtype(np.float16)), reference.product_dtype(np.dtype(np.float64))
+    (dtype('float32'), dtype('float64'))
+    """
+    return np.dtype(np.float32) if is_narrow_float(dtype) else dtype
+
+
+def promoted(*inputs: ArrayLike) -> np.dtype[Any]:
+    """NumPy's common dtype of the inputs; TypeError unless all are real numbers."""
+    for each in inputs:
+        _require_real(np.asarray(each).dtype)
+    return np.result_type(*(_weak_or_array(each) for each in inputs))
+
+
+def leaky_promoted(*data: ArrayLike, negative_slope: ArrayLike) -> np.dtype[Any]:
+    """NumPy's common dtype, but integers give float64 and narrow floats outrank the slope."""
+    data_dtype = promoted(*data)
+    if data_dtype.kind in "iu":
+        _require_real(np.asarray(negative_slope).dtype)
+        return np.dtype(np.float64)
+    if is_narrow_float(data_dtype):
+        wide = promoted(np.empty(0, np.float32), negative_slope)
+        return data_dtype if wide == np.float32 else wide
+    return promoted(*data, negative_slope)
+
+
+def _weak_or_array(value: ArrayLike) -> Any:
+    """Python's own numbers as they are, for NumPy ranks them below every dtype of their kind."""
+    return value if type(value) in (int, float) else np.asarray(value)
+
+
+def _require_real(dtype: np.dtype[Any]) -> None:
+    if not (dtype.kind in "iu" or is_float(dtype)):
+        raise TypeError(f"fastrelu takes real numbers, not {dtype}")
+
+
+def is_narrow_float(dtype: np.dtype[Any]) -> bool:
+    return is_float(dtype) and dtype.itemsize < np.dtype(np.float32).itemsize
+
+
+def is_float(dtype: np.dtype[Any]) -> bool:
+    """Say whether it is one of NumPy's floats, or another package's, such as bfloat16."""
+    registered_by_a_package = dtype.isbuiltin == _USER_DEFINED
+    return dtype.kind == "f" or (
+        registered_by_a_package
+        and np.can_cast(dtype, np.float32)
+        and not np.can_cast(dtype, np.int64)
+    )
+
+
+def cast(values: ArrayLike, dtype: np.dtype[Any]) -> NDArray[Any]:
+    return np.asarray(values).astype(dtype, copy=False)
+
+
+def zero(like: NDArray[Any]) -> Any:
+    return like.dtype.type(0)
+
+
+def one(like: NDArray[Any]) -> Any:
+    return like.dtype.type(1)

@@ -1,0 +1,112 @@
+"""relu and leaky_relu, their derivatives and their gradients from the input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastrelu.reference._dtypes import (
+    cast,
+    leaky_promoted,
+    one,
+    positive,
+    product,
+    promoted,
+    zero,
+)
+
+
+@np.errstate(all="ignore")
+def relu(x: ArrayLike) -> Any:
+    """`+0 if x <= 0 else x`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu import reference
+    >>> reference.relu(np.array([-1.0, -0.0, 2.0, np.nan]))
+    array([ 0.,  0.,  2., nan])
+    """
+    x = cast(x, promoted(x))
+    return np.where(x <= zero(x), zero(x), x)[()]
+
+
+@np.errstate(all="ignore")
+def relu_derivative(x: ArrayLike) -> Any:
+    """`0 if x <= 0 else 1`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu import reference
+    >>> reference.relu_derivative(np.array([-1.0, 0.0, 2.0, np.nan]))
+    array([0., 0., 1., 1.])
+    """
+    x = cast(x, promoted(x))
+    return np.where(x <= zero(x), zero(x), one(x))[()]
+
+
+@np.errstate(all="ignore")
+def relu_backward(grad_output: ArrayLike, x: ArrayLike) -> Any:
+    """`+0 if x <= 0 else grad_output`; `x` may be relu's input or its output.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu import reference
+    >>> reference.relu_backward([np.nan, 3.0, -4.0], [-1.0, 2.0, 2.0])
+    array([ 0.,  3., -4.])
+    """
+    dtype = promoted(grad_output, x)
+    grad_output, x = cast(grad_output, dtype), cast(x, dtype)
+    return np.where(x <= zero(x), zero(x), grad_output)[()]
+
+
+@np.errstate(all="ignore")
+def leaky_relu(x: ArrayLike, negative_slope: ArrayLike = 0.01) -> Any:
+    """`x if x > 0 else x * negative_slope`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu import reference
+    >>> reference.leaky_relu(np.array([-2.0, 0.0, 2.0]), negative_slope=0.5)
+    array([-1.,  0.,  2.])
+    """
+    x = cast(x, leaky_promoted(x, negative_slope=negative_slope))
+    return np.where(positive(x), x, product(x, negative_slope))[()]
+
+
+@np.errstate(all="ignore")
+def leaky_relu_derivative(x: ArrayLike, negative_slope: ArrayLike = 0.01) -> Any:
+    """`1 if x > 0 else negative_slope`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu import reference
+    >>> reference.leaky_relu_derivative(np.array([-2.0, 0.0, 2.0]), negative_slope=0.5)
+    array([0.5, 0.5, 1. ])
+    """
+    x = cast(x, leaky_promoted(x, negative_slope=negative_slope))
+    return np.where(positive(x), one(x), cast(negative_slope, x.dtype))[()]
+
+
+@np.errstate(all="ignore")
+def leaky_relu_backward(
+    grad_output: ArrayLike, x: ArrayLike, negative_slope: ArrayLike = 0.01
+) -> Any:
+    """`grad_output if x > 0 else grad_output * negative_slope`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu import reference
+    >>> reference.leaky_relu_backward([1.0, 1.0], [-3.0, 3.0], negative_slope=0.5)
+    array([0.5, 1. ])
+    """
+    dtype = leaky_promoted(grad_output, x, negative_slope=negative_slope)
+    grad_output, x = cast(grad_output, dtype), cast(x, dtype)
+    return np.where(positive(x), grad_output, product(grad_output, negative_slope))[()]
