@@ -29,9 +29,7 @@ template <class T> struct Vec<T, std::enable_if_t<is_half<T>>> {
   friend Vec zero_or_select(MaskOf<Bits> m, Vec a) { return zero_or_select(m, a.v); }
   friend Vec select(MaskOf<Bits> m, Vec a, Vec b) { return select(m, a.v, b.v); }
   friend Vec negated(Vec a) { return a.v ^ Bits(INT16_MIN); }
-  friend Vec first_or_one(std::ptrdiff_t n, Vec a) {  // where has_partial; 1 is of Bits, but nothing computes with it
-    return first_or_one(n, a.v);
-  }
+  friend Vec first_or_one(std::ptrdiff_t n, Vec a) { return first_or_one(n, a.v); }
 };
 
 inline Vec<float> widen(Half, Shorts s) { return half_to_float(s); }
