@@ -5,9 +5,9 @@ sums and scaled arrays `add_relu`, `add_leaky_relu` and `scale_shift_relu`; with
 `clipped_relu`, `hardtanh`, `thresholded_relu` and `threshold`; `squared_relu`, `hardsigmoid` and
 `hardswish`, all with a ``_backward``; and `relu_quantized`. `relu_`, `leaky_relu_`,
 `relu_backward_` and `leaky_relu_backward_` overwrite their first argument. `verify` holds every
-kernel against the NumPy reference in `fastrelu.reference`; `show_config` says what runs where. Large
-results come from recycled memory: `recycle_info`, `set_recycle_limit` and `trim`; large calls run on
-several threads: `get_num_threads`, `set_num_threads` and `num_threads`.
+kernel against the NumPy reference in `fastrelu.reference`; `show_config` says what runs where.
+Large results come from recycled memory: `recycle_info`, `set_recycle_limit` and `trim`; large calls
+run on several threads: `get_num_threads`, `set_num_threads` and `num_threads`.
 
 Environment variables: ``FASTRELU_ISA`` chooses the instruction set (see `available_isas`),
 ``FASTRELU_NUM_THREADS`` the number of threads (see `get_num_threads`), and

@@ -63,7 +63,7 @@ _IDIOMS = {
     },
 }
 
-FUNCTIONS = {name: getattr(_core, name) for name in _IDIOMS}
+FUNCTIONS: dict[str, np.ufunc] = {name: getattr(_core, name) for name in _IDIOMS}
 
 _NARROWER_THAN = np.dtype(np.float32).itemsize
 _WEAK_ZERO = "(x, 0"
