@@ -123,11 +123,8 @@ bool copy_array(PyArrayObject* array, int type_num, Number& number) {
   return true;
 }
 
-// Among arrays, NumPy promotes a Python number with the dtypes of other packages to something else.
-bool read_exactly(PyObject* object, ArrayType wanted, bool is_parameter, Number& number) {
-  if (is_python_number(object)) {
-    return (is_parameter || wanted.type_num < NPY_NTYPES_LEGACY) && read_python_number(object, wanted, number);
-  }
+bool read_exactly(PyObject* object, ArrayType wanted, Number& number) {
+  if (is_python_number(object)) return read_python_number(object, wanted, number);
   if (PyArray_IsScalar(object, Generic)) return copy_scalar(object, wanted.type_num, number);
   return is_plain(object) && copy_array(reinterpret_cast<PyArrayObject*>(object), wanted.type_num, number);
 }
@@ -137,7 +134,7 @@ bool read_exactly(PyObject* object, ArrayType wanted, bool is_parameter, Number&
 bool read_number(PyObject* object, const UfuncSpec& spec, int input, ArrayType arrays, Number& number) {
   const DType wanted = input_dtype(spec, input, arrays.dtype);
   if (wanted == DType::float32 || wanted == DType::float64) return read_as_float(object, wanted, number);
-  return read_exactly(object, arrays, input >= spec.arrays, number);
+  return read_exactly(object, arrays, number);
 }
 
 }  // namespace fastrelu

@@ -81,19 +81,19 @@ void choose_leaky(DTypeMeta* of_arrays, DTypeMeta* slope, Choice& choice) {
 }
 
 bool is_python_number(const DTypeMeta* dtype) {
-  return dtype == &PyArray_IntAbstractDType || dtype == &PyArray_FloatAbstractDType;
+  return dtype == &PyArray_PyLongDType || dtype == &PyArray_PyFloatDType;
 }
 
-// NumPy's rules, but that a parameter which is a Python number keeps the dtypes of other packages too: NumPy's common
-// dtype of a bfloat16 and a float is float32.
-DTypeMeta* common_dtype(const UfuncSpec& spec, DTypeMeta** inputs) {
-  DTypeMeta* const of_arrays = PyArray_PromoteDTypeSequence(spec.arrays, inputs);
-  if (!of_arrays || spec.parameter_count() == 0) return of_arrays;
-  const bool is_kept =
-      is_of_another_package(of_arrays) && std::all_of(inputs + spec.arrays, inputs + spec.nin(), is_python_number);
-  if (is_kept) return of_arrays;
-  Py_DECREF(of_arrays);
-  return PyArray_PromoteDTypeSequence(spec.nin(), inputs);
+// NumPy's rules, but that Python's numbers keep the dtypes of other packages too: NumPy's common dtype of a bfloat16 and a
+// float is float32.
+DTypeMeta* common_dtype(int count, DTypeMeta** inputs) {
+  DTypeMeta* strong[max_inputs];
+  DTypeMeta** const end = std::remove_copy_if(inputs, inputs + count, strong, is_python_number);
+  DTypeMeta* const of_strong = end == strong ? nullptr : PyArray_PromoteDTypeSequence(end - strong, strong);
+  if (of_strong && is_of_another_package(of_strong)) return of_strong;
+  if (!of_strong) PyErr_Clear();
+  Py_XDECREF(of_strong);
+  return PyArray_PromoteDTypeSequence(count, inputs);
 }
 
 // As dtype= or signature= ask for: the result's dtype decides.
@@ -103,7 +103,7 @@ void choose_for_result(const UfuncSpec& spec, DTypeMeta* result, Choice& choice)
 }
 
 void choose_for_product(const UfuncSpec& spec, DTypeMeta** inputs, Choice& choice) {
-  DTypeMeta* const of_arrays = PyArray_PromoteDTypeSequence(spec.arrays, inputs);
+  DTypeMeta* const of_arrays = common_dtype(spec.arrays, inputs);
   if (of_arrays && spec.parameter_count() > 0) {
     choose_leaky(of_arrays, inputs[spec.arrays], choice);
   } else if (of_arrays) {
@@ -115,7 +115,7 @@ void choose_for_product(const UfuncSpec& spec, DTypeMeta** inputs, Choice& choic
 void choose(const UfuncSpec& spec, DTypeMeta** inputs, DTypeMeta* result, Choice& choice) {
   if (result) return choose_for_result(spec, result, choice);
   if (spec.arithmetic == Arithmetic::multiplies) return choose_for_product(spec, inputs, choice);
-  DTypeMeta* const common = common_dtype(spec, inputs);
+  DTypeMeta* const common = common_dtype(spec.nin(), inputs);
   choice.set(common, common, common);
   Py_XDECREF(common);
 }
