@@ -22,65 +22,69 @@ inline std::uint8_t rounded(const Float8& format, float x) {
   return rounding.code[low];
 }
 
-// A number that relu and its backward pass on as it is, NaNs included. Code 0 is +0 in every encoding that has a zero;
-// in the one that has none, nothing is dropped.
+// An array's element: what it is worth, and its code, which a selection passes on as it is, NaNs included. Code 0 is +0
+// in every encoding that has a zero; in the one that has none, nothing is dropped.
 struct Coded {
   float value;
   std::uint8_t code;
+  const Float8* format;
+  explicit operator float() const { return value; }
 };
+inline Coded constant(Coded x, float number) {
+  const std::uint8_t code = rounded(*x.format, number);
+  return {x.format->value[code], code, x.format};
+}
 inline bool keep(Coded x) { return keep(x.value); }
-inline Coded select_or_zero(bool mask, Coded a) { return mask ? a : Coded{0, 0}; }
+inline bool positive(Coded x) { return positive(x.value); }
+inline Coded select_or_zero(bool mask, Coded a) { return mask ? a : Coded{0, 0, a.format}; }
 
-template <class Op, class... Slope> struct Float8Function {
+// Takes codes of array elements, then parameters as they are stored: codes too, or floats.
+template <class Op> struct Float8Function {
+  static constexpr bool selects = Op::arithmetic == Arithmetic::selects;
+  using Computed = std::conditional_t<selects, Coded, float>;
+  using Element = std::conditional_t<selects || Op::as_stored, Coded, float>;
+  using Parameter = std::conditional_t<selects, std::uint8_t, float>;
+
   const Float8& format;
 
-  std::uint8_t code_of(float x) const { return rounded(format, x); }
-  static std::uint8_t code_of(Coded x) { return x.code; }
+  Element read(std::uint8_t code) const {
+    if constexpr (std::is_same_v<Element, Coded>) {
+      return {format.value[code], code, &format};
+    } else {
+      return format.value[code];
+    }
+  }
+  float read(float parameter) const { return parameter; }
+
+  std::uint8_t code_of(Coded result, std::uint8_t) const { return result.code; }
   // A product with a NaN keeps its payload, which rounding would lose; volatile keeps what the product raised.
-  std::uint8_t code_of(float product, Coded factor) const {
-    const volatile float computed = product;
-    return factor.value == factor.value ? rounded(format, computed) : factor.code;
+  std::uint8_t code_of(float result, std::uint8_t first) const {
+    const volatile float computed = result;
+    const float factor = format.value[first];
+    return Op::scales && factor != factor ? first : rounded(format, computed);
   }
 
-  // Of one array.
-  std::uint8_t operator()(std::uint8_t code, Slope... slope) const {
-    const float value = format.value[code];
-    if constexpr (Op::only_looks_at_x) {
-      return code_of(Op::apply(value, slope...));
-    } else if constexpr (Op::has_slope) {
-      return code_of(Op::apply(value, slope...), Coded{value, code});
-    } else {
-      return code_of(Op::apply(Coded{value, code}));
-    }
-  }
-
-  // Of a gradient and what x is.
-  std::uint8_t operator()(std::uint8_t grad, float x, Slope... slope) const {
-    const float value = format.value[grad];
-    if constexpr (Op::has_slope) {
-      return code_of(Op::apply(value, x, slope...), Coded{value, grad});
-    } else {
-      return code_of(Op::apply(Coded{value, grad}, x));
-    }
+  template <class... Stored> std::uint8_t operator()(std::uint8_t first, Stored... rest) const {
+    return code_of(Op::template apply<Computed>(read(first), read(rest)...), first);
   }
 };
 
 // All results: of one array by code; of two by code of the gradient, on both sides of what the function asks of x.
-template <class Op, class... Slope> struct Float8Table {
+template <class Op> struct Float8Table {
   std::uint8_t side[256] = {};
   std::uint8_t result[2][256];
 
-  Float8Table(const Float8& format, Slope... slope) {
-    const Float8Function<Op, Slope...> function{format};
+  template <class... Parameter> Float8Table(const Float8& format, Parameter... parameter) {
+    const Float8Function<Op> function{format};
     for (int i = 0; i < 256; ++i) {
       const auto code = static_cast<std::uint8_t>(i);
       if constexpr (Op::arrays == 1) {
-        result[0][code] = function(code, slope...);
+        result[0][code] = function(code, parameter...);
       } else {
         const float x = format.value[code];
-        side[code] = Op::has_slope ? positive(x) : keep(x);
-        result[0][code] = function(code, -1.0f, slope...);
-        result[1][code] = function(code, 1.0f, slope...);
+        side[code] = Op::scales ? positive(x) : keep(x);
+        result[0][code] = function(code, rounded(format, -1), parameter...);
+        result[1][code] = function(code, rounded(format, 1), parameter...);
       }
     }
   }
@@ -104,7 +108,8 @@ inline bool is_harmless(const Float8& format, float slope) {
 }
 
 template <class Op> struct Float8Loop {
-  static constexpr int last = Op::arrays - 1, slope = Op::arrays, out = Op::arrays + Op::has_slope;
+  using Parameter = typename Float8Function<Op>::Parameter;
+  static constexpr int last = Op::arrays - 1, out = Op::inputs;
   static constexpr ptrdiff_t table_from = 512;
 
   const Float8& format;
@@ -113,19 +118,18 @@ template <class Op> struct Float8Loop {
   ptrdiff_t n;
 
   std::uint8_t* code(int operand, ptrdiff_t i) const { return at<std::uint8_t>(args[operand], i * steps[operand]); }
-  float slope_at(ptrdiff_t i) const { return *at<float>(args[slope], i * steps[slope]); }
-
-  template <class... Slope> void compute(ptrdiff_t i, Slope... slope) const {
-    const Float8Function<Op, Slope...> function{format};
-    if constexpr (Op::arrays == 1) {
-      *code(out, i) = function(*code(0, i), slope...);
-    } else {
-      *code(out, i) = function(*code(0, i), format.value[*code(last, i)], slope...);
-    }
+  template <std::size_t input> auto stored(ptrdiff_t i) const {
+    using Stored = std::conditional_t<(input < Op::arrays), std::uint8_t, Parameter>;
+    return *at<Stored>(args[input], i * steps[input]);
   }
 
-  template <class... Slope> void look_up(Slope... slope) const {
-    const Float8Table<Op, Slope...> table(format, slope...);
+  template <std::size_t... input> void compute(std::index_sequence<input...>) const {
+    const Float8Function<Op> function{format};
+    for (ptrdiff_t i = 0; i < n; ++i) *code(out, i) = function(stored<input>(i)...);
+  }
+
+  template <std::size_t... parameter> void look_up(std::index_sequence<parameter...>) const {
+    const Float8Table<Op> table(format, stored<Op::arrays + parameter>(0)...);
     // In variables of its own: for all the compiler knows, storing a byte may change any member.
     const std::uint8_t *first_code = code(0, 0), *last_code = code(last, 0);
     std::uint8_t* result = code(out, 0);
@@ -139,14 +143,20 @@ template <class Op> struct Float8Loop {
     }
   }
 
+  bool has_table() const {
+    if (n < table_from) return false;
+    for (int input = Op::arrays; input < Op::inputs; ++input) {
+      if (steps[input] != 0) return false;
+    }
+    if constexpr (Op::inputs > Op::arrays) return is_harmless(format, stored<Op::arrays>(0));
+    return true;
+  }
+
   void operator()() const {
-    const bool is_long = n >= table_from;
-    if constexpr (Op::has_slope) {
-      if (is_long && steps[slope] == 0 && is_harmless(format, slope_at(0))) return look_up(slope_at(0));
-      for (ptrdiff_t i = 0; i < n; ++i) compute(i, slope_at(i));
+    if (has_table()) {
+      look_up(std::make_index_sequence<Op::inputs - Op::arrays>());
     } else {
-      if (is_long) return look_up();
-      for (ptrdiff_t i = 0; i < n; ++i) compute(i);
+      compute(std::make_index_sequence<Op::inputs>());
     }
   }
 };
