@@ -106,7 +106,8 @@ def test_parameters(ufunc, dtype, isa):
     arrays = [x[::-1], x][-data_count(ufunc) :]
     for setting in cases.settings(parameter_names(ufunc), dtype):
         result = ufunc(*arrays, *setting)
-        assert result.dtype == dtype
+        if all(type(each) in (int, float) for each in setting):
+            assert result.dtype == dtype
         assert_as_promised(ufunc, result, *arrays, *setting)
     if arithmetic(ufunc) == "selects":
         values = legal(ufunc, [*arrays, *[x] * len(parameter_names(ufunc))])

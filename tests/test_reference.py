@@ -382,6 +382,7 @@ BOUNDS = [(-1.0, 1.0), (-0.5, 2.0), (1.0, 3.0), (-INF, INF)]
 THRESHOLDS = [(1.0, 20.0), (-0.5, 0.0), (0.125, 3.0), (INF, 7.0), (-INF, 7.0)]
 
 
+@np.errstate(invalid="ignore")
 def test_bounded_functions_are_pytorchs():
     torch = pytest.importorskip("torch")
     functional = torch.nn.functional
@@ -397,6 +398,7 @@ def test_bounded_functions_are_pytorchs():
             assert_is_torchs(torch, reference.threshold(x, *numbers), theirs)
 
 
+@np.errstate(invalid="ignore")
 def test_gradients_of_bounded_functions_are_pytorchs():
     """But where x is NaN: the gradient passes, and PyTorch has 0 for bounds on both sides."""
     torch = pytest.importorskip("torch")
