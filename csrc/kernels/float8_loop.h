@@ -30,13 +30,29 @@ struct Coded {
   const Float8* format;
   explicit operator float() const { return value; }
 };
-inline Coded constant(Coded x, float number) {
-  const std::uint8_t code = rounded(*x.format, number);
-  return {x.format->value[code], code, x.format};
+inline Coded coded(const Float8& format, std::uint8_t code) { return {format.value[code], code, &format}; }
+inline Coded constant(Coded x, float number) { return coded(*x.format, rounded(*x.format, number)); }
+// By the sign's bit where there is one, so that a NaN keeps its payload.
+inline Coded negated(Coded x) {
+  const Coded mirrored = coded(*x.format, x.code ^ 0x80);
+  const bool both_nan = x.value != x.value && mirrored.value != mirrored.value && x.code != 0x80;
+  return both_nan || mirrored.value == -x.value ? mirrored : constant(x, -x.value);
 }
+
 inline bool keep(Coded x) { return keep(x.value); }
+inline bool keep_negated(Coded x) { return keep(negated(x)); }
 inline bool positive(Coded x) { return positive(x.value); }
+inline bool above(Coded x, Coded t) { return above(x.value, t.value); }
+inline bool below(Coded x, Coded t) { return below(x.value, t.value); }
+inline bool below_positive(Coded x, float t) { return below(x, constant(x, t)); }
+inline bool within(Coded x, float t) { return within(x.value, t); }
+inline Coded select(bool mask, Coded a, Coded b) { return mask ? a : b; }
 inline Coded select_or_zero(bool mask, Coded a) { return mask ? a : Coded{0, 0, a.format}; }
+
+struct Float8Round {
+  const Float8& format;
+  Coded operator()(float x) const { return coded(format, rounded(format, x)); }
+};
 
 // Takes codes of array elements, then parameters as they are stored: codes too, or floats.
 template <class Op> struct Float8Function {
@@ -49,7 +65,7 @@ template <class Op> struct Float8Function {
 
   Element read(std::uint8_t code) const {
     if constexpr (std::is_same_v<Element, Coded>) {
-      return {format.value[code], code, &format};
+      return coded(format, code);
     } else {
       return format.value[code];
     }
@@ -65,26 +81,36 @@ template <class Op> struct Float8Function {
   }
 
   template <class... Stored> std::uint8_t operator()(std::uint8_t first, Stored... rest) const {
-    return code_of(Op::template apply<Computed>(read(first), read(rest)...), first);
+    if constexpr (Op::rounds) {
+      return code_of(Op::template apply<Computed>(Float8Round{format}, read(first), read(rest)...), first);
+    } else {
+      return code_of(Op::template apply<Computed>(read(first), read(rest)...), first);
+    }
   }
 };
 
 // All results: of one array by code; of two by code of the gradient, on both sides of what the function asks of x.
 template <class Op> struct Float8Table {
+  static constexpr bool possible = Op::arrays == 1 || (Op::arrays == 2 && (Float8Function<Op>::selects || Op::scales));
+
   std::uint8_t side[256] = {};
   std::uint8_t result[2][256];
 
-  template <class... Parameter> Float8Table(const Float8& format, Parameter... parameter) {
+  template <class... Parameter> Float8Table(const Float8& format, const bool* wanted, Parameter... parameter) {
     const Float8Function<Op> function{format};
     for (int i = 0; i < 256; ++i) {
       const auto code = static_cast<std::uint8_t>(i);
       if constexpr (Op::arrays == 1) {
-        result[0][code] = function(code, parameter...);
-      } else {
-        const float x = format.value[code];
-        side[code] = Op::scales ? positive(x) : keep(x);
+        if (!wanted || wanted[i]) result[0][code] = function(code, parameter...);
+      } else if constexpr (Op::scales) {
+        side[code] = positive(format.value[code]);
         result[0][code] = function(code, rounded(format, -1), parameter...);
         result[1][code] = function(code, rounded(format, 1), parameter...);
+      } else {
+        constexpr std::uint8_t dropped = 0, gradient = 1;
+        side[code] = function(gradient, code, parameter...) != dropped;
+        result[0][code] = dropped;
+        result[1][code] = code;
       }
     }
   }
@@ -128,8 +154,8 @@ template <class Op> struct Float8Loop {
     for (ptrdiff_t i = 0; i < n; ++i) *code(out, i) = function(stored<input>(i)...);
   }
 
-  template <std::size_t... parameter> void look_up(std::index_sequence<parameter...>) const {
-    const Float8Table<Op> table(format, stored<Op::arrays + parameter>(0)...);
+  template <std::size_t... parameter> void look_up(const bool* wanted, std::index_sequence<parameter...>) const {
+    const Float8Table<Op> table(format, wanted, stored<Op::arrays + parameter>(0)...);
     // In variables of its own: for all the compiler knows, storing a byte may change any member.
     const std::uint8_t *first_code = code(0, 0), *last_code = code(last, 0);
     std::uint8_t* result = code(out, 0);
@@ -143,21 +169,35 @@ template <class Op> struct Float8Loop {
     }
   }
 
+  // Functions of one array that compute without a parameter ask which codes it holds: others might raise something.
+  void look_up() const {
+    constexpr std::make_index_sequence<Op::inputs - Op::arrays> parameters;
+    if constexpr (Float8Function<Op>::selects || Op::inputs > Op::arrays) {
+      look_up(nullptr, parameters);
+    } else {
+      bool wanted[256] = {};
+      for (ptrdiff_t i = 0; i < n; ++i) wanted[*code(0, i)] = true;
+      look_up(wanted, parameters);
+    }
+  }
+
   bool has_table() const {
     if (n < table_from) return false;
     for (int input = Op::arrays; input < Op::inputs; ++input) {
       if (steps[input] != 0) return false;
     }
-    if constexpr (Op::inputs > Op::arrays) return is_harmless(format, stored<Op::arrays>(0));
-    return true;
+    if constexpr (!Float8Function<Op>::selects && Op::inputs > Op::arrays) {
+      return is_harmless(format, stored<Op::arrays>(0));
+    } else {
+      return true;
+    }
   }
 
   void operator()() const {
-    if (has_table()) {
-      look_up(std::make_index_sequence<Op::inputs - Op::arrays>());
-    } else {
-      compute(std::make_index_sequence<Op::inputs>());
+    if constexpr (Float8Table<Op>::possible) {
+      if (has_table()) return look_up();
     }
+    compute(std::make_index_sequence<Op::inputs>());
   }
 };
 

@@ -53,23 +53,26 @@ template <class C> struct Whole {
   template <class T> auto load(const T* p) const { return load_widened(p); }
   template <class T> auto look(const T* p) const { return look_widened(p); }
   template <class T> void store(T* p, Vec<C> value) const { store_narrowed(p, value); }
+  template <class T> void store(T* p, Stored<T> value) const { value.v.store(p); }
 };
 
 template <class C> struct Streamed : Whole<C> {
   void store(C* p, Vec<C> value) const { stream(p, value); }
   template <class T> void store(T* p, Vec<C> value) const { stream_narrowed(p, value); }
+  template <class T> void store(T* p, Stored<T> value) const { value.v.stream(p); }
 };
 
 // The first n < width elements. The lanes beyond them compute with 1, which overflows and invalidates nothing.
 template <class C> struct Part {
   ptrdiff_t n;
-  static Vec<C> splat(C x) { return Vec<C>(x); }
+  Vec<C> splat(C x) const { return first_or_one(n, Vec<C>(x)); }
   Vec<C> load(const C* p) const { return Vec<C>::load_partial(p, n); }
   Vec<C> look(const C* p) const { return load(p); }
   void store(C* p, Vec<C> value) const { value.store_partial(p, n); }
   template <class T> auto load(const T* p) const { return load_widened(p, n); }
   template <class T> auto look(const T* p) const { return look_widened(p, n); }
   template <class T> void store(T* p, Vec<C> value) const { store_narrowed(p, value, n); }
+  template <class T> void store(T* p, Stored<T> value) const { value.v.store_partial(p, n); }
 };
 
 #ifdef __GNUC__
@@ -103,8 +106,23 @@ template <class C> struct Shared {
   template <class Step> auto at(Step step, ptrdiff_t) const { return step.splat(value); }
 };
 
+// Integers wrap around before they are widened.
+template <class Op, class T> constexpr bool as_stored = Op::as_stored || (Op::rounds && std::is_integral_v<T>);
 template <class Op, class T, int input> using Array =
-    std::conditional_t<Op::as_stored && (input < Op::arrays), AsStored<T>, Numbers<Element<Op, T, input>>>;
+    std::conditional_t<as_stored<Op, T> && (input < Op::arrays), AsStored<T>, Numbers<Element<Op, T, input>>>;
+
+// Rounds one step of a computation to T.
+template <class T> struct Round {
+  template <class V> auto operator()(V x) const {
+    if constexpr (!is_half<T>) {
+      return x;
+    } else if constexpr (std::is_same_v<V, float>) {
+      return T(x);
+    } else {
+      return Stored<T>{narrow(T(), x)};
+    }
+  }
+};
 
 enum class Stores { cached, streaming };
 
@@ -121,7 +139,11 @@ template <class Op, class T, Stores stores> struct DenseCall {
 
   template <class Step, class... Input> auto result(Step step, ptrdiff_t i, Input... input) const {
     using V = decltype(step.splat(C()));
-    return Op::template apply<V>(input.at(step, i)...);
+    if constexpr (Op::rounds) {
+      return Op::template apply<V>(Round<T>(), input.at(step, i)...);
+    } else {
+      return Op::template apply<V>(input.at(step, i)...);
+    }
   }
 
   template <class Step, class... Input> void run(Step step, ptrdiff_t i, Input... input) const {
@@ -200,6 +222,17 @@ template <class Op, class T> void strided(char** args, ptrdiff_t n, const ptrdif
   strided<Op, T>(args, n, steps, std::make_index_sequence<Op::inputs>());
 }
 
+template <class I> constexpr bool is_shared = false;
+template <class C> constexpr bool is_shared<Shared<C>> = true;
+
+// Whether a function has vectors for one more input that is the same for all elements, or an array.
+template <class Op, class... Input> constexpr bool takes_shared =
+    sizeof...(Input) >= Op::dense &&
+    (Op::vectors != Broadcast::alike || sizeof...(Input) == Op::dense || (is_shared<Input> || ...));
+template <class Op, class... Input> constexpr bool takes_array =
+    sizeof...(Input) < Op::dense || Op::vectors == Broadcast::any ||
+    (Op::vectors == Broadcast::alike && !(is_shared<Input> || ...));
+
 // Finds out, input by input, what a call's inputs are, and runs it as a dense one if they are. Inlined, as small calls
 // would notice every jump.
 template <class Op, class T, Stores stores, class... Input>
@@ -211,10 +244,12 @@ template <class Op, class T, Stores stores, class... Input>
     using C = Computed<Op, T>;
     using E = Element<Op, T, next>;
     E* const data = at<E>(args[next], 0);
-    if constexpr (next >= Op::dense) {
+    if constexpr (takes_shared<Op, Input...>) {
       if (steps[next] == 0) return run<Op, T, stores>(args, n, steps, input..., Shared<C>{static_cast<C>(*data)});
     }
-    if (steps[next] == sizeof(E)) return run<Op, T, stores>(args, n, steps, input..., Array<Op, T, next>{data});
+    if constexpr (takes_array<Op, Input...>) {
+      if (steps[next] == sizeof(E)) return run<Op, T, stores>(args, n, steps, input..., Array<Op, T, next>{data});
+    }
     return strided<Op, T>(args, n, steps);
   }
 }
@@ -225,6 +260,12 @@ void loop(char** args, const ptrdiff_t* dimensions, const ptrdiff_t* steps, void
   if (steps[Op::inputs] == sizeof(Result<Op, T>)) return run<Op, T, stores>(args, n, steps);
   strided<Op, T>(args, n, steps);
 }
+
+template <class Op, class T> void plain_loop(char** args, const ptrdiff_t* dimensions, const ptrdiff_t* steps, void*) {
+  strided<Op, T>(args, *dimensions, steps);
+}
+
+template <class Op, class T> constexpr Kernel plain_kernel() { return {plain_loop<Op, T>, nullptr}; }
 
 template <class Op, class T> constexpr Kernel kernel() {
   using C = Computed<Op, T>;

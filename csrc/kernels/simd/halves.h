@@ -8,6 +8,8 @@
 
 namespace fastrelu::FASTRELU_ISA {
 
+template <class V> using MaskOf = decltype(std::declval<V>() > std::declval<V>());
+
 template <class T> struct Vec<T, std::enable_if_t<is_half<T>>> {
   using Lane = T;
   using Bits = Vec<typename T::Bits>;
@@ -23,7 +25,13 @@ template <class T> struct Vec<T, std::enable_if_t<is_half<T>>> {
   }
   void store_partial(T* p, std::ptrdiff_t n) const { v.store_partial(reinterpret_cast<std::int16_t*>(p), n); }
   friend Bits bits(Vec a) { return a.v; }
-  template <class M> friend Vec select_or_zero(M m, Vec a) { return select_or_zero(m, a.v); }
+  friend Vec select_or_zero(MaskOf<Bits> m, Vec a) { return select_or_zero(m, a.v); }
+  friend Vec zero_or_select(MaskOf<Bits> m, Vec a) { return zero_or_select(m, a.v); }
+  friend Vec select(MaskOf<Bits> m, Vec a, Vec b) { return select(m, a.v, b.v); }
+  friend Vec negated(Vec a) { return a.v ^ Bits(INT16_MIN); }
+  friend Vec first_or_one(std::ptrdiff_t n, Vec a) {  // where has_partial; 1 is of Bits, but nothing computes with it
+    return first_or_one(n, a.v);
+  }
 };
 
 inline Vec<float> widen(Half, Shorts s) { return half_to_float(s); }
@@ -45,6 +53,7 @@ template <class T> struct Stored {
   Shorts v;
   explicit operator Vec<float>() const { return widen(T(), v); }
   friend Vec<std::int32_t> bits(Stored x) { return to_upper_halves(x.v); }
+  friend Stored select_or_zero(MaskOf<Vec<std::int32_t>> m, Stored x) { return {select_or_zero(m, x.v)}; }
 };
 
 // Loads and stores of a vector of floats that memory holds as halves; with n, of its first n lanes.
