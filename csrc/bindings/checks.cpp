@@ -6,9 +6,11 @@
 namespace fastrelu {
 namespace {
 
-bool is_comparable(PyObject* object) {
-  return PyFloat_Check(object) || PyLong_Check(object) || PyArray_IsScalar(object, Generic) ||
-         PyArray_CheckExact(object);
+// New reference to what NumPy's comparisons take; null, perhaps with an exception set, for foreign objects.
+PyObject* comparable(PyObject* object) {
+  if (PyList_Check(object) || PyTuple_Check(object)) return PyArray_FROM_O(object);
+  const bool is_number = PyFloat_Check(object) || PyLong_Check(object) || PyArray_IsScalar(object, Generic);
+  return is_number || PyArray_CheckExact(object) ? Py_NewRef(object) : nullptr;
 }
 
 void refuse(const UfuncSpec& spec, PyObject* low, PyObject* high) {
@@ -36,6 +38,7 @@ void refuse_at(npy_intp position, const UfuncSpec& spec, PyObject* low, PyObject
 
 // What NumPy cannot compare or broadcast is for the ufunc to refuse.
 bool is_for_the_ufunc() {
+  if (!PyErr_Occurred()) return true;
   if (!PyErr_ExceptionMatches(PyExc_TypeError) && !PyErr_ExceptionMatches(PyExc_ValueError)) return false;
   PyErr_Clear();
   return true;
@@ -58,13 +61,14 @@ bool check_order(const UfuncSpec& spec, PyObject* low, PyObject* high) {
 }  // namespace
 
 bool check_thoroughly(const UfuncSpec& spec, PyObject* const* parameters) {
-  if (!is_comparable(parameters[0])) return true;
-  if (spec.check == Check::ordered) {
-    return !is_comparable(parameters[1]) || check_order(spec, parameters[0], parameters[1]);
-  }
-  PyObject* const zero = PyLong_FromLong(0);
-  const bool is_legal = zero && check_order(spec, zero, parameters[0]);
-  Py_XDECREF(zero);
+  PyObject* const first = comparable(parameters[0]);
+  if (!first) return is_for_the_ufunc();
+  PyObject* const second = spec.check == Check::ordered ? comparable(parameters[1]) : PyLong_FromLong(0);
+  const bool is_legal = !second                        ? is_for_the_ufunc()
+                        : spec.check == Check::ordered ? check_order(spec, first, second)
+                                                       : check_order(spec, second, first);
+  Py_DECREF(first);
+  Py_XDECREF(second);
   return is_legal;
 }
 

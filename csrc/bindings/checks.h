@@ -7,7 +7,7 @@
 
 namespace fastrelu {
 
-// Looks at numbers and at exact arrays; what is in foreign objects is seen when their arrays come in. Returns false with
+// Looks at numbers, exact arrays and lists; what is in foreign objects is seen when their arrays come in. Returns false with
 // an exception set if the parameters are not what the ufunc's check demands.
 bool check_thoroughly(const UfuncSpec& spec, PyObject* const* parameters);
 

@@ -121,7 +121,9 @@ void choose(const UfuncSpec& spec, DTypeMeta** inputs, DTypeMeta* result, Choice
 }
 
 // False perhaps with an exception set.
-bool has_loops(const UfuncSpec& spec, const Choice& choice) {
+bool has_loops(int index, const Choice& choice) {
+  const UfuncSpec& spec = ufunc_specs[index];
+  const bool is_of_python = choice.result == &PyArray_PyFloatDType;  // all inputs are numbers of Python
   bool is_any_float = is_float(choice.result);
   if (is_of_another_package(choice.arrays)) {
     const int served = ensure_loops(choice.arrays);
@@ -129,8 +131,8 @@ bool has_loops(const UfuncSpec& spec, const Choice& choice) {
     if (served <= 0) return false;
     is_any_float = true;
   }
-  if (spec.takes == Numbers::integers && is_any_float) {
-    refuse_float(spec.name, choice.result);
+  if ((is_any_float || is_of_python) && !find_kernel(index, NPY_DOUBLE)) {
+    refuse_float(spec.name, is_of_python ? &PyArray_DoubleDType : choice.result);
     return false;
   }
   return is_any_float || (is_integer(choice.result) && spec.arithmetic != Arithmetic::multiplies);
@@ -139,7 +141,8 @@ bool has_loops(const UfuncSpec& spec, const Choice& choice) {
 // NumPy calls this for every combination of dtypes that has no loop of its own. Without it, NumPy would take the first
 // loop that all inputs can be cast to safely: a bool would become an int8, and an int8 with a slope a small float.
 // Returning -1 without an exception leaves the refusal to NumPy.
-int promote_for(const UfuncSpec& spec, DTypeMeta* const* dtypes, DTypeMeta* const* signature, DTypeMeta** promoted) {
+int promote_for(int index, DTypeMeta* const* dtypes, DTypeMeta* const* signature, DTypeMeta** promoted) {
+  const UfuncSpec& spec = ufunc_specs[index];
   const int nin = spec.nin();
   DTypeMeta* inputs[max_inputs];
   for (int i = 0; i < nin; ++i) {
@@ -152,7 +155,7 @@ int promote_for(const UfuncSpec& spec, DTypeMeta* const* dtypes, DTypeMeta* cons
     PyErr_Clear();
     return -1;
   }
-  if (!has_loops(spec, choice)) return -1;
+  if (!has_loops(index, choice)) return -1;
   for (int i = 0; i < nin; ++i) promoted[i] = new_reference(i < spec.arrays ? choice.arrays : choice.parameters);
   promoted[nin] = new_reference(choice.result);
   return 0;
@@ -161,7 +164,7 @@ int promote_for(const UfuncSpec& spec, DTypeMeta* const* dtypes, DTypeMeta* cons
 // NumPy hands nothing of ours to a promoter, so each ufunc has its own.
 template <int index>
 int promote(PyObject*, DTypeMeta* const* dtypes, DTypeMeta* const* signature, DTypeMeta** promoted) {
-  return promote_for(ufunc_specs[index], dtypes, signature, promoted);
+  return promote_for(index, dtypes, signature, promoted);
 }
 
 template <std::size_t... index>

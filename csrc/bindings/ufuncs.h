@@ -18,7 +18,6 @@ struct Parameter {
   double default_value = 0;
 };
 
-constexpr Parameter required(const char* name) { return {name, false, 0}; }
 constexpr Parameter optional(const char* name, double default_value) { return {name, true, default_value}; }
 
 // What a call's parameters must be, whatever its arrays are.
@@ -27,8 +26,6 @@ enum class Check {
   ordered,       // the first is not above the second
   not_negative,  // the first
 };
-
-enum class Numbers { all, integers };
 
 // A ufunc's inputs are its arrays (grad_output before x), then its parameters. It has one output. Inputs after the first
 // `dense` ones may reach a kernel broadcast.
@@ -40,13 +37,13 @@ struct UfuncSpec {
   Arithmetic arithmetic;
   Parameter parameters[max_parameters] = {};
   Check check = Check::none;
-  Numbers takes = Numbers::all;
 
   constexpr int parameter_count() const { return parameters[1].name ? 2 : parameters[0].name ? 1 : 0; }
   constexpr int nin() const { return arrays + parameter_count(); }
 };
 
 inline constexpr Parameter negative_slope = optional("negative_slope", 0.01);
+inline constexpr Parameter min_val = optional("min_val", -1), max_val = optional("max_val", 1);
 
 inline constexpr UfuncSpec ufunc_specs[] = {
     {"relu", Op::relu, 1, 1, Arithmetic::selects},
@@ -55,6 +52,10 @@ inline constexpr UfuncSpec ufunc_specs[] = {
     {"leaky_relu", Op::leaky_relu, 1, 1, Arithmetic::multiplies, {negative_slope}},
     {"leaky_relu_derivative", Op::leaky_relu_derivative, 1, 1, Arithmetic::multiplies, {negative_slope}},
     {"leaky_relu_backward", Op::leaky_relu_backward, 2, 2, Arithmetic::multiplies, {negative_slope}},
+    {"add_relu", Op::add_relu, 2, 1, Arithmetic::adds},
+    {"scale_shift_relu", Op::scale_shift_relu, 3, 1, Arithmetic::adds},
+    {"hardtanh", Op::hardtanh, 1, 1, Arithmetic::selects, {min_val, max_val}, Check::ordered},
+    {"hardtanh_backward", Op::hardtanh_backward, 2, 2, Arithmetic::selects, {min_val, max_val}, Check::ordered},
 };
 inline constexpr int ufunc_count = sizeof ufunc_specs / sizeof *ufunc_specs;
 
