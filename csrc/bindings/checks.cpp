@@ -6,11 +6,18 @@
 namespace fastrelu {
 namespace {
 
-// New reference to what NumPy's comparisons take; null, perhaps with an exception set, for foreign objects.
-PyObject* comparable(PyObject* object) {
-  if (PyList_Check(object) || PyTuple_Check(object)) return PyArray_FROM_O(object);
+bool is_real(PyArrayObject* array) {
+  const int type_num = PyArray_TYPE(array);
+  return PyTypeNum_ISINTEGER(type_num) || PyTypeNum_ISFLOAT(type_num) || PyTypeNum_ISUSERDEF(type_num);
+}
+
+// New reference to an array of real numbers; null, perhaps with an exception set, for anything else.
+PyObject* as_real_array(PyObject* object) {
   const bool is_number = PyFloat_Check(object) || PyLong_Check(object) || PyArray_IsScalar(object, Generic);
-  return is_number || PyArray_CheckExact(object) ? Py_NewRef(object) : nullptr;
+  const bool is_known = is_number || PyArray_CheckExact(object) || PyList_Check(object) || PyTuple_Check(object);
+  PyObject* array = is_known ? PyArray_FROM_O(object) : nullptr;
+  if (array && !is_real(reinterpret_cast<PyArrayObject*>(array))) Py_CLEAR(array);
+  return array;
 }
 
 void refuse(const UfuncSpec& spec, PyObject* low, PyObject* high) {
@@ -61,12 +68,13 @@ bool check_order(const UfuncSpec& spec, PyObject* low, PyObject* high) {
 }  // namespace
 
 bool check_thoroughly(const UfuncSpec& spec, PyObject* const* parameters) {
-  PyObject* const first = comparable(parameters[0]);
+  PyObject* const first = as_real_array(parameters[0]);
   if (!first) return is_for_the_ufunc();
-  PyObject* const second = spec.check == Check::ordered ? comparable(parameters[1]) : PyLong_FromLong(0);
-  const bool is_legal = !second                        ? is_for_the_ufunc()
-                        : spec.check == Check::ordered ? check_order(spec, first, second)
-                                                       : check_order(spec, second, first);
+  const bool is_ordered = spec.check == Check::ordered;
+  PyObject* const second = is_ordered ? as_real_array(parameters[1]) : PyLong_FromLong(0);
+  const bool is_legal = !second      ? is_for_the_ufunc()
+                        : is_ordered ? check_order(spec, first, second)
+                                     : check_order(spec, second, first);
   Py_DECREF(first);
   Py_XDECREF(second);
   return is_legal;
