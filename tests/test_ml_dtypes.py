@@ -120,7 +120,7 @@ def test_other_dtypes_are_refused(ufunc, name):
     if hasattr(ml_dtypes, name):
         array = np.zeros(3, getattr(ml_dtypes, name))
         with pytest.raises(TypeError, match=name):
-            ufunc(*repeated(ufunc, array))
+            ufunc(*[array] * array_count(ufunc))
 
 
 def test_a_python_float_does_not_promote():

@@ -306,10 +306,10 @@ def test_subclasses(ufunc):
     result = ufunc(*arrays)
     assert type(result) is Subclass
     assert result.label == "mine"
-    assert_as_promised(ufunc, result.view(np.ndarray), *[plain] * len(arrays))
+    assert_as_promised(ufunc, result.view(np.ndarray), *repeated(ufunc, plain))
     assert type(ufunc(*arrays, subok=False)) is np.ndarray
     assert type(ufunc(*arrays, out=np.empty(5))) is np.ndarray
-    assert type(ufunc(*[plain] * len(arrays), out=x)) is Subclass
+    assert type(ufunc(*repeated(ufunc, plain), out=x)) is Subclass
 
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")

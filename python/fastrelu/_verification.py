@@ -200,9 +200,6 @@ def _passed_on_nan(function: str, *inputs: Any) -> Any:
         *arrays, slope = inputs
         # A product with a number keeps a NaN; which of two it keeps is the processor's choice.
         return np.isnan(arrays[0]) & (reference.positive(arrays[-1]) | ~np.isnan(slope))
-    if function == "hardswish_backward":
-        gradient, x = inputs
-        return np.isnan(gradient) & ~(x < 3)  # noqa: PLR2004
     return np.False_
 
 

@@ -390,8 +390,10 @@ def _integer_numbers(dtype: np.dtype[Any]) -> tuple[int, ...]:
 
 def _are_legal(parameters: dict[str, Any]) -> bool:
     if "max_value" in parameters:
-        return not parameters["max_value"] < 0
-    return "min_val" not in parameters or not parameters["min_val"] > parameters["max_val"]
+        return not float(parameters["max_value"]) < 0
+    if "min_val" in parameters:
+        return not float(parameters["min_val"]) > float(parameters["max_val"])
+    return True
 
 
 def _opposite(values: Array) -> Array:
