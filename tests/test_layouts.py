@@ -21,6 +21,7 @@ from support import (
     every_loop_of_arrays,
     every_loop_with_parameters,
     input_names,
+    legal,
     oracle,
     parameter_names,
     repeated,
@@ -138,7 +139,7 @@ def test_all_arrays_the_same(loop, isa):
     x = loop.sample(77, seed=13)[0]
     if len(loop.arrays) > array_count(loop.ufunc):
         pytest.skip("its bounds would not be in order")
-    values = repeated(loop.ufunc, x)
+    values = legal(loop.ufunc, [x] * len(loop.arrays))
     before = [each.copy() for each in values]
     assert_as_promised(loop.ufunc, loop.ufunc(*values), *before)
     loop.ufunc(*values, out=x)

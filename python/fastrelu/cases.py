@@ -236,7 +236,7 @@ def settings(names: Sequence[str], dtype: DTypeLike) -> tuple[tuple[Any, ...], .
         return tuple((each,) for each in slopes(dtype))
     numbers = _float_numbers(dtype) if is_float(dtype) else _integer_numbers(dtype)
     found = product(numbers, repeat=len(names))
-    return tuple(each for each in found if _are_legal(dict(zip(names, each, strict=True))))
+    return tuple(each for each in found if _are_legal(dict(zip(names, each, strict=True)), dtype))
 
 
 def legal(names: Sequence[str], values: Sequence[Array]) -> list[Array]:
@@ -388,11 +388,18 @@ def _integer_numbers(dtype: np.dtype[Any]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(each for each in numbers if each >= limits.min))
 
 
-def _are_legal(parameters: dict[str, Any]) -> bool:
-    if "max_value" in parameters:
-        return not float(parameters["max_value"]) < 0
-    if "min_val" in parameters:
-        return not float(parameters["min_val"]) > float(parameters["max_val"])
+def _are_legal(parameters: dict[str, Any], dtype: np.dtype[Any]) -> bool:
+    """Say so of them, and of what the dtype makes of them: some floats have no infinity or NaN."""
+    wide = np.dtype(np.longdouble)
+    with np.errstate(all="ignore"):
+        for kinds in ((wide,), (dtype, wide)):
+            value = dict(parameters)
+            for kind in kinds:
+                value = {name: np.asarray(each).astype(kind) for name, each in value.items()}
+            if "max_value" in value and value["max_value"] < 0:
+                return False
+            if "min_val" in value and value["min_val"] > value["max_val"]:
+                return False
     return True
 
 
