@@ -10,7 +10,8 @@ from pathlib import Path
 import fastrelu as fr
 import numpy as np
 import pytest
-from support import every_public_ufunc
+from fastrelu import reference
+from support import INTERNAL, every_public_ufunc
 
 STUBS = Path(fr.__file__).parent / "_ufuncs"
 TABLE = Path(__file__).parents[1] / "docs" / "dtypes.md"
@@ -18,7 +19,8 @@ PYTHON_NUMBERS = {"Python int": 2, "Python float": 0.5}
 
 
 def rows():
-    lines = [line for line in TABLE.read_text().splitlines() if line.startswith("| ")]
+    text = TABLE.read_text()
+    lines = [line for line in text[text.index("| x |") :].splitlines() if line.startswith("| ")]
     (_, *slopes), *body = ([cell.strip() for cell in line.strip("| ").split("|")] for line in lines)
     for x, *results in body:
         yield from ((x, slope, result) for slope, result in zip(slopes, results, strict=True))
@@ -42,6 +44,14 @@ def test_promotion_table(x, slope, result):
         assert fr.leaky_relu_derivative(array, each).dtype == dtype_called(result)
         assert fr.leaky_relu_backward(array, array, each).dtype == dtype_called(result)
         assert fr.add_leaky_relu(array, array, each).dtype == dtype_called(result)
+
+
+def test_table_of_what_functions_do():
+    rows = re.findall(r"^\| (select|add|multiply) \| (.*?) \|", TABLE.read_text(), re.M)
+    said = {name: kind for kind, names in rows for name in re.findall(r"`(\w+)`", names)}
+    done = {"select": "selects", "add": "adds", "multiply": "multiplies"}
+    for name in {ufunc.__name__ for ufunc in fr._core.ufuncs} - INTERNAL:
+        assert done[said[name.removesuffix("_backward")]] == reference.arithmetic(name), name
 
 
 def classes_of_stubs():
