@@ -161,11 +161,15 @@ INTERNAL = {"negated_relu", "crelu_gradient"}
 _ALL_LOOPS = [Loop(ufunc, types) for ufunc in UFUNCS for types in ufunc.types]
 _KEEPING = [loop for loop in _ALL_LOOPS if loop.inputs[0] == loop.out]
 DTYPES = list({loop.out.char: loop.out for loop in _KEEPING}.values())
-LOOPS = [loop for loop in _KEEPING if loop.out.char not in "qQ"]
-"""Those that keep the dtype of their arrays; the others take integers to float64. Beside int64, long
-long is a second name of the same kernels: test_dtypes sees that it leads there."""
-FLOATS_ALONE = [u for u in UFUNCS if arithmetic(u) == "multiplies"]
-"""Those that take integers to float64."""
+
+
+def _first_of_each_kernel(loops: list[Loop]) -> list[Loop]:
+    """C's integers can be one dtype, with one kernel: test_dtypes sees that all lead there."""
+    return list({(each.ufunc, each.inputs[0].str): each for each in reversed(loops)}.values())[::-1]
+
+
+LOOPS = _first_of_each_kernel(_KEEPING)
+"""Those that keep the dtype of their arrays; the others take integers to float64."""
 
 
 def dtypes_of(ufunc: np.ufunc) -> list[np.dtype]:
@@ -201,7 +205,7 @@ every_product_loop = _each("loop", [u for u in LOOPS if takes_slope(u.ufunc) and
 every_computing_loop = _each("loop", [u for u in LOOPS if computes(u.ufunc) and u.out.kind == "f"])
 every_loop_that_may_report = _each("loop", [u for u in LOOPS if arithmetic(u.ufunc) != "selects"])
 every_widening_loop = _each(
-    "loop", [u for u in _ALL_LOOPS if u not in _KEEPING and u.types[0] not in "qQ"]
+    "loop", _first_of_each_kernel([each for each in _ALL_LOOPS if each not in _KEEPING])
 )
 
 
