@@ -86,8 +86,8 @@ PyObject* with_mask(const char* name, MaskOp op, PyObject* x, PyObject* slope, P
   MaskedForward call;
   if (!prepare_forward(name, op, x, slope, out, call)) return not_taken();
   if (mask) {
-    const bool fits = is_mask_of(mask, call.size()) && is_writable(as_array(mask)) && are_apart(as_array(mask), call.x) &&
-                      (!out || are_apart(as_array(mask), call.out));
+    const bool fits = is_mask_of(mask, call.size()) && is_writable(as_array(mask)) &&
+                      are_apart(as_array(mask), call.x) && (!out || are_apart(as_array(mask), call.out));
     if (!fits) return not_taken();
   }
   PyObject* const bits = mask ? Py_NewRef(mask) : new_mask(call.size());

@@ -59,31 +59,36 @@ bool is_streamed(const MaskKernel& kernel, const MaskWork& work, const MaskCall&
          bytes > last_cache_bytes();
 }
 
-// Pieces of an output in huge pages that the system has yet to supply: one page each, as in walk.cpp, but cut where the
-// mask can be.
+// Pieces of an output in huge pages that the system has yet to supply: one page each, as in walk.cpp, but cut a little
+// earlier, where the mask can be.
 struct UntouchedPages {
   SharedCall& shared;
-  npy_intp first;     // elements up to the first cut
-  npy_intp per_page;  // elements
+  npy_intp address;
+  npy_intp pieces;
 
-  explicit UntouchedPages(SharedCall& s) : shared(s) {
-    constexpr auto page = static_cast<npy_intp>(huge_page_bytes);
-    const auto before = page - static_cast<npy_intp>(reinterpret_cast<std::uintptr_t>(s.call.out) % huge_page_bytes);
-    first = (before / s.element_bytes + granule - 1) / granule * granule;
-    per_page = page / s.element_bytes / granule * granule;
+  explicit UntouchedPages(SharedCall& s) : shared(s), address(reinterpret_cast<npy_intp>(s.call.out)) {
+    const npy_intp end = address + s.call.n * s.element_bytes;
+    pieces = (end - 1) / page - address / page + 1;
   }
 
   npy_intp begin(npy_intp piece) const {
-    return piece == 0 ? 0 : std::min(first + (piece - 1) * per_page, npy_intp(shared.call.n));
+    if (piece == pieces) return shared.call.n;
+    const npy_intp page_begin = (address / page + piece) * page;
+    return std::max<npy_intp>(page_begin - address, 0) / shared.element_bytes / granule * granule;
   }
-  npy_intp pieces() const { return 1 + (std::max<npy_intp>(shared.call.n - first, 0) + per_page - 1) / per_page; }
+
+  static constexpr auto page = static_cast<npy_intp>(huge_page_bytes);
 };
 
 void run_untouched(void* context, std::ptrdiff_t piece) {
   const auto& pages = *static_cast<const UntouchedPages*>(context);
   const npy_intp begin = pages.begin(piece), end = pages.begin(piece + 1);
+  if (begin == end) return;
   const MaskCall part = pages.shared.part(begin, end);
-  fault_in_huge_pages(part.out, static_cast<std::size_t>((end - begin) * pages.shared.element_bytes));
+  // At its end first: Linux clears a page towards the touched place.
+  if (piece + 1 < pages.pieces) {
+    *static_cast<volatile char*>(part.out + (end - begin) * pages.shared.element_bytes - 1) = 0;
+  }
   pages.shared.run(begin, end);
 }
 
@@ -93,7 +98,7 @@ Found run(const MaskWork& work, const MaskCall& call, npy_intp element_bytes, np
   if (work.output_memory == OutputMemory::untouched_huge_pages) {
     SharedCall shared{kernel.cached, call, element_bytes};
     UntouchedPages pages(shared);
-    parallel_for(pages.pieces(), worth_of(cost), run_untouched, &pages);
+    parallel_for(pages.pieces, worth_of(cost), run_untouched, &pages);
     return shared.found();
   }
   MaskLoop* const loop = is_streamed(kernel, work, call, bytes) ? kernel.streaming : kernel.cached;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #define FASTRELU_ISA scalar
-#include "simd/scalar.h"
 #include "simd/mask_scalar.h"
+#include "simd/scalar.h"
 #include "table.h"
 
 namespace fastrelu::scalar {

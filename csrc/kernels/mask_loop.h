@@ -252,11 +252,11 @@ template <class Op, class T, Stores stores> struct MaskedVectors : Masked<Op, T>
 template <class Op, class T, Stores stores> struct MaskMaker : MaskedVectors<Op, T, stores> {
   using Base = MaskedVectors<Op, T, stores>;
   using Base::Base;
-  using typename Base::C;
-  using typename Base::V;
   using Base::in;
   using Base::n;
   using Base::width;
+  using typename Base::C;
+  using typename Base::V;
   using M = MaskOf<V>;
   static constexpr ptrdiff_t group = masks_at_once<V>;
 
@@ -379,11 +379,11 @@ template <class Op, class T, Stores stores = Stores::cached> Found make_mask(con
 template <class Op, class T, Stores stores> struct MaskTaker : MaskedVectors<Op, T, stores> {
   using Base = MaskedVectors<Op, T, stores>;
   using Base::Base;
-  using typename Base::C;
-  using typename Base::V;
   using Base::in;
   using Base::n;
   using Base::width;
+  using typename Base::C;
+  using typename Base::V;
 
   V result(ptrdiff_t i, std::uint64_t bits) const {
     return Op::apply(mask_of<V>(bits), Base::load(in + i), this->slopes());

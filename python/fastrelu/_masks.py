@@ -285,8 +285,8 @@ def _refuse_negative(slope: ArrayLike) -> None:
         where = np.unravel_index(int(np.argmin(legal)), values.shape)
         place = f" at {tuple(map(int, where))}" if where else ""
         raise ValueError(
-            f"leaky_relu_backward_from_output: negative_slope is {values[where]}{place}, but only "
-            "from slopes of 0 and above does the output tell the sign of the input; use "
+            f"leaky_relu_backward_from_output: negative_slope is {values[where]!s}{place}, but "
+            "only from slopes of 0 and above does the output tell the sign of the input; use "
             "leaky_relu_backward with leaky_relu's input, or leaky_relu_backward_from_mask"
         )
 
@@ -350,6 +350,8 @@ def _gate(mask: Mask, like: NDArray[Any]) -> NDArray[Any]:
 def _dense(values: NDArray[Any]) -> NDArray[Any]:
     """Give the array in C order, aligned, in native byte order; a copy only if needed."""
     native = np.dtype(values.dtype.type)
+    if native.itemsize != values.itemsize:  # text, for example
+        return values
     return np.require(values, native, ["C", "A"]).view(native)
 
 

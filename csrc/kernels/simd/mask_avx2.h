@@ -37,8 +37,8 @@ template <class V> Mask mask_of(std::uint64_t bits) {
     const __m256i all = _mm256_set1_epi32(static_cast<std::int32_t>(bits));
     return {_mm256_cmpeq_epi32(_mm256_and_si256(all, weights), weights)};
   } else if constexpr (lane_bytes<V> == 2) {
-    const __m256i weights = _mm256_setr_epi16(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384,
-                                              INT16_MIN);
+    const __m256i weights =
+        _mm256_setr_epi16(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, INT16_MIN);
     const __m256i all = _mm256_set1_epi16(static_cast<std::int16_t>(bits));
     return {_mm256_cmpeq_epi16(_mm256_and_si256(all, weights), weights)};
   } else {
