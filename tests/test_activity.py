@@ -64,6 +64,7 @@ def test_counts_of_every_dtype_and_layout(name, dtype, isa):
 
 
 SHAPES = [(7,), (1, 1), (5, 1), (33, 5), (64, 8), (40, 64), (20, 250), (3, 1000), (300, 3)]
+SHAPES += [(45, 64), (23, 250), (7, 1001), (1100, 3), (21, 4, 64)]  # rows that are left over
 SHAPES += [(4, 3, 5), (2, 3, 4, 5), (9, 16, 8, 8), (0, 5), (5, 0)]
 
 
@@ -388,13 +389,13 @@ def test_subclasses_and_objects_of_others():
 
     class Foreign:
         def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
-            return "foreign", ufunc(np.ones(3))
+            return ufunc(np.ones(3))
 
     own = np.ones((2, 2)).view(Own)
     masked = np.ma.array(np.ones((2, 2)), mask=[[True, False], [False, False]])
     with fr.activity() as log:
         assert type(fr.relu(own)) is Own
-        assert fr.relu(Foreign())[0] == "foreign"
+        assert fr.relu(Foreign()).tolist() == [1, 1, 1]
         assert type(fr.relu(masked)) is type(masked)
     assert [row.calls for row in log] == [1, 1, 1]
 
