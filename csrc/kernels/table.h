@@ -8,7 +8,9 @@
 
 #include "float8_loop.h"
 #include "kernels.h"
+#include "lookup.h"
 #include "loop.h"
+#include "maxout.h"
 
 namespace fastrelu::FASTRELU_ISA {
 
@@ -50,6 +52,8 @@ constexpr Isa make_table(const char* name) {
   add<LeakyRelu>(isa, Op::leaky_relu);
   add<LeakyReluDerivative>(isa, Op::leaky_relu_derivative);
   add<LeakyReluBackward>(isa, Op::leaky_relu_backward);
+  add_look_up(isa);
+  add_maxout(isa);
   return isa;
 }
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 from fastrelu.reference._dtypes import positive as positive
 from fastrelu.reference._dtypes import product as product
 from fastrelu.reference._dtypes import product_dtype as product_dtype
+from fastrelu.reference._grouped import crelu, crelu_backward, maxout, maxout_backward
+from fastrelu.reference._quantized import apply_table, make_table
 from fastrelu.reference._rectifiers import (
     leaky_relu,
     leaky_relu_backward,
@@ -22,9 +24,15 @@ from fastrelu.reference._rectifiers import (
 )
 
 __all__ = [
+    "apply_table",
+    "crelu",
+    "crelu_backward",
     "leaky_relu",
     "leaky_relu_backward",
     "leaky_relu_derivative",
+    "make_table",
+    "maxout",
+    "maxout_backward",
     "relu",
     "relu_backward",
     "relu_derivative",
