@@ -47,7 +47,7 @@ def assert_bits(actual, expected):
 
 def test_every_ufunc_has_a_table_and_a_reference():
     names = {ufunc.__name__ for ufunc in UFUNCS}
-    assert names == set(reference.__all__)
+    assert names <= set(reference.__all__)
     assert names == {*UNARY, *BACKWARD}
 
 
@@ -114,9 +114,9 @@ def test_never_warns():
 
 @pytest.mark.parametrize("value", [True, 1j, "1", None, np.array([1], object), np.array([], bool)])
 def test_refuses_what_is_no_real_number(value):
-    for name in reference.__all__:
-        function = getattr(reference, name)
-        arrays = len(inspect.signature(function).parameters) - ("leaky" in name)
+    for ufunc in UFUNCS:
+        function = oracle(ufunc)
+        arrays = len(inspect.signature(function).parameters) - takes_slope(ufunc)
         with pytest.raises(TypeError):
             function(*[value] * arrays)
 

@@ -21,7 +21,7 @@ struct Float8 {
 
   float value[256];
   std::uint8_t rank[256];  // larger for larger values; -0 and +0 have one rank, and all NaNs have the highest
-  Rounding rounding[2];  // of positive and of negative floats
+  Rounding rounding[2];    // of positive and of negative floats
 };
 
 }  // namespace fastrelu

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #define FASTRELU_ISA avx512
-#include "simd/avx512.h"
 #include "lookup_avx512.h"
+#include "simd/avx512.h"
 #include "table.h"
 
 namespace fastrelu::avx512 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #define FASTRELU_ISA neon
-#include "simd/neon.h"
 #include "lookup_neon.h"
+#include "simd/neon.h"
 #include "table.h"
 
 namespace fastrelu::neon {

@@ -2,12 +2,13 @@
 
 Functions: `relu`, `relu_derivative`, `relu_backward`, `leaky_relu`, `leaky_relu_derivative` and
 `leaky_relu_backward` are NumPy ufuncs; `relu_`, `leaky_relu_`, `relu_backward_` and
-`leaky_relu_backward_` overwrite their first argument. Along an axis of channels there are `maxout`,
-`crelu` and their gradients, on quantised numbers `apply_table` and `make_table`.
+`leaky_relu_backward_` overwrite their first argument. `verify` holds every kernel against the
+NumPy reference in `fastrelu.reference`; `show_config` says what runs where. Large results come from
+recycled memory: `recycle_info`, `set_recycle_limit` and `trim`; large calls run on several threads:
+`get_num_threads`, `set_num_threads` and `num_threads`.
 
-`verify` holds every kernel against the NumPy reference in `fastrelu.reference`; `show_config` says
-what runs where. Large results come from recycled memory: `recycle_info`, `set_recycle_limit` and
-`trim`; large calls run on several threads: `get_num_threads`, `set_num_threads` and `num_threads`.
+Along an axis of channels there are `maxout`, `crelu` and their gradients; for quantised numbers,
+`make_table` and `apply_table`.
 
 Environment variables: ``FASTRELU_ISA`` chooses the instruction set (see `available_isas`),
 ``FASTRELU_NUM_THREADS`` the number of threads (see `get_num_threads`), and
