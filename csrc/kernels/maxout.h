@@ -28,6 +28,8 @@ template <class T, std::enable_if_t<std::is_integral_v<T>, int> = 0> T choose(bo
   return mask ? a : b;
 }
 template <class M, class T> Vec<T> choose(M mask, Vec<T> a, Vec<T> b) { return select(mask, a, b); }
+template <class T> T zero_or(bool mask, T a) { return select_or_zero(!mask, a); }
+template <class M, class T> Vec<T> zero_or(M mask, Vec<T> a) { return select(mask, Vec<T>(T(0)), a); }
 
 #ifdef __GNUC__
 constexpr bool has_exclusive_or = true;
@@ -166,8 +168,8 @@ template <class Order, class Element> struct Backward {
     const auto largest = first_of(order, pools.size, load).key;
     for (ptrdiff_t k = 0; k < pools.size; ++k) {
       const auto is_other = order.key(load(k)) != largest;
-      store(k, choose(is_other, V(0), rest));
-      rest = choose(is_other, rest, V(0));
+      store(k, zero_or(is_other, rest));
+      rest = select_or_zero(is_other, rest);
     }
   }
 
