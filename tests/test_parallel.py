@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(__file__).with_suffix(".cpp")
+UNITS = ("parallel", "cores", "cgroup")
 RUNTIME = PROGRAM.parents[1] / "csrc" / "runtime"
 COMPILER = shlex.split(os.environ.get("CXX", "c++"))
 NAMES = re.findall(r'^ +\{"(\w+)", \1\},$', PROGRAM.read_text(), re.MULTILINE)
@@ -40,7 +41,7 @@ def program(tmp_path_factory):
     if reason := reason_to_skip():
         pytest.skip(reason)
     target = tmp_path_factory.mktemp("parallel") / "test_parallel"
-    sources = [PROGRAM, RUNTIME / "parallel.cpp", RUNTIME / "cores.cpp"]
+    sources = [PROGRAM, *(RUNTIME / f"{name}.cpp" for name in UNITS)]
     command = [*COMPILER, "-std=c++17", "-O1", "-Wall", "-Wextra", "-pthread"]
     subprocess.run([*command, *sources, "-o", target], env=ENVIRONMENT, check=True)
     try:

@@ -329,6 +329,12 @@ def test_default_limit_is_a_sixteenth_of_the_memory():
 
 NO_LIMIT = _core.cgroup_memory_limit("/no/such/root")
 V1_UNLIMITED = 9223372036854771712
+MOUNTS = """\
+22 1 0:20 / /proc rw shared:1 - proc proc rw
+30 1 0:26 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw
+31 1 0:27 / /sys/fs/cgroup/memory rw shared:5 - cgroup cgroup rw,cpu,memory
+32 1 0:28 / /sys/fs/cgroup/cpuset rw shared:6 - cgroup cgroup rw,cpuset
+"""
 
 
 @pytest.mark.parametrize(
@@ -345,12 +351,13 @@ V1_UNLIMITED = 9223372036854771712
         ("2:memory:/a", {"memory/a/memory.limit_in_bytes": f"{V1_UNLIMITED}"}, V1_UNLIMITED),
         ("2:memory:/a\n0::/b", {"memory/a/memory.limit_in_bytes": "5", "b/memory.max": "4"}, 4),
         ("2:cpuset:/a", {"a/memory.max": "3", "memory/a/memory.limit_in_bytes": "3"}, NO_LIMIT),
-        ("nonsense\n\n0:", {"memory.max": "3"}, NO_LIMIT),
+        ("nonsense\n\n0:", {"memory.max": "3", "a/memory.max": "2"}, 3),  # the mount is all we know
     ],
 )
 def test_limit_of_the_control_group(tmp_path, groups, files, limit):
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/cgroup").write_text(groups + "\n")
+    (tmp_path / "proc/self/mountinfo").write_text(MOUNTS)
     for name, content in files.items():
         path = tmp_path / "sys/fs/cgroup" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -874,7 +881,7 @@ def program(tmp_path_factory):
         pytest.skip("no source or no compiler here")
     folder = tmp_path_factory.mktemp("recycle")
     (folder / "program.cpp").write_text(PROGRAM)
-    units = [runtime / f"{name}.cpp" for name in ("recycle", "pages", "memory_limit")]
+    units = [runtime / f"{name}.cpp" for name in ("recycle", "pages", "memory_limit", "cgroup")]
     options = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-pthread", f"-I{runtime}"]
     command = [*COMPILER, *options, folder / "program.cpp", *units, "-o", folder / "program"]
     subprocess.run(command, check=True)

@@ -11,6 +11,8 @@
 #include <unistd.h>
 #endif
 
+#include "cgroup.h"
+
 namespace fastrelu {
 namespace {
 
@@ -26,42 +28,17 @@ std::size_t physical_memory() {
 }
 
 // "max" and a missing file are no limit.
-std::size_t read_limit(const std::string& path) {
-  std::ifstream file(path);
+std::size_t limit_of(const CgroupFolder& folder) {
+  std::ifstream file(folder.path + (folder.v2 ? "/memory.max" : "/memory.limit_in_bytes"));
   std::size_t bytes;
   return file >> bytes ? bytes : no_memory_limit;
-}
-
-// A limit holds for all groups below. In a container, groups above its own are not to be seen, and its own may be
-// mounted where the root is expected: what does not exist is passed over.
-std::size_t least_limit(const std::string& mount, std::string group, const std::string& file) {
-  std::size_t least = read_limit(mount + "/" + file);
-  while (!group.empty()) {
-    least = std::min(least, read_limit(mount + group + "/" + file));
-    group.erase(group.rfind('/') == std::string::npos ? 0 : group.rfind('/'));
-  }
-  return least;
-}
-
-bool contains_memory(const std::string& controllers) {
-  return ("," + controllers + ",").find(",memory,") != std::string::npos;
 }
 
 }  // namespace
 
 std::size_t cgroup_memory_limit(const std::string& root) {
   std::size_t least = no_memory_limit;
-  std::ifstream groups(root + "/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {  // hierarchy:controllers:group
-    const std::size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1), group = line.substr(second + 1);
-    if (controllers.empty()) {
-      least = std::min(least, least_limit(root + "/sys/fs/cgroup", group, "memory.max"));
-    } else if (contains_memory(controllers)) {
-      least = std::min(least, least_limit(root + "/sys/fs/cgroup/memory", group, "memory.limit_in_bytes"));
-    }
-  }
+  for (const CgroupFolder& each : cgroup_folders("memory", root)) least = std::min(least, limit_of(each));
   return least;
 }
 
