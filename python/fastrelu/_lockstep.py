@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from math import fsum
 from typing import NamedTuple
 
 import numpy as np
 
+import fastrelu as fr
 from fastrelu._perceptron import Array, Digits, Gradients, Learned, Network
 from fastrelu._same import DifferenceError, require_same
 from fastrelu._steps import networks
@@ -36,7 +38,7 @@ class BiasGradients:
 
     @property
     def differing(self) -> int:
-        """How many sums are not the same bytes."""
+        """How many finite sums are not the same bytes."""
         return max(map(len, self.errors.values()), default=0)
 
     def summary(self) -> dict[str, Errors]:
@@ -57,7 +59,8 @@ class BiasGradients:
         """
         first, last = sums.values()
         self.compared += first.size
-        differing = np.flatnonzero(first.view(np.uint32) != last.view(np.uint32))
+        same_bits = first.view(np.uint32) == last.view(np.uint32)
+        differing = np.flatnonzero(~same_bits & np.isfinite(terms).all(axis=0))
         columns = terms[:, differing].astype(np.float64)
         exact = np.array([fsum(column) for column in columns.T.tolist()])
         unit = np.spacing(abs(exact).astype(np.float32)).astype(np.float64)
@@ -68,23 +71,64 @@ class BiasGradients:
         for index in np.flatnonzero(~(error <= allowed))[:1]:
             raise DifferenceError(
                 f"{where}, element [{differing[index]}]: "
-                f"the exact sum is {exact[index]!r}, {by} {each[differing[index]]!s}"
+                f"the exact sum is {exact[index]!s}, {by} {each[differing[index]]!s}"
             )
+
+
+class Units(NamedTuple):
+    """What the activity log says of a hidden layer in one epoch, while its weights change."""
+
+    active: float
+    """The share of active results."""
+    dead: float
+    """The share of units that are active in no step."""
+    nans: int
 
 
 @dataclass
 class Training:
-    """Networks that learnt together, NumPy's first, and what they showed on the way."""
+    """Networks that learn together, NumPy's first, and what they show on the way."""
 
     networks: list[Network]
-    saved: dict[str, int]
+    saved: dict[str, int] = field(default_factory=dict)
     """By whom: the bytes that the largest batch keeps for the backward pass."""
-    bias_gradients: BiasGradients
+    bias_gradients: BiasGradients = field(default_factory=BiasGradients)
+    activity: list[tuple[Units, ...]] = field(default_factory=list)
+    """For each epoch and hidden layer, of the last network, if it was watched."""
 
-    def compare(self, where: str, learned: Mapping[str, Learned]) -> None:
-        """Compare what all sides did with the same batch; `learned` says it by their names."""
+    def __post_init__(self) -> None:
+        # Turned round at every step: nobody always finds the caches warmed by the same other one.
+        self._order = list(self.networks)
+
+    def learn(self, where: str, digits: Digits, batch: Array) -> None:
+        """Let all learn from the same images, and compare what they did."""
+        images, labels = digits.images[batch], digits.labels[batch]
+        self._order.reverse()
+        learned = {each.step.by: each.learn(images, labels) for each in self._order}
         for by, each in learned.items():
             self.saved[by] = max(self.saved.get(by, 0), each.extra_bytes)
+        self._compare(where, learned)
+
+    def share(self) -> None:
+        """Let all go on with what the last network has learnt."""
+        for network in self.networks[:-1]:
+            network.copy_from(self.networks[-1])
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Log what the hidden units of the last network do in the block, and add it as an epoch."""
+        network = self.networks[-1]
+        with fr.activity() as log:
+            network.label = log.label
+            try:
+                yield
+            finally:
+                network.label = nullcontext
+        rows = {row.label: row for row in log}
+        labels = [f"layer {n}" for n in range(1, len(network.layers))]
+        self.activity.append(tuple(_units(rows[label]) for label in labels))
+
+    def _compare(self, where: str, learned: Mapping[str, Learned]) -> None:
         first, *others = (learned[network.step.by] for network in self.networks)
         for network, other in zip(self.networks[1:], others, strict=True):
             for (what, expected), actual in zip(
@@ -102,13 +146,24 @@ class Training:
             what = f"{where}, bias gradients of layer {number}"
             self.bias_gradients.compare(what, pair[0].sums, sums)
 
-    def share(self) -> None:
-        """Let all go on with what the last network has learnt."""
-        for network in self.networks[:-1]:
-            network.copy_from(self.networks[-1])
+
+class Plan(NamedTuple):
+    """How to train."""
+
+    epochs: int
+    seed: int
+    """Of the weights and the batches."""
+    fused: bool
+    """Whether masks and fused steps take part.
+
+    Their sums are more exact, so that the others would learn something else: they take over what
+    the fused side learns after each batch.
+    """
+    watched: bool
+    """Whether the activity log runs along, which takes the watched network some time."""
 
 
-def train(name: str, digits: Digits, *, epochs: int, seed: int, fused: bool) -> Training:
+def train(name: str, digits: Digits, plan: Plan) -> Training:
     """Train with the activation `name`, computed in each way that there is.
 
     Parameters
@@ -117,13 +172,8 @@ def train(name: str, digits: Digits, *, epochs: int, seed: int, fused: bool) -> 
         ``"relu"`` or ``"leaky relu"``.
     digits : Digits
         What to learn.
-    epochs : int
-        Passes over the training set.
-    seed : int
-        Seed of the weights and the batches.
-    fused : bool
-        Whether masks and fused steps take part. Their sums are more exact, so that the others
-        would learn something else; they take over what the fused side learns after each batch.
+    plan : Plan
+        How to train.
 
     Returns
     -------
@@ -135,23 +185,25 @@ def train(name: str, digits: Digits, *, epochs: int, seed: int, fused: bool) -> 
     DifferenceError
         If anything differs but sums, or if a fused sum is not exact.
     """
-    training = Training(networks(name, seed, fused=fused), {}, BiasGradients())
-    order = list(training.networks)
-    rng = np.random.default_rng(seed)
+    training = Training(networks(name, plan.seed, fused=plan.fused))
+    rng = np.random.default_rng(plan.seed)
     steps = -(-len(digits.labels) // BATCH)
-    with progress(f"train with {name}", epochs * steps) as advance:
-        for epoch in range(1, epochs + 1):
-            for batch in np.array_split(rng.permutation(len(digits.labels)), steps):
-                images, labels = digits.images[batch], digits.labels[batch]
-                order.reverse()  # neither side always finds the caches warmed by the other
-                learned = {n.step.by: n.learn(images, labels) for n in order}
-                training.compare(f"{name}, epoch {epoch}", learned)
-                if fused:
-                    training.share()
-                advance(1)
-            for network in order:
+    with progress(f"train with {name}", plan.epochs * steps) as advance:
+        for epoch in range(1, plan.epochs + 1):
+            batches = np.array_split(rng.permutation(len(digits.labels)), steps)
+            with training.watch() if plan.watched else nullcontext():
+                for batch in batches:
+                    training.learn(f"{name}, epoch {epoch}", digits, batch)
+                    if plan.fused:
+                        training.share()
+                    advance(1)
+            for network in training.networks:
                 network.evaluate(digits)
     return training
+
+
+def _units(row: ActivityRow) -> Units:
+    return Units(row.active_share, row.dead_units / row.units, row.nan_count)
 
 
 def _in_order(learned: Learned) -> dict[str, Array]:
@@ -159,9 +211,10 @@ def _in_order(learned: Learned) -> dict[str, Array]:
 
     The products are there so that one that differs is not blamed on the activation.
     """
-    hidden = range(1, len(learned.activations) + 1)
-    return (
-        {f"products of layer {n}": learned.products[n - 1] for n in hidden}
-        | {f"activations of layer {n}": learned.activations[n - 1] for n in hidden}
-        | {f"gradients of layer {n}": learned.gradients[n - 1].sums for n in reversed(hidden)}
-    )
+    forward = enumerate(zip(learned.products, learned.activations, strict=True), start=1)
+    named: dict[str, Array] = {}
+    for n, (product, activations) in forward:
+        named |= {f"products of layer {n}": product, f"activations of layer {n}": activations}
+    for n in range(len(learned.gradients), 0, -1):
+        named[f"gradients of layer {n}"] = learned.gradients[n - 1].sums
+    return named

@@ -18,12 +18,12 @@ import numpy as np
 from fastrelu._arguments import picture, whole_number
 from fastrelu._extras import require
 from fastrelu._large import report_fusions, report_idioms
-from fastrelu._lockstep import Training, train
+from fastrelu._lockstep import Plan, Training, train
 from fastrelu._perceptron import LAYERS, Digits, Network
 from fastrelu._same import DifferenceError
 from fastrelu._steps import ACTIVATIONS, MASKED_PRODUCT, unfused
 from fastrelu._terminal import table
-from fastrelu.plot import draw
+from fastrelu.plot import Curves, draw
 
 EPOCHS = 40
 ELEMENTS = (1 << 20, 1 << 23)
@@ -115,12 +115,11 @@ def run(
     if plot is not None:
         require("matplotlib", "plot")
     try:
-        trained = {
-            name: train(name, digits, epochs=epochs, seed=seed, fused=fused) for name in ACTIVATIONS
-        }
+        plan = Plan(epochs, seed, fused, watched=plot is not None)
+        trained = {name: train(name, digits, plan) for name in ACTIVATIONS}
         _report_training(trained, digits, fused=fused)
         if plot is not None:
-            draw({name: training.networks[-1].history for name, training in trained.items()}, plot)
+            draw({name: _curves(training) for name, training in trained.items()}, plot)
             print(f"{plot}: the functions, their derivatives and the training curves\n")
         report_idioms(elements, seed)
         if fused:
@@ -129,6 +128,10 @@ def run(
         print(f"fastrelu and NumPy differ: {difference}", file=sys.stderr)
         return 1
     return 0
+
+
+def _curves(training: Training) -> Curves:
+    return Curves(training.networks[-1].history, training.activity)
 
 
 def _load_digits(seed: int) -> Digits:
@@ -190,13 +193,17 @@ def _report_bias_gradients(trained: dict[str, Training]) -> None:
                 f"{training.bias_gradients.compared:,}",
                 f"{training.bias_gradients.differing:,}",
                 by,
-                f"{errors.mean:.3f}",
-                f"{errors.largest:.3f}",
+                f"{errors.mean:,.2f}",
+                f"{errors.largest:,.2f}",
             ]
             for name, training in trained.items()
             for by, errors in training.bias_gradients.summary().items()
         ],
     )
+    for name, training in trained.items():
+        if not training.bias_gradients.differing:
+            compared = training.bias_gradients.compared
+            print(f"{name}: all {compared:,} bias gradients had the same bytes\n")
 
 
 def _negative_zeros(network: Network, digits: Digits) -> str:
