@@ -120,7 +120,10 @@ def run(
         _report_training(trained, digits, fused=fused)
         if plot is not None:
             draw({name: _curves(training) for name, training in trained.items()}, plot)
-            print(f"{plot}: the functions, their derivatives and the training curves\n")
+            print(
+                f"{plot}: the functions, their derivatives, the training curves and the activity "
+                "log, which takes fastrelu some of the time above\n"
+            )
         report_idioms(elements, seed)
         if fused:
             report_fusions(elements, seed)
