@@ -16,6 +16,7 @@
 #include "../runtime/recycle.h"
 #include "docs.h"
 #include "fastcall.h"
+#include "mask_call.h"
 #include "memory.h"
 #include "ufuncs.h"
 
@@ -111,6 +112,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("available_isas", [] { return names_of(available_isas()); }, docs::available_isas);
   m.def("compiled_isas", [] { return names_of(compiled_isas()); });
   m.def("use_isa", switch_isa, py::arg("name"));
+  if (PyModule_AddFunctions(m.ptr(), mask_methods) < 0) throw py::error_already_set();
   define_threads(m);
   define_recycling(m);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #define FASTRELU_ISA avx2
 #include "simd/avx2.h"
+#include "simd/mask_avx2.h"
 #include "table.h"
 
 namespace fastrelu::avx2 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #define FASTRELU_ISA neon
+#include "simd/mask_neon.h"
 #include "simd/neon.h"
 #include "table.h"
 

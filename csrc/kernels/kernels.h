@@ -6,6 +6,8 @@
 
 #include <cstddef>
 
+#include "mask.h"
+
 namespace fastrelu {
 
 // args: inputs (arrays first, then parameters such as a slope), then the output. dimensions[0]: number of elements. steps:
@@ -72,8 +74,12 @@ struct Kernel {
 struct Isa {
   const char* name;
   Kernel kernels[op_count][dtype_count];
+  MaskKernel mask_kernels[mask_op_count][dtype_count];
 
   constexpr Kernel kernel(Op op, DType dtype) const { return kernels[static_cast<int>(op)][static_cast<int>(dtype)]; }
+  constexpr MaskKernel mask_kernel(MaskOp op, DType dtype) const {
+    return mask_kernels[static_cast<int>(op)][static_cast<int>(dtype)];
+  }
 };
 
 }  // namespace fastrelu

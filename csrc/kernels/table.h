@@ -9,6 +9,7 @@
 #include "float8_loop.h"
 #include "kernels.h"
 #include "loop.h"
+#include "mask_loop.h"
 
 namespace fastrelu::FASTRELU_ISA {
 
@@ -43,13 +44,14 @@ template <class Function> constexpr void add(Isa& isa, Op op) {
 }
 
 constexpr Isa make_table(const char* name) {
-  Isa isa{name, {}};
+  Isa isa{name, {}, {}};
   add<Relu>(isa, Op::relu);
   add<ReluDerivative>(isa, Op::relu_derivative);
   add<ReluBackward>(isa, Op::relu_backward);
   add<LeakyRelu>(isa, Op::leaky_relu);
   add<LeakyReluDerivative>(isa, Op::leaky_relu_derivative);
   add<LeakyReluBackward>(isa, Op::leaky_relu_backward);
+  add_mask_kernels(isa);
   return isa;
 }
 

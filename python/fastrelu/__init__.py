@@ -17,6 +17,13 @@ from __future__ import annotations
 from fastrelu._config import __version__, show_config
 from fastrelu._core import available_isas, isa
 from fastrelu._inplace import leaky_relu_, leaky_relu_backward_, relu_, relu_backward_
+from fastrelu._masks import (
+    leaky_relu_backward_from_mask,
+    leaky_relu_backward_from_output,
+    leaky_relu_with_mask,
+    relu_backward_from_mask,
+    relu_with_mask,
+)
 from fastrelu._recycling import RecycleInfo, recycle_info, set_recycle_limit, trim
 from fastrelu._threads import get_num_threads, num_threads, set_num_threads
 from fastrelu._ufuncs import (
@@ -39,14 +46,19 @@ __all__ = [
     "leaky_relu_",
     "leaky_relu_backward",
     "leaky_relu_backward_",
+    "leaky_relu_backward_from_mask",
+    "leaky_relu_backward_from_output",
     "leaky_relu_derivative",
+    "leaky_relu_with_mask",
     "num_threads",
     "recycle_info",
     "relu",
     "relu_",
     "relu_backward",
     "relu_backward_",
+    "relu_backward_from_mask",
     "relu_derivative",
+    "relu_with_mask",
     "set_num_threads",
     "set_recycle_limit",
     "show_config",

@@ -12,6 +12,15 @@ from __future__ import annotations
 from fastrelu.reference._dtypes import positive as positive
 from fastrelu.reference._dtypes import product as product
 from fastrelu.reference._dtypes import product_dtype as product_dtype
+from fastrelu.reference._masks import (
+    leaky_relu_backward_from_mask as leaky_relu_backward_from_mask,
+)
+from fastrelu.reference._masks import (
+    leaky_relu_backward_from_output as leaky_relu_backward_from_output,
+)
+from fastrelu.reference._masks import leaky_relu_with_mask as leaky_relu_with_mask
+from fastrelu.reference._masks import relu_backward_from_mask as relu_backward_from_mask
+from fastrelu.reference._masks import relu_with_mask as relu_with_mask
 from fastrelu.reference._rectifiers import (
     leaky_relu,
     leaky_relu_backward,
