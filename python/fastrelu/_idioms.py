@@ -20,8 +20,6 @@ from fastrelu.cases import bits, format_of, is_float
 Array = NDArray[Any]
 
 FRESH, OUT, IN_PLACE = MODES = ("fresh", "out=", "in place")
-FUNCTIONS = {ufunc.__name__: ufunc for ufunc in _core.ufuncs}
-
 _IDIOMS = {
     "relu": {
         FRESH: ["np.maximum(x, 0)", "np.maximum(x, zero)", "np.maximum(x, zeros)"],
@@ -64,6 +62,8 @@ _IDIOMS = {
         ],
     },
 }
+
+FUNCTIONS: dict[str, np.ufunc] = {name: getattr(_core, name) for name in _IDIOMS}
 
 _NARROWER_THAN = np.dtype(np.float32).itemsize
 _WEAK_ZERO = "(x, 0"
