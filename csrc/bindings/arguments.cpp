@@ -137,4 +137,9 @@ bool read_number(PyObject* object, const UfuncSpec& spec, int input, ArrayType a
   return read_exactly(object, arrays, number);
 }
 
+bool read_slope(PyObject* object, DType slope_dtype, Number& slope) {
+  const bool is_read = slope_dtype == DType::float32 || slope_dtype == DType::float64;
+  return is_read && read_as_float(object, slope_dtype, slope);
+}
+
 }  // namespace fastrelu

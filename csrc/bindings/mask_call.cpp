@@ -62,7 +62,7 @@ PyObject* new_result_like(PyArrayObject* model) {
 }
 
 // Into `out`, or, if that is null, a fresh array.
-PyObject* run(const char* name, MaskWork& work, PyArrayObject* in, const Slope* slope, PyArrayObject* out,
+PyObject* run(const char* name, MaskWork& work, PyArrayObject* in, const Number* slope, PyArrayObject* out,
               std::uint8_t* mask, Found& found) {
   PyObject* const result = out ? Py_NewRef(reinterpret_cast<PyObject*>(out)) : new_result_like(in);
   if (!result) return nullptr;
@@ -106,7 +106,7 @@ PyObject* with_mask(const char* name, MaskOp op, PyObject* x, PyObject* slope, P
 
 PyObject* from_mask(const char* name, MaskOp op, PyObject* grad, PyObject* mask, PyObject* slope, PyObject* out) {
   MaskWork work;
-  Slope value;
+  Number value;
   if (!is_dense(grad) || PyArray_NDIM(as_array(grad)) == 0 || !read_type(op, as_array(grad), work)) return not_taken();
   PyArrayObject* const in = as_array(grad);
   if (!is_mask_of(mask, PyArray_SIZE(in))) return not_taken();
@@ -175,7 +175,7 @@ bool prepare_forward(const char* name, MaskOp op, PyObject* x, PyObject* slope, 
 }
 
 PyObject* run_forward(MaskedForward& call, std::uint8_t* mask, Found& found) {
-  const Slope* const slope = multiplies(call.op) ? &call.slope : nullptr;
+  const Number* const slope = multiplies(call.op) ? &call.slope : nullptr;
   return run(call.name, call.work, call.x, slope, call.out, mask, found);
 }
 

@@ -15,7 +15,7 @@ struct MaskedForward {
   PyArrayObject* x;
   PyArrayObject* out;
   MaskWork work;
-  Slope slope;
+  Number slope;
 
   npy_intp size() const { return PyArray_SIZE(x); }
 };

@@ -119,7 +119,7 @@ struct MaskedLeakyRelu {
   static constexpr bool is_stored = true, has_slope = true;
   template <class T> using Computed = std::conditional_t<is_half<T>, float, T>;
   template <class X> static auto ask(X x) { return positive(x); }
-  template <class M, class V> static V apply(M mask, V x, V slope) { return x * select(mask, one<V>(), slope); }
+  template <class M, class V> static V apply(M mask, V x, V slope) { return x * select(mask, one(x), slope); }
 };
 
 template <class T> constexpr bool has_nan = is_half<T> || std::is_floating_point_v<T>;
@@ -257,7 +257,7 @@ template <class Op, class T, Stores stores> struct MaskMaker : MaskedVectors<Op,
   using Base::width;
   using typename Base::C;
   using typename Base::V;
-  using M = MaskOf<V>;
+  using M = LanesOf<V>;
   static constexpr ptrdiff_t group = masks_at_once<V>;
 
   static auto look_part(const T* p, ptrdiff_t n) {

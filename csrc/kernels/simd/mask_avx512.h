@@ -21,11 +21,11 @@ template <> struct BitsOfWidth<64> {
   using Type = __mmask64;
 };
 
-template <class V> using MaskOf = typename BitsOfWidth<V::width>::Type;
+template <class V> using LanesOf = typename BitsOfWidth<V::width>::Type;
 template <class V> constexpr int masks_at_once = 1;
 
-template <class V> std::uint64_t bits_of(const MaskOf<V> (&masks)[1]) { return masks[0]; }
-template <class V> MaskOf<V> mask_of(std::uint64_t bits) { return static_cast<MaskOf<V>>(bits); }
+template <class V> std::uint64_t bits_of(const LanesOf<V> (&masks)[1]) { return masks[0]; }
+template <class V> LanesOf<V> mask_of(std::uint64_t bits) { return static_cast<LanesOf<V>>(bits); }
 inline Vec<std::int16_t> larger(Vec<std::int16_t> a, Vec<std::int16_t> b) { return _mm512_max_epi16(a.v, b.v); }
 inline Vec<std::int32_t> larger(Vec<std::int32_t> a, Vec<std::int32_t> b) { return _mm512_max_epi32(a.v, b.v); }
 inline Vec<std::int64_t> larger(Vec<std::int64_t> a, Vec<std::int64_t> b) { return _mm512_max_epi64(a.v, b.v); }

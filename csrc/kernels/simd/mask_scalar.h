@@ -7,7 +7,7 @@
 
 namespace fastrelu::FASTRELU_ISA {
 
-template <class V> using MaskOf = bool;
+template <class V> using LanesOf = bool;
 template <class V> constexpr int masks_at_once = 1;
 
 template <class V> std::uint64_t bits_of(const bool (&masks)[1]);

@@ -7,7 +7,7 @@
 
 namespace fastrelu::FASTRELU_ISA {
 
-template <class V> using MaskOf = Mask;
+template <class V> using LanesOf = Mask;
 template <class V> constexpr int lane_bytes = 16 / V::width;
 // How many masks become bits together.
 template <class V> constexpr int masks_at_once = lane_bytes<V> == 8 ? 2 : lane_bytes<V>;

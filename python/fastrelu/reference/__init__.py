@@ -26,15 +26,6 @@ from fastrelu.reference._dtypes import arithmetic as arithmetic
 from fastrelu.reference._dtypes import positive as positive
 from fastrelu.reference._dtypes import product as product
 from fastrelu.reference._dtypes import product_dtype as product_dtype
-from fastrelu.reference._masks import (
-    leaky_relu_backward_from_mask as leaky_relu_backward_from_mask,
-)
-from fastrelu.reference._masks import (
-    leaky_relu_backward_from_output as leaky_relu_backward_from_output,
-)
-from fastrelu.reference._masks import leaky_relu_with_mask as leaky_relu_with_mask
-from fastrelu.reference._masks import relu_backward_from_mask as relu_backward_from_mask
-from fastrelu.reference._masks import relu_with_mask as relu_with_mask
 from fastrelu.reference._fused import (
     add_leaky_relu,
     add_relu,
@@ -50,6 +41,15 @@ from fastrelu.reference._hard import (
     squared_relu,
     squared_relu_backward,
 )
+from fastrelu.reference._masks import (
+    leaky_relu_backward_from_mask as leaky_relu_backward_from_mask,
+)
+from fastrelu.reference._masks import (
+    leaky_relu_backward_from_output as leaky_relu_backward_from_output,
+)
+from fastrelu.reference._masks import leaky_relu_with_mask as leaky_relu_with_mask
+from fastrelu.reference._masks import relu_backward_from_mask as relu_backward_from_mask
+from fastrelu.reference._masks import relu_with_mask as relu_with_mask
 from fastrelu.reference._rectifiers import (
     leaky_relu,
     leaky_relu_backward,
