@@ -201,19 +201,26 @@ def test_same_means_dtype_shape_and_bytes(actual):
 def test_the_activity_log_of_one_step(name, fused, digits):
     training = trained(name, digits, fused=fused, watched=True)
     fresh = _steps.networks(name, 0, fused=False)[0].forward(digits.images)
-    (epoch,) = training.activity
-    for units, hidden in zip(epoch, fresh.hidden, strict=True):
-        active = hidden.activations > 0
-        assert units.active == active.mean()
-        assert units.dead == 1 - active.any(axis=0).mean()
-        assert units.nans == 0
+    active = [hidden.activations > 0 for hidden in fresh.hidden]
+    assert training.activity.active == [tuple(each.mean() for each in active)]
+    assert training.activity.dead == [tuple(1 - each.any(axis=0).mean() for each in active)]
+    assert training.activity.nans == 0
+
+
+def test_the_activity_log_of_several_steps(digits):
+    images, labels = (np.concatenate([each] * 3) for each in (digits.images, digits.labels))
+    longer = digits._replace(images=images, labels=labels)
+    activity = trained("relu", longer, epochs=2, watched=True).activity
+    assert len(activity.active) == 2 * -(-len(images) // _lockstep.BATCH)
+    assert len(set(activity.active)) == len(activity.active)
+    assert len(activity.dead) == 2
 
 
 def test_the_activity_log_counts_nans(digits):
     images = digits.images.copy()
     images[3] = np.nan
     training = trained("relu", digits._replace(images=images), watched=True)
-    assert [units.nans for units in training.activity[0]] == list(HIDDEN)
+    assert training.activity.nans == sum(HIDDEN)
 
 
 def test_nothing_is_logged_unless_it_is_drawn(digits, monkeypatch):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from math import fsum
@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 import fastrelu as fr
+from fastrelu._activity import ActivityLog, ActivityRow
 from fastrelu._perceptron import Array, Digits, Gradients, Learned, Network
 from fastrelu._same import DifferenceError, require_same
 from fastrelu._steps import networks
@@ -75,14 +76,24 @@ class BiasGradients:
             )
 
 
-class Units(NamedTuple):
-    """What the activity log says of a hidden layer in one epoch, while its weights change."""
+@dataclass
+class Activity:
+    """What the activity log says of each hidden layer of a network while it learns."""
 
-    active: float
-    """The share of active results."""
-    dead: float
-    """The share of units that are active in no step."""
-    nans: int
+    active: list[tuple[float, ...]] = field(default_factory=list)
+    """For each step, the share of active results."""
+    dead: list[tuple[float, ...]] = field(default_factory=list)
+    """For each epoch, the share of units that were active in no step of it."""
+    nans: int = 0
+
+    def add(self, log: ActivityLog, layers: Sequence[str]) -> None:
+        """Add an epoch, each step of which `log` has in its history, under the names of layers."""
+        for step in log.history:
+            rows = {row.where: row for row in step}
+            self.active.append(tuple(rows[layer].active_share for layer in layers))
+        rows = {row.where: row for row in log}
+        self.dead.append(tuple(_dead_share(rows[layer]) for layer in layers))
+        self.nans += sum(rows[layer].nan for layer in layers)
 
 
 @dataclass
@@ -93,8 +104,8 @@ class Training:
     saved: dict[str, int] = field(default_factory=dict)
     """By whom: the bytes that the largest batch keeps for the backward pass."""
     bias_gradients: BiasGradients = field(default_factory=BiasGradients)
-    activity: list[tuple[Units, ...]] = field(default_factory=list)
-    """For each epoch and hidden layer, of the last network, if it was watched."""
+    activity: Activity = field(default_factory=Activity)
+    """Of the last network, if it was watched."""
 
     def __post_init__(self) -> None:
         # Turned round at every step: nobody always finds the caches warmed by the same other one.
@@ -115,18 +126,16 @@ class Training:
             network.copy_from(self.networks[-1])
 
     @contextmanager
-    def watch(self) -> Iterator[None]:
-        """Log what the hidden units of the last network do in the block, and add it as an epoch."""
+    def watch(self) -> Iterator[Callable[[], object]]:
+        """Log an epoch of the last network; yields what ends each of its steps."""
         network = self.networks[-1]
         with fr.activity() as log:
             network.label = log.label
             try:
-                yield
+                yield log.step
             finally:
                 network.label = nullcontext
-        rows = {row.label: row for row in log}
-        labels = [f"layer {n}" for n in range(1, len(network.layers))]
-        self.activity.append(tuple(_units(rows[label]) for label in labels))
+        self.activity.add(log, [f"layer {n}" for n in range(1, len(network.layers))])
 
     def _compare(self, where: str, learned: Mapping[str, Learned]) -> None:
         first, *others = (learned[network.step.by] for network in self.networks)
@@ -191,19 +200,24 @@ def train(name: str, digits: Digits, plan: Plan) -> Training:
     with progress(f"train with {name}", plan.epochs * steps) as advance:
         for epoch in range(1, plan.epochs + 1):
             batches = np.array_split(rng.permutation(len(digits.labels)), steps)
-            with training.watch() if plan.watched else nullcontext():
+            with training.watch() if plan.watched else nullcontext(_unwatched) as end_step:
                 for batch in batches:
                     training.learn(f"{name}, epoch {epoch}", digits, batch)
                     if plan.fused:
                         training.share()
+                    end_step()
                     advance(1)
             for network in training.networks:
                 network.evaluate(digits)
     return training
 
 
-def _units(row: ActivityRow) -> Units:
-    return Units(row.active_share, row.dead_units / row.units, row.nan_count)
+def _unwatched() -> None:
+    """End a step that nobody logs."""
+
+
+def _dead_share(row: ActivityRow) -> float:
+    return row.dead_units / row.units if row.units else 0.0
 
 
 def _in_order(learned: Learned) -> dict[str, Array]:

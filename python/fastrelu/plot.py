@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ._lockstep import Units
+    from ._lockstep import Activity
     from ._perceptron import Epoch
     from .bench import Row
 
@@ -22,10 +22,10 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
 class Curves(NamedTuple):
-    """How a network trained: what it reached after each epoch, and what its units did in it."""
+    """How a network trained: what it reached after each epoch, and what its units did."""
 
     history: Sequence[Epoch]
-    activity: Sequence[tuple[Units, ...]]
+    activity: Activity
 
 
 class Style(NamedTuple):
@@ -200,25 +200,18 @@ def _draw_training(
     show_legend(accuracy, loc="lower right")
 
 
-def _draw_activity(
-    active: Axes, dead: Axes, activities: Mapping[str, Sequence[tuple[Units, ...]]]
-) -> None:
-    nans = sum(units.nans for each in activities.values() for epoch in each for units in epoch)
-    found = f"{nans:,} NaN" if nans else "no NaN"
-    prepare(active, f"Activity log: active share of the results, {found}", "epoch")
+def _draw_activity(active: Axes, dead: Axes, activities: Mapping[str, Activity]) -> None:
+    nans = sum(activity.nans for activity in activities.values())
+    prepare(active, f"Activity log: active share, {f'{nans:,}' if nans else 'no'} NaN", "step")
     prepare(dead, "Activity log: units active in no step of the epoch", "epoch")
-    for axes, field in ((active, "active"), (dead, "dead")):
-        shares = {
-            name: [[getattr(units, field) for units in epoch] for epoch in each]
-            for name, each in activities.items()
-        }
-        _draw_layers(axes, shares)
+    _draw_layers(active, {name: activity.active for name, activity in activities.items()})
+    _draw_layers(dead, {name: activity.dead for name, activity in activities.items()})
 
 
 def _draw_layers(axes: Axes, shares: Mapping[str, Sequence[Sequence[float]]]) -> None:
-    """Draw, for each network and epoch, one share per hidden layer."""
-    for name, epochs in shares.items():
-        for number, layer in enumerate(zip(*epochs, strict=True)):
+    """Draw, for each network and each epoch or step, one share per hidden layer."""
+    for name, times in shares.items():
+        for number, layer in enumerate(zip(*times, strict=True)):
             _draw_curve(axes, name, "_" if number else name, [100 * share for share in layer])
     _name_layers(axes, list(shares.values()))
     axes.set_ylim(0, 1.35 * axes.get_ylim()[1])  # room for the legend
@@ -235,7 +228,7 @@ def _draw_curve(axes: Axes, name: str, label: str, numbers: Sequence[float]) -> 
 
 def _name_layers(axes: Axes, shares: Sequence[Sequence[Sequence[float]]]) -> None:
     """Write each hidden layer's name behind the ends of its curves."""
-    ends = np.mean([epochs[-1] for epochs in shares], axis=0)
+    ends = np.mean([times[-1] for times in shares], axis=0)
     for number, share in enumerate(ends, start=1):
         axes.annotate(
             f"layer {number}",
