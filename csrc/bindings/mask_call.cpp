@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mask_call.h"
 
+#include "activity.h"
 #include "dense_call.h"
 #include "float_status.h"
 #include "memory.h"
@@ -99,6 +100,7 @@ PyObject* with_mask(const char* name, MaskOp op, PyObject* x, PyObject* slope, P
     Py_XDECREF(bits);
     return nullptr;
   }
+  if (is_observing) observe_masked(call, bits_in(bits), found, y);
   PyTuple_SET_ITEM(pair, 0, y);
   PyTuple_SET_ITEM(pair, 1, bits);
   return pair;

@@ -14,6 +14,7 @@
 #include "../runtime/memory_limit.h"
 #include "../runtime/parallel.h"
 #include "../runtime/recycle.h"
+#include "activity.h"
 #include "docs.h"
 #include "fastcall.h"
 #include "mask_call.h"
@@ -113,6 +114,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("compiled_isas", [] { return names_of(compiled_isas()); });
   m.def("use_isa", switch_isa, py::arg("name"));
   if (PyModule_AddFunctions(m.ptr(), mask_methods) < 0) throw py::error_already_set();
+  define_activity(m, ufuncs);
   define_threads(m);
   define_recycling(m);
 }

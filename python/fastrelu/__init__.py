@@ -16,6 +16,7 @@ Environment variables: ``FASTRELU_ISA`` chooses the instruction set (see `availa
 
 from __future__ import annotations
 
+from fastrelu._activity import ActivityLog, ActivityRow, activity
 from fastrelu._config import __version__, show_config
 from fastrelu._core import available_isas, isa
 from fastrelu._inplace import leaky_relu_, leaky_relu_backward_, relu_, relu_backward_
@@ -59,10 +60,13 @@ from fastrelu._ufuncs import (
 from fastrelu._verify import verify
 
 __all__ = [
+    "ActivityLog",
+    "ActivityRow",
     "RecycleInfo",
     "__version__",
     "add_leaky_relu",
     "add_relu",
+    "activity",
     "available_isas",
     "clipped_relu",
     "clipped_relu_backward",
