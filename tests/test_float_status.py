@@ -98,7 +98,10 @@ def rows_of_specials(loop, count=150):
     if len(specials) > 1:
         random = np.random.default_rng(len(specials))
         specials = [random.choice(each, count) for each in specials]
-        specials[-1][: 4 * (count // 5)] = np.resize([-1.0, -0.0, 2.0, np.nan], 4 * (count // 5))
+        if loop.out.kind == "f":
+            specials[-1][: 4 * (count // 5)] = np.resize(
+                [-1.0, -0.0, 2.0, np.nan], 4 * (count // 5)
+            )
     return zip(*specials, strict=True)
 
 

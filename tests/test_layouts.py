@@ -20,6 +20,7 @@ from support import (
     every_loop,
     every_loop_of_arrays,
     every_loop_with_parameters,
+    input_names,
     oracle,
     parameter_names,
     repeated,
@@ -71,6 +72,13 @@ def test_in_place(loop, isa):
             assert cases.guards_intact(values[k])
 
 
+def in_any_order(loop, flat, k, n):
+    """The operands, and a buffer to cut the one at `k` from, such that any values go together."""
+    names = input_names(loop.ufunc)
+    values = [beyond_doubt(name, each) for name, each in zip(names, flat, strict=False)]
+    return values, beyond_doubt(names[k], cases.sample(loop.out, n, seed=n))
+
+
 @every_loop
 def test_overlap_acts_as_if_inputs_were_copied(loop, isa):
     vector = 64 // loop.out.itemsize
@@ -79,8 +87,7 @@ def test_overlap_acts_as_if_inputs_were_copied(loop, isa):
     starts = [(0, shift) for shift in shifts] + [(shift, 0) for shift in shifts]
     for flat, (out_start, start) in product(loop.samples(n, seed=9), starts):
         for k in (k for k in loop.same_dtype() if k < len(flat)):
-            buffer = cases.sample(loop.out, 2 * n, seed=n)
-            values = list(flat)
+            values, buffer = in_any_order(loop, flat, k, 2 * n)
             values[k] = buffer[start:][:n]
             out = buffer[out_start:][:n]
             before = [each.copy() for each in values]
@@ -105,8 +112,7 @@ OVERLAPS = {
 def test_strided_overlap_acts_as_if_inputs_were_copied(loop, isa):
     for flat, (of_input, of_output) in product(loop.samples(40, seed=10), OVERLAPS.values()):
         for k in (k for k in loop.same_dtype() if k < len(flat)):
-            buffer = cases.sample(loop.out, 82, seed=11)
-            values = list(flat)
+            values, buffer = in_any_order(loop, flat, k, 82)
             values[k] = buffer[of_input]
             before = [each.copy() for each in values]
             loop.ufunc(*values, out=buffer[of_output])
@@ -115,7 +121,7 @@ def test_strided_overlap_acts_as_if_inputs_were_copied(loop, isa):
 
 @every_loop
 def test_transposed_in_place_acts_as_if_inputs_were_copied(loop, isa):
-    flat = loop.sample(81, seed=12)
+    flat, _ = in_any_order(loop, loop.sample(81, seed=12), 0, 0)
     for k in loop.same_dtype():
         if k < len(flat):
             values = [each.reshape(9, 9).copy() for each in flat]
@@ -193,7 +199,7 @@ def test_one_parameter_for_all_and_one_for_each(loop, isa):
 
 @every_loop_of_arrays
 def test_broadcast_arrays(loop, isa):
-    flat = loop.sample(24, seed=17)
+    flat, _ = in_any_order(loop, loop.sample(24, seed=17), 0, 0)
     for pair in (((4, 6), (6,)), ((24, 1), (24,)), ((1,), (24,)), ((4, 1, 6), (4, 1))):
         for shapes in set(product(pair, repeat=len(flat))):
             values = [np.resize(each, shape) for each, shape in zip(flat, shapes, strict=True)]

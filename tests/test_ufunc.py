@@ -153,7 +153,8 @@ def test_parameters_by_keyword_in_any_order(ufunc):
         assert ufunc(*arrays, out=out, **backwards) is out
         assert_as_promised(ufunc, out, *arrays, *given.values())
         if first[0] in defaults(ufunc):
-            for name, value in given.items():
+            for name in given:
+                value = 0 if name == "min_val" else 4
                 expected = oracle(ufunc)(*arrays, **{name: value})
                 result = ufunc(*arrays, **{name: value})
                 assert_as_promised(ufunc, result, *arrays, expected=expected)

@@ -133,7 +133,7 @@ def test_scalar_parameters(loop, isa):
         result = loop.ufunc(*arrays, *setting)
         assert_as_promised(loop.ufunc, result, *arrays, *setting)
         by_keyword = loop.ufunc(*arrays, **dict(zip(names, setting, strict=True)))
-        assert_same_bytes(by_keyword, result)
+        assert_as_promised(loop.ufunc, by_keyword, *arrays, *setting)
 
 
 @every_leaky_loop

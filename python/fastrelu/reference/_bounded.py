@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrelu.reference._dtypes import at_least, at_most, cast, common, promoted, selects, zero
+from fastrelu.reference._dtypes import (
+    at_least,
+    at_most,
+    cast,
+    common,
+    not_positive,
+    promoted,
+    selects,
+    zero,
+)
 
 _SIX = 6
 
@@ -24,7 +33,7 @@ def relu6(x: ArrayLike, /) -> Any:
     array([ 0.,  0.,  2.,  6., nan])
     """
     x = cast(x, promoted(x))
-    return _clamped(x, zero(x), x.dtype.type(_SIX))
+    return _capped(x, x.dtype.type(_SIX))
 
 
 @selects
@@ -39,7 +48,7 @@ def relu6_backward(grad_output: ArrayLike, x: ArrayLike, /) -> Any:
     array([0., 5., 0., 5.])
     """
     grad_output, x = common(grad_output, x)
-    return _between(grad_output, x, zero(x), x.dtype.type(_SIX))
+    return _below_cap(grad_output, x, x.dtype.type(_SIX))
 
 
 @selects
@@ -55,7 +64,7 @@ def clipped_relu(x: ArrayLike, /, max_value: ArrayLike) -> Any:
     """
     x, max_value = common(x, max_value)
     _require_not_negative("clipped_relu", max_value)
-    return _clamped(x, zero(x), max_value)
+    return _capped(x, max_value)
 
 
 @selects
@@ -71,7 +80,7 @@ def clipped_relu_backward(grad_output: ArrayLike, x: ArrayLike, /, max_value: Ar
     """
     grad_output, x, max_value = common(grad_output, x, max_value)
     _require_not_negative("clipped_relu_backward", max_value)
-    return _between(grad_output, x, zero(x), max_value)
+    return _below_cap(grad_output, x, max_value)
 
 
 @selects
@@ -87,7 +96,7 @@ def hardtanh(x: ArrayLike, /, min_val: ArrayLike = -1, max_val: ArrayLike = 1) -
     """
     x, min_val, max_val = common(x, min_val, max_val)
     _require_order("hardtanh", min_val, max_val)
-    return _clamped(x, min_val, max_val)
+    return np.where(at_most(x, min_val), min_val, np.where(at_least(x, max_val), max_val, x))[()]
 
 
 @selects
@@ -105,7 +114,8 @@ def hardtanh_backward(
     """
     grad_output, x, min_val, max_val = common(grad_output, x, min_val, max_val)
     _require_order("hardtanh_backward", min_val, max_val)
-    return _between(grad_output, x, min_val, max_val)
+    outside = at_most(x, min_val) | at_least(x, max_val)
+    return np.where(outside, zero(x), grad_output)[()]
 
 
 @selects
@@ -185,13 +195,12 @@ def relu_quantized(x: ArrayLike, /, zero_point: ArrayLike) -> Any:
     return np.where(at_most(x, zero_point), zero_point, x)[()]
 
 
-def _clamped(x: NDArray[Any], low: Any, high: Any) -> Any:
-    return np.where(at_most(x, low), low, np.where(at_least(x, high), high, x))[()]
+def _capped(x: NDArray[Any], cap: Any) -> Any:
+    return np.where(not_positive(x), zero(x), np.where(at_least(x, cap), cap, x))[()]
 
 
-def _between(grad_output: NDArray[Any], x: NDArray[Any], low: Any, high: Any) -> Any:
-    outside = at_most(x, low) | at_least(x, high)
-    return np.where(outside, zero(x), grad_output)[()]
+def _below_cap(grad_output: NDArray[Any], x: NDArray[Any], cap: Any) -> Any:
+    return np.where(not_positive(x) | at_least(x, cap), zero(x), grad_output)[()]
 
 
 def _require_not_negative(function: str, max_value: NDArray[Any]) -> None:

@@ -83,6 +83,12 @@ def positive(x: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(cast(x, product_dtype(x.dtype)) > 0)
 
 
+@np.errstate(all="ignore")
+def not_positive(x: NDArray[Any]) -> NDArray[np.bool_]:
+    """`x <= 0`, which is not the opposite of `positive`: both are false where `x` is NaN."""
+    return np.asarray(cast(x, product_dtype(x.dtype)) <= 0)
+
+
 def product(values: NDArray[Any], slope: ArrayLike) -> NDArray[Any]:
     """`values * slope`, multiplied in `product_dtype` and rounded to the dtype of `values`.
 
@@ -177,7 +183,8 @@ def cast(values: ArrayLike, dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def zero(like: NDArray[Any]) -> Any:
-    return like.dtype.type(0)
+    """+0, whose bits are all 0; in a dtype that has no zero, what has these bits."""
+    return np.zeros((), like.dtype)[()]
 
 
 def one(like: NDArray[Any]) -> Any:

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrelu.reference._dtypes import (
-    at_most,
     cast,
     common,
     leaky_promoted,
     multiplies,
+    not_positive,
     one,
     positive,
     product,
@@ -35,7 +35,7 @@ def relu(x: ArrayLike, /) -> Any:
     array([ 0.,  0.,  2., nan])
     """
     x = cast(x, promoted(x))
-    return np.where(at_most(x, zero(x)), zero(x), x)[()]
+    return np.where(not_positive(x), zero(x), x)[()]
 
 
 @selects
@@ -50,7 +50,7 @@ def relu_derivative(x: ArrayLike, /) -> Any:
     array([0., 0., 1., 1.])
     """
     x = cast(x, promoted(x))
-    return np.where(at_most(x, zero(x)), zero(x), one(x))[()]
+    return np.where(not_positive(x), zero(x), one(x))[()]
 
 
 @selects
@@ -65,7 +65,7 @@ def relu_backward(grad_output: ArrayLike, x: ArrayLike, /) -> Any:
     array([ 0.,  3., -4.])
     """
     grad_output, x = common(grad_output, x)
-    return np.where(at_most(x, zero(x)), zero(x), grad_output)[()]
+    return np.where(not_positive(x), zero(x), grad_output)[()]
 
 
 @multiplies
