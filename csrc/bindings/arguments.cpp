@@ -36,12 +36,12 @@ bool read_float_array(PyArrayObject* array, DType wanted, double& value) {
 bool read_float(PyObject* object, DType wanted, double& value) {
   if (PyFloat_CheckExact(object)) {
     value = PyFloat_AS_DOUBLE(object);
+  } else if (PyLong_CheckExact(object)) {
+    return read_int(object, value);
   } else if (PyArray_IsScalar(object, Float)) {
     value = PyArrayScalar_VAL(object, Float);
   } else if (PyArray_IsScalar(object, Double) && wanted == DType::float64) {
     value = PyArrayScalar_VAL(object, Double);
-  } else if (PyLong_CheckExact(object)) {
-    return read_int(object, value);
   } else {
     return is_plain(object) && read_float_array(reinterpret_cast<PyArrayObject*>(object), wanted, value);
   }
@@ -105,6 +105,7 @@ bool read_python_number(PyObject* object, ArrayType wanted, Number& number) {
   return !overflows && pack(object, wanted.type_num, number);
 }
 
+// Of the types of other packages, NumPy gives a pointer instead of the value.
 bool copy_scalar(PyObject* object, int type_num, Number& number) {
   PyArray_Descr* const descr = PyArray_DescrFromScalar(object);
   if (!descr) {
@@ -113,8 +114,10 @@ bool copy_scalar(PyObject* object, int type_num, Number& number) {
   }
   const bool is_same = descr->type_num == type_num && descr->typeobj == Py_TYPE(object);
   Py_DECREF(descr);
-  if (is_same) PyArray_ScalarAsCtype(object, number.bytes);
-  return is_same;
+  if (!is_same) return false;
+  if (PyTypeNum_ISUSERDEF(type_num)) return pack(object, type_num, number);
+  PyArray_ScalarAsCtype(object, number.bytes);
+  return true;
 }
 
 bool copy_array(PyArrayObject* array, int type_num, Number& number) {

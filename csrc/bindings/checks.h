@@ -14,11 +14,13 @@ bool check_thoroughly(const UfuncSpec& spec, PyObject* const* parameters);
 // Rounding to double keeps order. So what is in order afterwards was so before; what is not is looked at thoroughly.
 inline double rounded_to_double(PyObject* object) {
   if (PyFloat_CheckExact(object)) return PyFloat_AS_DOUBLE(object);
+  if (PyLong_CheckExact(object)) {
+    int overflows;
+    const long value = PyLong_AsLongAndOverflow(object, &overflows);
+    return overflows ? NPY_NAN : static_cast<double>(value);
+  }
   if (PyArray_IsScalar(object, Float)) return PyArrayScalar_VAL(object, Float);
-  if (PyArray_IsScalar(object, Double)) return PyArrayScalar_VAL(object, Double);
-  int overflows = 1;
-  const long value = PyLong_CheckExact(object) ? PyLong_AsLongAndOverflow(object, &overflows) : 0;
-  return overflows ? NPY_NAN : static_cast<double>(value);
+  return PyArray_IsScalar(object, Double) ? PyArrayScalar_VAL(object, Double) : NPY_NAN;
 }
 
 inline bool check_parameters(const UfuncSpec& spec, PyObject* const* parameters) {

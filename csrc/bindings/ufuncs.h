@@ -18,6 +18,7 @@ struct Parameter {
   double default_value = 0;
 };
 
+constexpr Parameter required(const char* name) { return {name, false, 0}; }
 constexpr Parameter optional(const char* name, double default_value) { return {name, true, default_value}; }
 
 // What a call's parameters must be, whatever its arrays are.
@@ -42,8 +43,9 @@ struct UfuncSpec {
   constexpr int nin() const { return arrays + parameter_count(); }
 };
 
-inline constexpr Parameter negative_slope = optional("negative_slope", 0.01);
+inline constexpr Parameter negative_slope = optional("negative_slope", 0.01), alpha = optional("alpha", 1);
 inline constexpr Parameter min_val = optional("min_val", -1), max_val = optional("max_val", 1);
+inline constexpr Parameter max_value = required("max_value"), threshold = required("threshold");
 
 inline constexpr UfuncSpec ufunc_specs[] = {
     {"relu", Op::relu, 1, 1, Arithmetic::selects},
@@ -53,9 +55,27 @@ inline constexpr UfuncSpec ufunc_specs[] = {
     {"leaky_relu_derivative", Op::leaky_relu_derivative, 1, 1, Arithmetic::multiplies, {negative_slope}},
     {"leaky_relu_backward", Op::leaky_relu_backward, 2, 2, Arithmetic::multiplies, {negative_slope}},
     {"add_relu", Op::add_relu, 2, 1, Arithmetic::adds},
+    {"add_leaky_relu", Op::add_leaky_relu, 2, 1, Arithmetic::multiplies, {negative_slope}},
     {"scale_shift_relu", Op::scale_shift_relu, 3, 1, Arithmetic::adds},
+    {"relu6", Op::relu6, 1, 1, Arithmetic::selects},
+    {"relu6_backward", Op::relu6_backward, 2, 2, Arithmetic::selects},
+    {"clipped_relu", Op::clipped_relu, 1, 1, Arithmetic::selects, {max_value}, Check::not_negative},
+    {"clipped_relu_backward", Op::clipped_relu_backward, 2, 2, Arithmetic::selects, {max_value}, Check::not_negative},
     {"hardtanh", Op::hardtanh, 1, 1, Arithmetic::selects, {min_val, max_val}, Check::ordered},
     {"hardtanh_backward", Op::hardtanh_backward, 2, 2, Arithmetic::selects, {min_val, max_val}, Check::ordered},
+    {"thresholded_relu", Op::thresholded_relu, 1, 1, Arithmetic::selects, {alpha}},
+    {"thresholded_relu_backward", Op::thresholded_relu_backward, 2, 2, Arithmetic::selects, {alpha}},
+    {"threshold", Op::threshold, 1, 1, Arithmetic::selects, {threshold, required("value")}},
+    {"threshold_backward", Op::thresholded_relu_backward, 2, 2, Arithmetic::selects, {threshold}},
+    {"squared_relu", Op::squared_relu, 1, 1, Arithmetic::multiplies},
+    {"squared_relu_backward", Op::squared_relu_backward, 2, 2, Arithmetic::multiplies},
+    {"hardsigmoid", Op::hardsigmoid, 1, 1, Arithmetic::multiplies},
+    {"hardsigmoid_backward", Op::hardsigmoid_backward, 2, 2, Arithmetic::multiplies},
+    {"hardswish", Op::hardswish, 1, 1, Arithmetic::multiplies},
+    {"hardswish_backward", Op::hardswish_backward, 2, 2, Arithmetic::multiplies},
+    {"relu_quantized", Op::relu_quantized, 1, 1, Arithmetic::selects, {required("zero_point")}},
+    {"negated_relu", Op::negated_relu, 1, 1, Arithmetic::selects},
+    {"crelu_gradient", Op::crelu_gradient, 3, 3, Arithmetic::adds},
 };
 inline constexpr int ufunc_count = sizeof ufunc_specs / sizeof *ufunc_specs;
 

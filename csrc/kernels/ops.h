@@ -79,6 +79,52 @@ struct ScaleShiftRelu : Function<Arithmetic::adds, 3> {  // relu(x * scale + shi
   }
 };
 
+struct AddLeakyRelu : Function<Arithmetic::multiplies, 2, 1> {  // leaky_relu(x + y)
+  static constexpr int dense = 1;
+  static constexpr bool rounds = true, plain_for_integers = true;
+  template <class V, class Round, class X> static V apply(Round round, X x, X y, V slope) {
+    return LeakyRelu::apply(V(round(plus(x, y))), slope);
+  }
+};
+
+struct NegatedRelu : Function<Arithmetic::selects, 1> {  // relu(-x)
+  template <class V> static V apply(V x) { return Relu::apply(negated(x)); }
+};
+
+// relu_backward(grad_positive, x) - relu_backward(grad_negative, -x)
+struct CreluGradient : Function<Arithmetic::adds, 3> {
+  static constexpr bool as_stored = true;
+  template <class V, class X> static V apply(X grad_positive, X grad_negative, X x) {
+    return minus(V(select_or_zero(keep(x), grad_positive)), V(select_or_zero(keep_negated(x), grad_negative)));
+  }
+};
+
+// Functions with bounds. A bound that is NaN bounds nothing.
+
+struct Relu6 : Function<Arithmetic::selects, 1> {  // +0 if x <= 0 else 6 if x >= 6 else x
+  template <class V> static V apply(V x) {
+    return select_or_zero(keep(x), select(below_positive(x, 6), x, constant(x, 6)));
+  }
+};
+
+struct Relu6Backward : Function<Arithmetic::selects, 2> {  // +0 if x <= 0 or x >= 6 else grad
+  template <class V> static V apply(V grad, V x) {
+    return select_or_zero(below_positive(x, 6), select_or_zero(keep(x), grad));
+  }
+};
+
+struct ClippedRelu : Function<Arithmetic::selects, 1, 1> {  // +0 if x <= 0 else max_value if x >= max_value else x
+  template <class V> static V apply(V x, V max_value) {
+    return select_or_zero(keep(x), select(below(x, max_value), x, max_value));
+  }
+};
+
+struct ClippedReluBackward : Function<Arithmetic::selects, 2, 1> {  // +0 if x <= 0 or x >= max_value else grad
+  template <class V> static V apply(V grad, V x, V max_value) {
+    return select_or_zero(below(x, max_value), select_or_zero(keep(x), grad));
+  }
+};
+
 struct Hardtanh : Function<Arithmetic::selects, 1, 2> {  // min_val if x <= min_val else max_val if x >= max_val else x
   template <class V> static V apply(V x, V min_val, V max_val) {
     return select(above(x, min_val), select(below(x, max_val), x, max_val), min_val);
@@ -88,6 +134,72 @@ struct Hardtanh : Function<Arithmetic::selects, 1, 2> {  // min_val if x <= min_
 struct HardtanhBackward : Function<Arithmetic::selects, 2, 2> {  // +0 if x <= min_val or x >= max_val else grad
   template <class V> static V apply(V grad, V x, V min_val, V max_val) {
     return select_or_zero(above(x, min_val), select_or_zero(below(x, max_val), grad));
+  }
+};
+
+struct ThresholdedRelu : Function<Arithmetic::selects, 1, 1> {  // +0 if x <= alpha else x
+  template <class V> static V apply(V x, V alpha) { return select_or_zero(above(x, alpha), x); }
+};
+
+struct ThresholdedReluBackward : Function<Arithmetic::selects, 2, 1> {  // +0 if x <= alpha else grad
+  template <class V> static V apply(V grad, V x, V alpha) { return select_or_zero(above(x, alpha), grad); }
+};
+
+struct Threshold : Function<Arithmetic::selects, 1, 2> {  // value if x <= threshold else x
+  template <class V> static V apply(V x, V threshold, V value) { return select(above(x, threshold), x, value); }
+};
+
+struct ReluQuantized : Function<Arithmetic::selects, 1, 1> {  // zero_point if x <= zero_point else x
+  template <class V> static V apply(V x, V zero_point) { return Threshold::apply(x, zero_point, zero_point); }
+};
+
+// Curves. As with leaky functions, operands are selected before anything is computed with them.
+
+struct SquaredRelu : Function<Arithmetic::multiplies, 1> {  // r * r, r = relu(x)
+  template <class V> static V apply(V x) {
+    const V r = Relu::apply(x);
+    return r * r;
+  }
+};
+
+struct SquaredReluBackward : Function<Arithmetic::multiplies, 2> {  // +0 if x <= 0 else grad * (x + x)
+  static constexpr bool as_stored = true;
+  template <class V, class X> static V apply(X grad, X x) {
+    const auto kept = keep(x);
+    const V r(select_or_zero(kept, x));
+    return V(select_or_zero(kept, grad)) * (r + r);
+  }
+};
+
+struct Hardsigmoid : Function<Arithmetic::multiplies, 1> {  // relu6(x + 3) / 6
+  template <class V> static V apply(V x) { return Relu6::apply(x + constant(x, 3)) / constant(x, 6); }
+};
+
+struct HardsigmoidBackward : Function<Arithmetic::multiplies, 2> {  // grad * (1 / 6) if -3 < x < 3 else +0
+  static constexpr bool as_stored = true;
+  template <class V, class X> static V apply(X grad, X x) {
+    const V inside(select_or_zero(within(x, 3), grad));
+    return inside * V(Lane<V>(1) / 6);
+  }
+};
+
+// x if x >= 3 else x * relu6(x + 3) / 6. From 3 on, the product could overflow.
+struct Hardswish : Function<Arithmetic::multiplies, 1> {
+  template <class V> static V apply(V x) {
+    const auto bent = below_positive(x, 3);
+    const V operand = select(bent, x, one(x));
+    return select(bent, operand * Relu6::apply(operand + constant(x, 3)) / constant(x, 6), x);
+  }
+};
+
+// +0 if x <= -3 else grad * (x / 3 + 0.5) if x < 3 else grad
+struct HardswishBackward : Function<Arithmetic::multiplies, 2> {
+  static constexpr bool as_stored = true;
+  template <class V, class X> static V apply(X grad, X x) {
+    const auto bent = within(x, 3);
+    const V operand(select_or_zero(bent, x));
+    const V slope = operand / constant(operand, 3) + constant(operand, 0.5f);
+    return V(select_or_zero(bent | keep(x), grad)) * select(bent, slope, one(slope));
   }
 };
 

@@ -62,9 +62,26 @@ constexpr Isa make_table(const char* name) {
   add<LeakyReluBackward>(isa, Op::leaky_relu_backward);
   add_mask_kernels(isa);
   add<AddRelu>(isa, Op::add_relu);
+  add<AddLeakyRelu>(isa, Op::add_leaky_relu);
   add<ScaleShiftRelu>(isa, Op::scale_shift_relu);
+  add<Relu6>(isa, Op::relu6);
+  add<Relu6Backward>(isa, Op::relu6_backward);
+  add<ClippedRelu>(isa, Op::clipped_relu);
+  add<ClippedReluBackward>(isa, Op::clipped_relu_backward);
   add<Hardtanh>(isa, Op::hardtanh);
   add<HardtanhBackward>(isa, Op::hardtanh_backward);
+  add<ThresholdedRelu>(isa, Op::thresholded_relu);
+  add<ThresholdedReluBackward>(isa, Op::thresholded_relu_backward);
+  add<Threshold>(isa, Op::threshold);
+  add<SquaredRelu>(isa, Op::squared_relu);
+  add<SquaredReluBackward>(isa, Op::squared_relu_backward);
+  add<Hardsigmoid>(isa, Op::hardsigmoid);
+  add<HardsigmoidBackward>(isa, Op::hardsigmoid_backward);
+  add<Hardswish>(isa, Op::hardswish);
+  add<HardswishBackward>(isa, Op::hardswish_backward);
+  add<NegatedRelu>(isa, Op::negated_relu);
+  add<CreluGradient>(isa, Op::crelu_gradient);
+  add_integer_kernels<ReluQuantized>(isa.kernels[static_cast<int>(Op::relu_quantized)]);
   return isa;
 }
 
