@@ -41,15 +41,19 @@ struct Groups {
 
 // Which bits of a row are set in any row.
 void fold_rows(const std::uint8_t* rows, ptrdiff_t count, ptrdiff_t row_bytes, std::uint8_t* any) {
-  constexpr ptrdiff_t block = 64;
+  constexpr ptrdiff_t block = 32;
   ptrdiff_t column = 0;
   for (; column + block <= row_bytes; column += block) {
-    Word found[block / 8] = {};
+    Word a = 0, b = 0, c = 0, d = 0;  // an array would be kept in memory
     for (ptrdiff_t row = 0; row < count; ++row) {
       Word words[block / 8];
       std::memcpy(words, rows + row * row_bytes + column, sizeof words);
-      for (ptrdiff_t k = 0; k < block / 8; ++k) found[k] |= words[k];
+      a |= words[0];
+      b |= words[1];
+      c |= words[2];
+      d |= words[3];
     }
+    const Word found[] = {a, b, c, d};
     std::memcpy(any + column, found, sizeof found);
   }
   std::fill(any + column, any + row_bytes, std::uint8_t(0));
