@@ -141,8 +141,12 @@ bool read_number(PyObject* object, const UfuncSpec& spec, int input, ArrayType a
 }
 
 bool read_slope(PyObject* object, DType slope_dtype, Number& slope) {
-  const bool is_read = slope_dtype == DType::float32 || slope_dtype == DType::float64;
-  return is_read && read_as_float(object, slope_dtype, slope);
+  if (slope_dtype == DType::float64) {
+    return object ? read_as_float(object, slope_dtype, slope) : put(negative_slope.default_value, slope);
+  }
+  if (slope_dtype != DType::float32) return false;
+  return object ? read_as_float(object, slope_dtype, slope)
+                : put(static_cast<float>(negative_slope.default_value), slope);
 }
 
 }  // namespace fastrelu

@@ -47,7 +47,7 @@ struct ArrayType {
 // word.
 bool read_number(PyObject* object, const UfuncSpec& spec, int input, ArrayType arrays, Number& number);
 
-// The same of a slope, for functions that are no ufuncs.
+// The same of a slope (null: left out), for functions that are no ufuncs.
 bool read_slope(PyObject* object, DType slope_dtype, Number& slope);
 
 }  // namespace fastrelu

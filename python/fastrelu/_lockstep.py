@@ -217,7 +217,7 @@ def _unwatched() -> None:
 
 
 def _dead_share(row: ActivityRow) -> float:
-    return row.dead_units / row.units if row.units else 0.0
+    return row.dead_units / row.units if row.units and row.dead_units else 0.0
 
 
 def _in_order(learned: Learned) -> dict[str, Array]:
