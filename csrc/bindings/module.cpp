@@ -17,6 +17,7 @@
 #include "docs.h"
 #include "fastcall.h"
 #include "memory.h"
+#include "reductions.h"
 #include "ufuncs.h"
 
 namespace py = pybind11;
@@ -113,4 +114,5 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("use_isa", switch_isa, py::arg("name"));
   define_threads(m);
   define_recycling(m);
+  define_reductions(m);
 }
