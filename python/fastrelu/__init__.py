@@ -2,10 +2,11 @@
 
 Functions: `relu`, `relu_derivative`, `relu_backward`, `leaky_relu`, `leaky_relu_derivative` and
 `leaky_relu_backward` are NumPy ufuncs; `relu_`, `leaky_relu_`, `relu_backward_` and
-`leaky_relu_backward_` overwrite their first argument. `verify` holds every kernel against the
-NumPy reference in `fastrelu.reference`; `show_config` says what runs where. Large results come from
-recycled memory: `recycle_info`, `set_recycle_limit` and `trim`; large calls run on several threads:
-`get_num_threads`, `set_num_threads` and `num_threads`.
+`leaky_relu_backward_` overwrite their first argument. `relu_backward_bias`, `prelu`,
+`prelu_backward` and `rrelu` have parameters that are learned or drawn. `verify` holds
+every kernel against the NumPy reference in `fastrelu.reference`; `show_config` says what runs
+where. Large results come from recycled memory: `recycle_info`, `set_recycle_limit` and `trim`;
+large calls run on several threads: `get_num_threads`, `set_num_threads` and `num_threads`.
 
 Environment variables: ``FASTRELU_ISA`` chooses the instruction set (see `available_isas`),
 ``FASTRELU_NUM_THREADS`` the number of threads (see `get_num_threads`), and
@@ -17,6 +18,7 @@ from __future__ import annotations
 from fastrelu._config import __version__, show_config
 from fastrelu._core import available_isas, isa
 from fastrelu._inplace import leaky_relu_, leaky_relu_backward_, relu_, relu_backward_
+from fastrelu._parametric import prelu, prelu_backward, relu_backward_bias, rrelu
 from fastrelu._recycling import RecycleInfo, recycle_info, set_recycle_limit, trim
 from fastrelu._threads import get_num_threads, num_threads, set_num_threads
 from fastrelu._ufuncs import (
@@ -41,12 +43,16 @@ __all__ = [
     "leaky_relu_backward_",
     "leaky_relu_derivative",
     "num_threads",
+    "prelu",
+    "prelu_backward",
     "recycle_info",
     "relu",
     "relu_",
     "relu_backward",
     "relu_backward_",
+    "relu_backward_bias",
     "relu_derivative",
+    "rrelu",
     "set_num_threads",
     "set_recycle_limit",
     "show_config",

@@ -12,6 +12,9 @@ from __future__ import annotations
 from fastrelu.reference._dtypes import positive as positive
 from fastrelu.reference._dtypes import product as product
 from fastrelu.reference._dtypes import product_dtype as product_dtype
+from fastrelu.reference._parametric import prelu as prelu
+from fastrelu.reference._parametric import prelu_backward as prelu_backward
+from fastrelu.reference._parametric import relu_backward_bias as relu_backward_bias
 from fastrelu.reference._rectifiers import (
     leaky_relu,
     leaky_relu_backward,
