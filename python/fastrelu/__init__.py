@@ -3,7 +3,8 @@
 Functions: `relu`, `relu_derivative`, `relu_backward`, `leaky_relu`, `leaky_relu_derivative` and
 `leaky_relu_backward` are NumPy ufuncs; `relu_`, `leaky_relu_`, `relu_backward_` and
 `leaky_relu_backward_` overwrite their first argument. `relu_backward_bias`, `prelu`,
-`prelu_backward` and `rrelu` have parameters that are learned or drawn. `verify` holds
+`prelu_backward` and `rrelu` have parameters that are learned or drawn; `active_count`, `sparsity`
+and `dead_units` look at what relu keeps, as do their namesakes for saved masks. `verify` holds
 every kernel against the NumPy reference in `fastrelu.reference`; `show_config` says what runs
 where. Large results come from recycled memory: `recycle_info`, `set_recycle_limit` and `trim`;
 large calls run on several threads: `get_num_threads`, `set_num_threads` and `num_threads`.
@@ -29,12 +30,24 @@ from fastrelu._ufuncs import (
     relu_backward,
     relu_derivative,
 )
+from fastrelu._units import (
+    active_count,
+    active_count_from_mask,
+    dead_units,
+    dead_units_from_mask,
+    sparsity,
+    sparsity_from_mask,
+)
 from fastrelu._verify import verify
 
 __all__ = [
     "RecycleInfo",
     "__version__",
+    "active_count",
+    "active_count_from_mask",
     "available_isas",
+    "dead_units",
+    "dead_units_from_mask",
     "get_num_threads",
     "isa",
     "leaky_relu",
@@ -56,6 +69,8 @@ __all__ = [
     "set_num_threads",
     "set_recycle_limit",
     "show_config",
+    "sparsity",
+    "sparsity_from_mask",
     "trim",
     "verify",
 ]

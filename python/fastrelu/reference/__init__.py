@@ -23,6 +23,9 @@ from fastrelu.reference._rectifiers import (
     relu_backward,
     relu_derivative,
 )
+from fastrelu.reference._units import active_count as active_count
+from fastrelu.reference._units import dead_units as dead_units
+from fastrelu.reference._units import sparsity as sparsity
 
 __all__ = [
     "leaky_relu",
