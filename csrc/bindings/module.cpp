@@ -19,6 +19,7 @@
 #include "fastcall.h"
 #include "mask_call.h"
 #include "memory.h"
+#include "reductions.h"
 #include "ufuncs.h"
 
 namespace py = pybind11;
@@ -117,4 +118,5 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   define_activity(m, ufuncs);
   define_threads(m);
   define_recycling(m);
+  define_reductions(m);
 }

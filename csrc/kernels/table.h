@@ -6,10 +6,12 @@
 
 #include <cstdint>
 
+#include "count.h"
 #include "float8_loop.h"
 #include "kernels.h"
 #include "loop.h"
 #include "mask_loop.h"
+#include "sum.h"
 
 namespace fastrelu::FASTRELU_ISA {
 
@@ -52,8 +54,37 @@ template <class Function> constexpr void add(Isa& isa, Op op) {
   add_float_kernels<Function>(row);
 }
 
+template <template <class> class Each> constexpr void add_float_reductions(Reduction* (&row)[dtype_count]) {
+  row[static_cast<int>(DType::float8)] = Each<Coded8>::reduce;
+  row[static_cast<int>(DType::float16)] = Each<Half>::reduce;
+  row[static_cast<int>(DType::bfloat16)] = Each<BFloat16>::reduce;
+  row[static_cast<int>(DType::float32)] = Each<float>::reduce;
+  row[static_cast<int>(DType::float64)] = Each<double>::reduce;
+  row[static_cast<int>(DType::longdouble)] = Each<long double>::reduce;
+}
+
+template <template <class> class Each> constexpr void add_integer_reductions(Reduction* (&row)[dtype_count]) {
+  row[static_cast<int>(DType::int8)] = Each<std::int8_t>::reduce;
+  row[static_cast<int>(DType::uint8)] = Each<std::uint8_t>::reduce;
+  row[static_cast<int>(DType::int16)] = Each<std::int16_t>::reduce;
+  row[static_cast<int>(DType::uint16)] = Each<std::uint16_t>::reduce;
+  row[static_cast<int>(DType::int32)] = Each<std::int32_t>::reduce;
+  row[static_cast<int>(DType::uint32)] = Each<std::uint32_t>::reduce;
+  row[static_cast<int>(DType::int64)] = Each<std::int64_t>::reduce;
+  row[static_cast<int>(DType::uint64)] = Each<std::uint64_t>::reduce;
+}
+
+constexpr void add_reductions(Isa& isa) {
+  add_integer_reductions<Sum>(isa.reductions[static_cast<int>(Reduce::sum)]);
+  add_float_reductions<Sum>(isa.reductions[static_cast<int>(Reduce::sum)]);
+  add_float_reductions<SlopeGradient>(isa.reductions[static_cast<int>(Reduce::slope_gradient)]);
+  add_integer_reductions<ActiveCount>(isa.reductions[static_cast<int>(Reduce::active)]);
+  add_float_reductions<ActiveCount>(isa.reductions[static_cast<int>(Reduce::active)]);
+  isa.reductions[static_cast<int>(Reduce::bits)][static_cast<int>(DType::uint8)] = count_bits;
+}
+
 constexpr Isa make_table(const char* name) {
-  Isa isa{name, {}, {}};
+  Isa isa{name, {}, {}, {}};
   add<Relu>(isa, Op::relu);
   add<ReluDerivative>(isa, Op::relu_derivative);
   add<ReluBackward>(isa, Op::relu_backward);
@@ -82,6 +113,7 @@ constexpr Isa make_table(const char* name) {
   add<NegatedRelu>(isa, Op::negated_relu);
   add<CreluGradient>(isa, Op::crelu_gradient);
   add_integer_kernels<ReluQuantized>(isa.kernels[static_cast<int>(Op::relu_quantized)]);
+  add_reductions(isa);
   return isa;
 }
 

@@ -8,6 +8,14 @@ sums and scaled arrays `add_relu`, `add_leaky_relu` and `scale_shift_relu`; with
 kernel against the NumPy reference in `fastrelu.reference`; `show_config` says what runs where.
 Large results come from recycled memory: `recycle_info`, `set_recycle_limit` and `trim`; large calls
 run on several threads: `get_num_threads`, `set_num_threads` and `num_threads`.
+Functions: `relu`, `relu_derivative`, `relu_backward`, `leaky_relu`, `leaky_relu_derivative` and
+`leaky_relu_backward` are NumPy ufuncs; `relu_`, `leaky_relu_`, `relu_backward_` and
+`leaky_relu_backward_` overwrite their first argument. `relu_backward_bias`, `prelu`,
+`prelu_backward` and `rrelu` have parameters that are learned or drawn; `active_count`, `sparsity`
+and `dead_units` look at what relu keeps, as do their namesakes for saved masks. `verify` holds
+every kernel against the NumPy reference in `fastrelu.reference`; `show_config` says what runs
+where. Large results come from recycled memory: `recycle_info`, `set_recycle_limit` and `trim`;
+large calls run on several threads: `get_num_threads`, `set_num_threads` and `num_threads`.
 
 Environment variables: ``FASTRELU_ISA`` chooses the instruction set (see `available_isas`),
 ``FASTRELU_NUM_THREADS`` the number of threads (see `get_num_threads`), and
@@ -27,6 +35,7 @@ from fastrelu._masks import (
     relu_backward_from_mask,
     relu_with_mask,
 )
+from fastrelu._parametric import prelu, prelu_backward, relu_backward_bias, rrelu
 from fastrelu._recycling import RecycleInfo, recycle_info, set_recycle_limit, trim
 from fastrelu._threads import get_num_threads, num_threads, set_num_threads
 from fastrelu._ufuncs import (
@@ -57,6 +66,14 @@ from fastrelu._ufuncs import (
     thresholded_relu,
     thresholded_relu_backward,
 )
+from fastrelu._units import (
+    active_count,
+    active_count_from_mask,
+    dead_units,
+    dead_units_from_mask,
+    sparsity,
+    sparsity_from_mask,
+)
 from fastrelu._verify import verify
 
 __all__ = [
@@ -64,12 +81,16 @@ __all__ = [
     "ActivityRow",
     "RecycleInfo",
     "__version__",
+    "active_count",
+    "active_count_from_mask",
     "activity",
     "add_leaky_relu",
     "add_relu",
     "available_isas",
     "clipped_relu",
     "clipped_relu_backward",
+    "dead_units",
+    "dead_units_from_mask",
     "get_num_threads",
     "hardsigmoid",
     "hardsigmoid_backward",
@@ -87,6 +108,8 @@ __all__ = [
     "leaky_relu_derivative",
     "leaky_relu_with_mask",
     "num_threads",
+    "prelu",
+    "prelu_backward",
     "recycle_info",
     "relu",
     "relu6",
@@ -94,14 +117,18 @@ __all__ = [
     "relu_",
     "relu_backward",
     "relu_backward_",
+    "relu_backward_bias",
     "relu_backward_from_mask",
     "relu_derivative",
     "relu_quantized",
     "relu_with_mask",
+    "rrelu",
     "scale_shift_relu",
     "set_num_threads",
     "set_recycle_limit",
     "show_config",
+    "sparsity",
+    "sparsity_from_mask",
     "squared_relu",
     "squared_relu_backward",
     "threshold",

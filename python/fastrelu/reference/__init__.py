@@ -50,6 +50,9 @@ from fastrelu.reference._masks import (
 from fastrelu.reference._masks import leaky_relu_with_mask as leaky_relu_with_mask
 from fastrelu.reference._masks import relu_backward_from_mask as relu_backward_from_mask
 from fastrelu.reference._masks import relu_with_mask as relu_with_mask
+from fastrelu.reference._parametric import prelu as prelu
+from fastrelu.reference._parametric import prelu_backward as prelu_backward
+from fastrelu.reference._parametric import relu_backward_bias as relu_backward_bias
 from fastrelu.reference._rectifiers import (
     leaky_relu,
     leaky_relu_backward,
@@ -58,6 +61,9 @@ from fastrelu.reference._rectifiers import (
     relu_backward,
     relu_derivative,
 )
+from fastrelu.reference._units import active_count as active_count
+from fastrelu.reference._units import dead_units as dead_units
+from fastrelu.reference._units import sparsity as sparsity
 
 __all__ = [
     "add_leaky_relu",
