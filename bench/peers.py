@@ -8,7 +8,7 @@ package has that. What a package has no way to say is left out, and a dtype that
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -490,9 +490,9 @@ class TensorFlow:
 CLASSES = (Numba, Numexpr, PyTorch, Jax, OnnxRuntime, OpenVino, TensorFlow)
 
 
-def installed(threads: int) -> Iterator[Peer]:
+def installed(threads: int, classes: Sequence[Any] = CLASSES) -> Iterator[Peer]:
     """Yield an adaptor per package that is there, held to a number of threads."""
-    for each in CLASSES:
+    for each in classes:
         if version_of(each.packages) is not None:
             yield each(threads)
 
