@@ -6,17 +6,13 @@ Numba compiles the loops, with ``parallel=True`` where it may use several thread
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 import fastrelu as fr
 import numpy as np
 from cells import Array
 
-if find_spec("numba"):
-    from numba import prange
-else:
-    prange = range
+prange = range  # Numba's own takes its place before Numba compiles anything
 
 
 def active_count(x: Array) -> int:

@@ -154,6 +154,7 @@ class InNumba:
 
     def __init__(self, threads: int) -> None:
         self._numba = import_module("numba")
+        loops.prange = self._numba.prange
         self._is_parallel = threads > 1
         self._vectorized = cache(self._vectorize)
         self._compiled = cache(self._numba.njit(parallel=self._is_parallel))
