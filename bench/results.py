@@ -143,7 +143,10 @@ def _run(data: dict[str, Any]) -> Run:
         Result(Cell(**each["cell"]), data["threads"], each["seconds"]) for each in data["results"]
     ]
     trained = [
-        Trained(**each | {"asked": [Asked(**bound) for bound in each["asked"]]})
+        Trained(
+            **each
+            | {"shape": tuple(each["shape"]), "asked": [Asked(**bound) for bound in each["asked"]]}
+        )
         for each in data.get("training", [])  # older files have none
     ]
     return Run(data["threads"], results, [Row(*each) for each in data["situations"]], trained)
