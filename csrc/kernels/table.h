@@ -24,15 +24,24 @@ template <class Op> constexpr void add_float_kernels(Kernel (&row)[dtype_count])
   row[static_cast<int>(DType::longdouble)] = kernel<Op, long double>();
 }
 
+// Integers that are multiplied by integers, or added and then widened: no instruction set has it for all of them.
+template <class Op, class T> constexpr Kernel integer_kernel() {
+  if constexpr (Op::plain_for_integers) {
+    return plain_kernel<Op, T>();
+  } else {
+    return kernel<Op, T>();
+  }
+}
+
 template <class Op> constexpr void add_integer_kernels(Kernel (&row)[dtype_count]) {
-  row[static_cast<int>(DType::int8)] = kernel<Op, std::int8_t>();
-  row[static_cast<int>(DType::uint8)] = kernel<Op, std::uint8_t>();
-  row[static_cast<int>(DType::int16)] = kernel<Op, std::int16_t>();
-  row[static_cast<int>(DType::uint16)] = kernel<Op, std::uint16_t>();
-  row[static_cast<int>(DType::int32)] = kernel<Op, std::int32_t>();
-  row[static_cast<int>(DType::uint32)] = kernel<Op, std::uint32_t>();
-  row[static_cast<int>(DType::int64)] = kernel<Op, std::int64_t>();
-  row[static_cast<int>(DType::uint64)] = kernel<Op, std::uint64_t>();
+  row[static_cast<int>(DType::int8)] = integer_kernel<Op, std::int8_t>();
+  row[static_cast<int>(DType::uint8)] = integer_kernel<Op, std::uint8_t>();
+  row[static_cast<int>(DType::int16)] = integer_kernel<Op, std::int16_t>();
+  row[static_cast<int>(DType::uint16)] = integer_kernel<Op, std::uint16_t>();
+  row[static_cast<int>(DType::int32)] = integer_kernel<Op, std::int32_t>();
+  row[static_cast<int>(DType::uint32)] = integer_kernel<Op, std::uint32_t>();
+  row[static_cast<int>(DType::int64)] = integer_kernel<Op, std::int64_t>();
+  row[static_cast<int>(DType::uint64)] = integer_kernel<Op, std::uint64_t>();
 }
 
 template <class Function> constexpr void add(Isa& isa, Op op) {
@@ -50,6 +59,27 @@ constexpr Isa make_table(const char* name) {
   add<LeakyRelu>(isa, Op::leaky_relu);
   add<LeakyReluDerivative>(isa, Op::leaky_relu_derivative);
   add<LeakyReluBackward>(isa, Op::leaky_relu_backward);
+  add<AddRelu>(isa, Op::add_relu);
+  add<AddLeakyRelu>(isa, Op::add_leaky_relu);
+  add<ScaleShiftRelu>(isa, Op::scale_shift_relu);
+  add<Relu6>(isa, Op::relu6);
+  add<Relu6Backward>(isa, Op::relu6_backward);
+  add<ClippedRelu>(isa, Op::clipped_relu);
+  add<ClippedReluBackward>(isa, Op::clipped_relu_backward);
+  add<Hardtanh>(isa, Op::hardtanh);
+  add<HardtanhBackward>(isa, Op::hardtanh_backward);
+  add<ThresholdedRelu>(isa, Op::thresholded_relu);
+  add<ThresholdedReluBackward>(isa, Op::thresholded_relu_backward);
+  add<Threshold>(isa, Op::threshold);
+  add<SquaredRelu>(isa, Op::squared_relu);
+  add<SquaredReluBackward>(isa, Op::squared_relu_backward);
+  add<Hardsigmoid>(isa, Op::hardsigmoid);
+  add<HardsigmoidBackward>(isa, Op::hardsigmoid_backward);
+  add<Hardswish>(isa, Op::hardswish);
+  add<HardswishBackward>(isa, Op::hardswish_backward);
+  add<NegatedRelu>(isa, Op::negated_relu);
+  add<CreluGradient>(isa, Op::crelu_gradient);
+  add_integer_kernels<ReluQuantized>(isa.kernels[static_cast<int>(Op::relu_quantized)]);
   return isa;
 }
 
