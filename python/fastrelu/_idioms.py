@@ -96,7 +96,7 @@ _IDIOMS = {
     },
 }
 
-FUNCTIONS = {name: getattr(_core, name) for name in _IDIOMS}
+FUNCTIONS: dict[str, np.ufunc] = {name: getattr(_core, name) for name in _IDIOMS}
 
 _NARROWER_THAN = np.dtype(np.float32).itemsize
 _WEAK_NUMBER = re.compile(r"[,+/] \d")

@@ -9,9 +9,38 @@ NaN compares false with everything, so `x <= 0` keeps it and `x > 0` does not.
 
 from __future__ import annotations
 
+from fastrelu.reference._bounded import (
+    clipped_relu,
+    clipped_relu_backward,
+    hardtanh,
+    hardtanh_backward,
+    relu6,
+    relu6_backward,
+    relu_quantized,
+    threshold,
+    threshold_backward,
+    thresholded_relu,
+    thresholded_relu_backward,
+)
+from fastrelu.reference._dtypes import arithmetic as arithmetic
 from fastrelu.reference._dtypes import positive as positive
 from fastrelu.reference._dtypes import product as product
 from fastrelu.reference._dtypes import product_dtype as product_dtype
+from fastrelu.reference._fused import (
+    add_leaky_relu,
+    add_relu,
+    crelu_gradient,
+    negated_relu,
+    scale_shift_relu,
+)
+from fastrelu.reference._hard import (
+    hardsigmoid,
+    hardsigmoid_backward,
+    hardswish,
+    hardswish_backward,
+    squared_relu,
+    squared_relu_backward,
+)
 from fastrelu.reference._rectifiers import (
     leaky_relu,
     leaky_relu_backward,
@@ -22,10 +51,32 @@ from fastrelu.reference._rectifiers import (
 )
 
 __all__ = [
+    "add_leaky_relu",
+    "add_relu",
+    "clipped_relu",
+    "clipped_relu_backward",
+    "crelu_gradient",
+    "hardsigmoid",
+    "hardsigmoid_backward",
+    "hardswish",
+    "hardswish_backward",
+    "hardtanh",
+    "hardtanh_backward",
     "leaky_relu",
     "leaky_relu_backward",
     "leaky_relu_derivative",
+    "negated_relu",
     "relu",
+    "relu6",
+    "relu6_backward",
     "relu_backward",
     "relu_derivative",
+    "relu_quantized",
+    "scale_shift_relu",
+    "squared_relu",
+    "squared_relu_backward",
+    "threshold",
+    "threshold_backward",
+    "thresholded_relu",
+    "thresholded_relu_backward",
 ]
