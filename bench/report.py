@@ -208,7 +208,7 @@ def _differences(run: Run) -> Iterator[str]:
     found: dict[str, dict[str, None]] = {}
     for each in run.training:
         for name, why in each.differs.items():
-            if name in each.seconds:
+            if any(code.startswith(name) for code in each.seconds):
                 found.setdefault(why, {})[f"{peer_of(name)} in {each.title}"] = None
     for why, who in found.items():
         yield f"* {why}: {', '.join(who)}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib import import_module
 from math import prod
@@ -150,35 +150,40 @@ class InPyTorch:
 
 
 class InNumba:
-    """Elements by ``vectorize``, whole functions by ``njit``; both parallel on several threads."""
+    """Elements by ``vectorize``, whole functions by ``njit``; on several threads parallel, too."""
 
     def __init__(self, threads: int) -> None:
         self._numba = import_module("numba")
         loops.prange = self._numba.prange
-        self._is_parallel = threads > 1
+        self._modes = (False, True) if threads > 1 else (False,)
         self._vectorized = cache(self._vectorize)
-        self._compiled = cache(self._numba.njit(parallel=self._is_parallel))
+        self._compiled = cache(self._compile)
 
     def entrants(self, way: Way, arrays: Mapping[str, Array]) -> Iterator[Entrant]:
-        """Yield the call."""
-        name, is_loop, arguments = way.code.removeprefix("loops.").partition("(")
-        if is_loop and way.code.startswith("loops."):
-            kernel = self._compiled(getattr(loops, name))
-        else:
-            used = names_in(way.code, arrays)
-            arguments = f"{', '.join(used)})"
-            kernel = self._vectorized(way.code, used, arrays[used[0]].dtype)
-        yield Entrant(
-            way, call_of(f"kernel({arguments}", {"kernel": kernel} | dict(arrays)), np.asarray
-        )
+        """Yield the call, on several threads also the parallel one; small arrays want the first."""
+        used = names_in(way.code, arrays)
+        for is_parallel in self._modes:
+            if way.code.startswith("loops."):
+                name, _, arguments = way.code.removeprefix("loops.").partition("(")
+                code, kernel = f"kernel({arguments}", self._compiled(name, is_parallel)
+            else:
+                code = f"kernel({', '.join(used)})"
+                kernel = self._vectorized(way.code, used, arrays[used[0]].dtype, is_parallel)
+            shown = replace(way, code=f"{way.code}, parallel") if is_parallel else way
+            yield Entrant(shown, call_of(code, {"kernel": kernel} | dict(arrays)), np.asarray)
 
-    def _vectorize(self, formula: str, inputs: tuple[str, ...], dtype: np.dtype[Any]) -> Any:
+    def _compile(self, name: str, is_parallel: bool) -> Any:
+        return self._numba.njit(parallel=is_parallel)(getattr(loops, name))
+
+    def _vectorize(
+        self, formula: str, inputs: tuple[str, ...], dtype: np.dtype[Any], is_parallel: bool
+    ) -> Any:
         typed = _TypedNumbers(dtype)
         body = ast.unparse(typed.visit(ast.parse(formula, mode="eval")))
         scope = dict(typed.numbers)
         exec(f"def element({', '.join(inputs)}): return {body}", scope)
         kind = getattr(self._numba, dtype.name)
-        target = "parallel" if self._is_parallel else "cpu"
+        target = "parallel" if is_parallel else "cpu"
         return self._numba.vectorize([kind(*[kind] * len(inputs))], target=target)(scope["element"])
 
 
