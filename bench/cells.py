@@ -1,4 +1,4 @@
-"""What is raced: function x dtype x size x layout x mode, chosen from the registry of the ufuncs.
+"""What is raced of relu and leaky relu: function x dtype x size x layout x mode.
 
 A cell is one such combination; `operands` makes its arrays. Values are random normal with random
 signs, kept away from zero, so that products stay normal numbers and branches mispredict.
@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from fastrelu._idioms import (
     FRESH,
-    FUNCTIONS,
     IN_PLACE,
     MODES,
     OUT,
@@ -30,6 +29,14 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+FUNCTIONS = (
+    "relu",
+    "relu_derivative",
+    "relu_backward",
+    "leaky_relu",
+    "leaky_relu_derivative",
+    "leaky_relu_backward",
+)
 SLOPE = 0.2
 STEADY_SLOPE = 1.0
 """For calls in place: any other would turn the numbers into subnormals or zeros, call by call."""

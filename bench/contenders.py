@@ -19,8 +19,8 @@ from fastrelu._idioms import (
     idioms,
     own,
     require_close,
-    slope_rounded,
     takes_slope,
+    tolerance_of,
 )
 from fastrelu._race import Call, Times, call_of, race
 from limits import Limits, kinds, repeats
@@ -132,7 +132,7 @@ class NumPy:
                 task,
                 code,
                 task.names,
-                tolerance=slope_rounded(cell.function, given.x.dtype),
+                tolerance=tolerance_of(cell.function, given.x.dtype),
             )
 
 

@@ -16,12 +16,14 @@ from fastrelu._idioms import FRESH, IN_PLACE, Array
 from fastrelu._race import Call
 
 SOURCE = Path(__file__).with_name("limits.cpp")
+READ = "one read"
 KINDS = (
     "memcpy",
     "streaming copy",
     "read-modify-write",
     "two reads, one write",
     "two reads, one write, streaming",
+    READ,
 )
 _ENOUGH_BYTES = 1 << 20
 """Moving this much takes so long that the cost of a foreign call does not show."""
@@ -75,7 +77,7 @@ def kinds(mode: str, reads_two: bool) -> tuple[str, ...]:
     if mode == FRESH:
         return ()
     if reads_two:
-        return KINDS[3:4] if mode == IN_PLACE else KINDS[3:]
+        return KINDS[3:4] if mode == IN_PLACE else KINDS[3:5]
     return KINDS[2:3] if mode == IN_PLACE else KINDS[:2]
 
 

@@ -8,20 +8,23 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from time import sleep
 from typing import Any
 
+import contests
 import limits
 import peers
 import situations
+import training
 from cells import CONTIGUOUS, LARGEST, SHARED, Cell, all_cells, quick_cells
 from contenders import Copies, Fastrelu, NumPy, Peer, times_of
 from fastrelu._terminal import progress
 
+TRAINING = "training"
 ROUNDS, QUICK_ROUNDS = 11, 5
 PAUSE = 0.002
 """Seconds for the threads of other packages, which spin for a while, to fall asleep."""
@@ -33,27 +36,55 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", choices=[TRAINING])
     args = parser.parse_args()
     if args.threads == 1:
         peers.pin_to_one_core()
-    args.file.write_text(json.dumps(measured(args.threads, args.quick)))
+    run: dict[str, Any] = {"threads": args.threads, "results": [], "situations": []}
+    if args.only is None:
+        run |= measured(args.threads, args.quick)
+    run[TRAINING] = trained(args.threads, args.quick)
+    args.file.write_text(json.dumps(run))
 
 
 @contextmanager
 def everybody(threads: int) -> Iterator[list[Peer]]:
     """Give fastrelu, NumPy, the limits and all peers that are installed."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of other packages, while they are imported
-        installed = list(peers.installed(threads))
+    installed = _installed(threads, peers.CLASSES)
     with limits.compiled(threads) as loops:
         yield [Fastrelu(), NumPy(), *installed, Copies(loops)]
+
+
+@contextmanager
+def trainers(threads: int) -> Iterator[dict[str, training.Package]]:
+    """Give all who take part in the contests of what training needs."""
+    _installed(threads, training.PEERS)
+    with limits.compiled(threads) as loops:
+        yield training.packages(threads, loops)
+
+
+def trained(threads: int, quick: bool) -> list[dict[str, Any]]:
+    """Race what training needs."""
+    chosen = contests.quick_contests() if quick else contests.all_contests()
+    chosen = [each for each in chosen if threads == 1 or each.elements >= SHARED]
+    rounds = QUICK_ROUNDS if quick else training.ROUNDS
+    before = _pause if threads > 1 else None
+    results = []
+    label = f"race {len(chosen)} contests on {_threads(threads)}"
+    with trainers(threads) as packages, progress(label, len(chosen)) as advance:
+        for contest in chosen:
+            times = training.times_of(contest, packages, rounds, before=before)
+            seconds = {name: each.median for name, each in times.items()}
+            results.append(training.record(contest) | {"seconds": seconds})
+            advance(1)
+    return results
 
 
 def measured(threads: int, quick: bool) -> dict[str, Any]:
     """Race every cell; time the situations in the run on all threads."""
     cells = _chosen(threads, quick)
     results = []
-    label = f"race {len(cells)} cells on {threads} thread{'s' * (threads > 1)}"
+    label = f"race {len(cells)} cells on {_threads(threads)}"
     with everybody(threads) as entrants, progress(label, len(cells)) as advance:
         for cell in cells:
             results.append(
@@ -64,7 +95,17 @@ def measured(threads: int, quick: bool) -> dict[str, Any]:
     if threads > 1:
         rows += situations.threads()
         rows += situations.first_calls(processes=3 if quick else situations.PROCESSES)
-    return {"threads": threads, "results": results, "situations": rows}
+    return {"results": results, "situations": rows}
+
+
+def _installed(threads: int, classes: Sequence[type[Peer]]) -> list[Peer]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of other packages, while they are imported
+        return list(peers.installed(threads, classes))
+
+
+def _threads(threads: int) -> str:
+    return f"{threads} thread{'s' * (threads > 1)}"
 
 
 def _chosen(threads: int, quick: bool) -> list[Cell]:

@@ -8,7 +8,7 @@ package has that. What a package has no way to say is left out, and a dtype that
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from cells import CONTIGUOUS, Array, Cell, dtype_called
 from contenders import Contender, Peer, Task, contender
-from fastrelu._idioms import FRESH, IN_PLACE, OUT, slope_rounded, takes_gradient, takes_slope
+from fastrelu._idioms import FRESH, IN_PLACE, OUT, takes_gradient, takes_slope, tolerance_of
 from fastrelu._race import call_of
 
 FLOATS = ("float32", "float64")
@@ -255,7 +255,7 @@ class Jax:
         cell = task.cell
         if cell.function not in self._functions:
             return
-        tolerance = slope_rounded(cell.function, task.operands.x.dtype)
+        tolerance = tolerance_of(cell.function, task.operands.x.dtype)
         inputs = _inputs(cell.function)
         is_native = cell.layout == CONTIGUOUS
         if is_native and cell.mode == FRESH:
@@ -316,7 +316,7 @@ class OnnxRuntime:
         if session is None:
             return
         inputs = [each for each in _inputs(cell.function) if each != "s" or by_channel]
-        tolerance = slope_rounded(cell.function, task.operands.x.dtype) or _float32_attribute(cell)
+        tolerance = tolerance_of(cell.function, task.operands.x.dtype) or _float32_attribute(cell)
         names = task.names | {"session": session}
         feeds = ", ".join(f'"{each}": {each}' for each in inputs)
         if cell.mode == FRESH or not task.is_dense:
@@ -473,7 +473,7 @@ class TensorFlow:
             return
         codes = self._WITH_SLOPES if isinstance(given.slope, np.ndarray) else self._CODES
         names = task.names | {"tf": self._tensorflow, "slope": given.slope}
-        tolerance = slope_rounded(cell.function, task.operands.x.dtype) or _float32_attribute(cell)
+        tolerance = tolerance_of(cell.function, task.operands.x.dtype) or _float32_attribute(cell)
         code = codes[cell.function]
         around = code.replace("tx", "tf.constant(x)").replace("tg", "tf.constant(g)")
         if cell.mode == FRESH or cell.layout != CONTIGUOUS:
@@ -490,9 +490,9 @@ class TensorFlow:
 CLASSES = (Numba, Numexpr, PyTorch, Jax, OnnxRuntime, OpenVino, TensorFlow)
 
 
-def installed(threads: int) -> Iterator[Peer]:
+def installed(threads: int, classes: Sequence[Any] = CLASSES) -> Iterator[Peer]:
     """Yield an adaptor per package that is there, held to a number of threads."""
-    for each in CLASSES:
+    for each in classes:
         if version_of(each.packages) is not None:
             yield each(threads)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from fastrelu import cases
-from support import recorded_warnings, takes_slope
+from support import arithmetic, recorded_warnings
 
 _USER_DEFINED = 2  # what dtype.isbuiltin says of a dtype of ml_dtypes
 
@@ -35,10 +35,10 @@ def seen_of(result, any_nan=False):
 def outcome(ufunc, make, **path):
     """What comes of a call, whose arguments `make` makes anew: they may be written to.
 
-    The payload of a NaN that a product or a narrowed slope made is not promised, and depends on
+    The payload of a NaN that arithmetic or a narrowed slope made is not promised, and depends on
     whether a vector or a number was computed; that a kept one keeps its own is tested elsewhere.
     """
-    any_nan = takes_slope(ufunc)
+    any_nan = arithmetic(ufunc) != "selects"
     args, keywords = make()
     reports, warned = [], []
     out = keywords.get("out")

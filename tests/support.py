@@ -17,24 +17,86 @@ import fastrelu as fr
 import numpy as np
 import pytest
 from fastrelu import _core, cases, reference
+from fastrelu._verification import open_nans
 
 ISAS = fr.available_isas()
+ENDS = tuple(dict.fromkeys((ISAS[0], ISAS[-1])))
+"""The best and the plainest: enough for what is the same code on all of them."""
 LINE = 64
 """Bytes in a cache line, and in the widest vector."""
 
 
 @cache
+def input_names(ufunc: np.ufunc) -> tuple[str, ...]:
+    return tuple(inspect.signature(oracle(ufunc)).parameters)
+
+
+@cache
+def defaults(ufunc: np.ufunc) -> dict[str, Any]:
+    """The inputs that may be left out, and what they are then."""
+    inputs = inspect.signature(oracle(ufunc)).parameters.values()
+    return {each.name: each.default for each in inputs if each.default is not each.empty}
+
+
+@cache
+def parameter_names(ufunc: np.ufunc) -> tuple[str, ...]:
+    """The inputs that can be given by keyword: those that are no arrays of data."""
+    inputs = inspect.signature(oracle(ufunc)).parameters.values()
+    return tuple(each.name for each in inputs if each.kind is not each.POSITIONAL_ONLY)
+
+
 def takes_slope(ufunc: np.ufunc) -> bool:
-    return "negative_slope" in inspect.signature(oracle(ufunc)).parameters
-
-
-def multiplies(ufunc: np.ufunc) -> bool:
-    """Whether its result can be a product with the slope: a derivative only selects it."""
-    return takes_slope(ufunc) and not ufunc.__name__.endswith("_derivative")
+    return "negative_slope" in defaults(ufunc)
 
 
 def array_count(ufunc: np.ufunc) -> int:
-    return ufunc.nin - takes_slope(ufunc)
+    """The inputs that must be given: arrays of data, and parameters that have no default."""
+    return ufunc.nin - len(defaults(ufunc))
+
+
+def data_count(ufunc: np.ufunc) -> int:
+    """The inputs that are no parameters."""
+    return ufunc.nin - len(parameter_names(ufunc))
+
+
+def arithmetic(ufunc: np.ufunc) -> str:
+    return reference.arithmetic(ufunc.__name__)
+
+
+def computes(ufunc: np.ufunc) -> bool:
+    """Whether its result can be a sum or a product: leaky_relu's derivative only selects one."""
+    return arithmetic(ufunc) != "selects" and not ufunc.__name__.endswith("_derivative")
+
+
+def legal(ufunc: np.ufunc, inputs: Sequence[Any]) -> list[Any]:
+    """The inputs, changed where the function would refuse them."""
+    return cases.legal(input_names(ufunc)[: len(inputs)], inputs)
+
+
+def repeated(ufunc: np.ufunc, array: Any) -> list[Any]:
+    """The same array for every input that must be given, but for what the function refuses."""
+    names = input_names(ufunc)[: array_count(ufunc)]
+    return [_without_sign(array) if name == "max_value" else array for name in names]
+
+
+def _without_sign(array: Any) -> Any:
+    try:
+        return np.abs(array)
+    except TypeError:  # no numbers: these are refused, whatever they are
+        return array
+
+
+def beyond_doubt(name: str, values: np.ndarray) -> np.ndarray:
+    """What an input of that name takes whatever the others are: each bound on its side of 0."""
+    if name not in ("min_val", "max_val", "max_value"):
+        return values
+    if values.dtype.kind == "u":
+        top = values.dtype.type(1 << 8 * values.itemsize - 1)
+        return values & ~top if name == "min_val" else values | top
+    with np.errstate(all="ignore"):
+        zero = values.dtype.type(0)
+        wrong = values > zero if name == "min_val" else values < zero
+        return np.where(wrong, ~values if values.dtype.kind == "i" else -values, values)
 
 
 def oracle(ufunc: np.ufunc) -> Callable[..., Any]:
@@ -59,22 +121,31 @@ class Loop:
 
     @property
     def arrays(self) -> tuple[np.dtype, ...]:
-        return self.inputs[: array_count(self.ufunc)]
+        """Of the inputs that must be given: with unsigned numbers also a bound that would be -1."""
+        without_default = self.inputs[0].kind == "u" and -1 in defaults(self.ufunc).values()
+        return self.inputs if without_default else self.inputs[: array_count(self.ufunc)]
 
     @property
     def out(self) -> np.dtype:
         return np.dtype(self.types.split("->")[1])
 
-    def sample(self, n: int, seed: int = 0, *, slopes: bool = False) -> list[np.ndarray]:
-        """`n` values for each array, and for the slope if wanted."""
-        dtypes = self.inputs if slopes else self.arrays
-        return [_sample(dtype.char, n, seed + k).copy() for k, dtype in enumerate(dtypes)]
+    def sample(self, n: int, seed: int = 0, *, whole: bool = False) -> list[np.ndarray]:
+        """`n` values for each array, and for what may be left out if the `whole` is wanted."""
+        dtypes = self.inputs if whole else self.arrays
+        values = [_sample(dtype.char, n, seed + k).copy() for k, dtype in enumerate(dtypes)]
+        return legal(self.ufunc, values)
 
     def samples(self, n: int, seed: int = 0) -> Iterator[list[np.ndarray]]:
-        """Inputs with the slope left out and, where there is one, with an array of slopes."""
+        """Inputs without what may be left out and, where there is such, with arrays for it."""
         yield self.sample(n, seed)
-        if takes_slope(self.ufunc):
-            yield self.sample(n, seed, slopes=True)
+        if len(self.arrays) < len(self.inputs):
+            yield self.sample(n, seed, whole=True)
+
+    def specials(self, seed: int = 0, *, whole: bool = False) -> list[np.ndarray]:
+        """Special values for each array, each in every lane of an unrolled body."""
+        random = np.random.default_rng(seed)
+        lanes = [cases.every_lane(dtype) for dtype in (self.inputs if whole else self.arrays)]
+        return legal(self.ufunc, [*(random.permutation(each) for each in lanes[:-1]), lanes[-1]])
 
     def same_dtype(self) -> list[int]:
         """The operands that can be overwritten by the result."""
@@ -87,10 +158,33 @@ def _sample(char: str, n: int, seed: int) -> np.ndarray:
 
 
 UFUNCS = _core.ufuncs
+INTERNAL = {"negated_relu", "crelu_gradient"}
+"""What other functions are made of; the package does not export them."""
 _ALL_LOOPS = [Loop(ufunc, types) for ufunc in UFUNCS for types in ufunc.types]
-LOOPS = [loop for loop in _ALL_LOOPS if loop.arrays[0] == loop.out]
+_KEEPING = [loop for loop in _ALL_LOOPS if loop.inputs[0] == loop.out]
+DTYPES = list({loop.out.char: loop.out for loop in _KEEPING}.values())
+
+
+def _first_of_each_kernel(loops: list[Loop]) -> list[Loop]:
+    """C's integers can be one dtype, with one kernel: test_dtypes sees that all lead there."""
+    return list({(each.ufunc, each.inputs[0].str): each for each in reversed(loops)}.values())[::-1]
+
+
+LOOPS = _first_of_each_kernel(_KEEPING)
 """Those that keep the dtype of their arrays; the others take integers to float64."""
-DTYPES = list({dtype.char: dtype for loop in LOOPS for dtype in loop.arrays}.values())
+
+
+def dtypes_of(ufunc: np.ufunc) -> list[np.dtype]:
+    """The dtypes that its arrays can have and keep."""
+    return [loop.out for loop in _KEEPING if loop.ufunc is ufunc]
+
+
+def usual_dtype(ufunc: np.ufunc) -> np.dtype:
+    return np.dtype(np.float32 if takes_floats(ufunc) else np.int32)
+
+
+def takes_floats(ufunc: np.ufunc) -> bool:
+    return any(dtype.kind == "f" for dtype in dtypes_of(ufunc))
 
 
 def _each(name: str, values: Sequence[Any]) -> pytest.MarkDecorator:
@@ -100,13 +194,21 @@ def _each(name: str, values: Sequence[Any]) -> pytest.MarkDecorator:
 
 
 every_ufunc = _each("ufunc", UFUNCS)
+every_public_ufunc = _each("ufunc", [u for u in UFUNCS if u.__name__ not in INTERNAL])
+every_float_ufunc = _each("ufunc", [u for u in UFUNCS if takes_floats(u)])
 every_leaky_ufunc = _each("ufunc", [u for u in UFUNCS if takes_slope(u)])
+every_ufunc_with_parameters = _each("ufunc", [u for u in UFUNCS if parameter_names(u)])
 every_loop = _each("loop", LOOPS)
-every_loop_of_two_arrays = _each("loop", [each for each in LOOPS if len(each.arrays) == 2])
-every_relu_loop = _each("loop", [each for each in LOOPS if not takes_slope(each.ufunc)])
+every_loop_of_arrays = _each("loop", [each for each in LOOPS if len(each.arrays) > 1])
+every_selecting_loop = _each("loop", [u for u in LOOPS if arithmetic(u.ufunc) == "selects"])
 every_leaky_loop = _each("loop", [each for each in LOOPS if takes_slope(each.ufunc)])
-every_product_loop = _each("loop", [each for each in LOOPS if multiplies(each.ufunc)])
-every_widening_loop = _each("loop", [each for each in _ALL_LOOPS if each not in LOOPS])
+every_loop_with_parameters = _each("loop", [each for each in LOOPS if parameter_names(each.ufunc)])
+every_product_loop = _each("loop", [u for u in LOOPS if takes_slope(u.ufunc) and computes(u.ufunc)])
+every_computing_loop = _each("loop", [u for u in LOOPS if computes(u.ufunc) and u.out.kind == "f"])
+every_loop_that_may_report = _each("loop", [u for u in LOOPS if arithmetic(u.ufunc) != "selects"])
+every_widening_loop = _each(
+    "loop", _first_of_each_kernel([each for each in _ALL_LOOPS if each not in _KEEPING])
+)
 
 
 def differing(actual: Any, expected: Any) -> np.ndarray:
@@ -116,20 +218,11 @@ def differing(actual: Any, expected: Any) -> np.ndarray:
 
 
 def wrong_values(ufunc: np.ufunc, actual: Any, expected: Any, args: Any) -> np.ndarray:
-    """Where the result is not what the edge contract promises, flat.
-
-    A NaN that leaky's product made, or a narrow float of a slope, may be any NaN; one that it kept
-    may differ in the quiet bit.
-    """
+    """Where the result is not what the edge contract promises, flat."""
     wrong = differing(actual, expected)
-    is_narrow = reference.product_dtype(expected.dtype) != expected.dtype
-    if not (wrong.any() and takes_slope(ufunc) and (multiplies(ufunc) or is_narrow)):
-        return wrong
-    *arrays, slope = args if len(args) == ufunc.nin else (*args, 0.01)
-    *arrays, slope, _ = np.broadcast_arrays(*arrays, slope, expected)
-    kept = np.isnan(arrays[0]) & ((arrays[-1] > 0) | ~np.isnan(slope)) & multiplies(ufunc)
-    allowed = ~np.ravel(kept) | cases.same_nan_bits(np.asarray(actual), np.asarray(expected))
-    return wrong & ~(np.ravel(np.isnan(actual) & np.isnan(expected)) & allowed)
+    if wrong.any():
+        wrong &= ~open_nans(ufunc.__name__, args, np.asarray(actual), np.asarray(expected))
+    return wrong
 
 
 def assert_as_promised(ufunc: np.ufunc, actual: Any, *args: Any, expected: Any = None) -> None:

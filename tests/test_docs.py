@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import re
 from pathlib import Path
 
 import fastrelu as fr
 import numpy as np
 import pytest
+from fastrelu import reference
+from support import INTERNAL, every_public_ufunc
 
+STUBS = Path(fr.__file__).parent / "_ufuncs"
 TABLE = Path(__file__).parents[1] / "docs" / "dtypes.md"
 PYTHON_NUMBERS = {"Python int": 2, "Python float": 0.5}
 
 
 def rows():
-    lines = [line for line in TABLE.read_text().splitlines() if line.startswith("| ")]
+    text = TABLE.read_text()
+    lines = [line for line in text[text.index("| x |") :].splitlines() if line.startswith("| ")]
     (_, *slopes), *body = ([cell.strip() for cell in line.strip("| ").split("|")] for line in lines)
     for x, *results in body:
         yield from ((x, slope, result) for slope, result in zip(slopes, results, strict=True))
@@ -36,3 +43,68 @@ def test_promotion_table(x, slope, result):
         assert fr.leaky_relu(array, each).dtype == dtype_called(result)
         assert fr.leaky_relu_derivative(array, each).dtype == dtype_called(result)
         assert fr.leaky_relu_backward(array, array, each).dtype == dtype_called(result)
+        assert fr.add_leaky_relu(array, array, each).dtype == dtype_called(result)
+
+
+def test_table_of_what_functions_do():
+    rows = re.findall(r"^\| (select|add|multiply) \| (.*?) \|", TABLE.read_text(), re.M)
+    said = {name: kind for kind, names in rows for name in re.findall(r"`(\w+)`", names)}
+    done = {"select": "selects", "add": "adds", "multiply": "multiplies"}
+    for name in {ufunc.__name__ for ufunc in fr._core.ufuncs} - INTERNAL:
+        assert done[said[name.removesuffix("_backward")]] == reference.arithmetic(name), name
+
+
+def classes_of_stubs():
+    tree = ast.parse((STUBS / "_types.pyi").read_text())
+    return {each.name: each for each in tree.body if isinstance(each, ast.ClassDef)}
+
+
+def stub_of(name):
+    """The class that a stub gives to the ufunc of that name."""
+    for path in STUBS.glob("*.pyi"):
+        for each in ast.parse(path.read_text()).body:
+            if isinstance(each, ast.AnnAssign) and each.target.id == name:
+                return classes_of_stubs()[each.annotation.id]
+    raise AssertionError(f"{name} has no stub")
+
+
+@every_public_ufunc
+def test_stubs_have_the_signature(ufunc):
+    parameters = list(inspect.signature(ufunc).parameters.values())
+    calls = [each for each in stub_of(ufunc.__name__).body if each.name == "__call__"]
+    assert len(calls) >= 2
+    last = calls[-1].args
+    assert [each.arg for each in last.posonlyargs[1:]] == [
+        each.name for each in parameters if each.kind is each.POSITIONAL_ONLY
+    ]
+    by_name = [each for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+    assert [each.arg for each in last.args] == [each.name for each in by_name]
+    assert [ast.literal_eval(each) for each in last.defaults] == [
+        each.default for each in by_name if each.default is not each.empty
+    ]
+    keywords = {
+        each.target.id for each in classes_of_stubs()["_Keywords"].body if hasattr(each, "target")
+    }
+    assert keywords == {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
+
+
+def test_the_extension_has_a_stub_for_every_ufunc():
+    text = (STUBS.parent / "_core.pyi").read_text()
+    assert re.findall(r"^(\w+): np.ufunc$", text, re.M) == [u.__name__ for u in fr._core.ufuncs]
+
+
+SECTIONS = ["Parameters", "Returns", "Raises", "See Also", "Notes", "Examples"]
+
+
+@every_public_ufunc
+def test_docstrings_are_whole(ufunc):
+    """Sections in the order of numpydoc; every parameter described; the shared ones, too."""
+    found = re.findall(r"^(\w[\w ]+)\n-+$", ufunc.__doc__, re.M)
+    assert found == [each for each in SECTIONS if each in found]
+    assert {"Parameters", "Returns", "Raises", "Examples"} <= set(found)
+    parameters = ufunc.__doc__.split("Parameters\n----------\n")[1].split("\nReturns\n")[0]
+    described = re.findall(r"^(\w[\w, ]*?)(?: :.*)?$", parameters, re.M)
+    assert [name for each in described for name in each.split(", ")] == [
+        *inspect.signature(ufunc).parameters
+    ]
+    assert ufunc.__doc__.splitlines()[2].endswith(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from itertools import product
 from typing import Any, NamedTuple
@@ -13,13 +14,15 @@ from fastrelu import cases, reference
 from fastrelu.cases import LAYOUTS
 from support import (
     LINE,
-    array_count,
     differing,
-    every_leaky_loop,
+    every_computing_loop,
+    every_leaky_ufunc,
+    every_loop,
+    every_loop_that_may_report,
     every_product_loop,
-    every_relu_loop,
-    every_ufunc,
-    multiplies,
+    every_selecting_loop,
+    oracle,
+    repeated,
     reported,
     run_python,
     signalling_nan,
@@ -46,59 +49,127 @@ class Limits(NamedTuple):
 
 def multiplied(loop, factor):
     """Arrays for which the function multiplies `factor`, which is not positive, by the slope."""
-    return [factor] if len(loop.arrays) == 1 else [factor, np.full_like(factor, -1)]
+    if len(loop.arrays) == 1:
+        return [factor]
+    return [factor, np.full_like(factor, 0 if loop.ufunc is fr.add_leaky_relu else -1)]
+
+
+def kept(loop, x):
+    """Arrays for which the function keeps `x`."""
+    return [x, np.zeros_like(x)] if loop.ufunc is fr.add_leaky_relu else [x] * len(loop.arrays)
 
 
 def reports_of_product(values, slope):
     return reported(lambda: reference.product(np.atleast_1d(values), slope))
 
 
-@every_relu_loop
-def test_relus_never_report(loop, isa):
-    values = [cases.every_lane(dtype) for dtype in loop.arrays]
+def reports_of_reference(ufunc, *inputs):
+    """What the arithmetic on the values that are used reports: the oracle computes no others."""
+    return reported(lambda: inspect.unwrap(oracle(ufunc))(*inputs))
+
+
+@every_selecting_loop
+def test_selections_never_report(loop, isa):
+    values = loop.specials()
     with np.errstate(all="raise"):
         for layout in LAYOUTS:
             placed = [LAYOUTS[layout].place(each) for each in values]
             for path in PATHS:
                 loop.ufunc(*placed, **path)
                 loop.ufunc(*placed, out=placed[0], **path)
-        for value in values[-1][:70]:
-            loop.ufunc(*[value] * len(values))
+        for each in zip(*(array[:70] for array in values), strict=True):
+            loop.ufunc(*each)
 
 
-@every_relu_loop
-def test_relus_never_report_at_any_length(loop, isa):
+@every_selecting_loop
+def test_selections_never_report_at_any_length(loop, isa):
+    for whole in {False, len(loop.arrays) < len(loop.inputs)}:
+        specials = loop.specials(whole=whole)
+        with np.errstate(all="raise"):
+            for n in cases.lengths(loop.out):
+                values = [each[n : 2 * n] for each in specials]
+                for path in PATHS:
+                    loop.ufunc(*values, **path)
+
+
+def rows_of_specials(loop, count=150):
+    """Single values for the arrays: all special values of one, some combinations of more."""
     specials = [cases.special_values(dtype) for dtype in loop.arrays]
-    with np.errstate(all="raise"):
-        for n in cases.lengths(loop.out):
-            values = [np.resize(each[n % each.size :], n) for each in specials]
-            for path in PATHS:
-                loop.ufunc(*values, **path)
+    if len(specials) > 1:
+        random = np.random.default_rng(len(specials))
+        specials = [random.choice(each, count) for each in specials]
+        if loop.out.kind == "f":
+            specials[-1][: 4 * (count // 5)] = np.resize(
+                [-1.0, -0.0, 2.0, np.nan], 4 * (count // 5)
+            )
+    return zip(*specials, strict=True)
 
 
-def factors_and_x(loop):
-    for factor in cases.special_values(loop.arrays[0]):
-        if len(loop.arrays) == 1:
-            yield factor, factor
-        else:
-            yield from ((factor, loop.arrays[1].type(x)) for x in (-1.0, -0.0, 2.0, np.nan))
-
-
-@every_leaky_loop
-def test_reports_are_those_of_the_product(loop, isa):
+@every_loop_that_may_report
+def test_reports_are_those_of_the_arithmetic(loop, isa):
     """Every special value by itself, in a vector full of ones and in a tail."""
     ufunc, width = loop.ufunc, LINE // loop.out.itemsize
     places = ((1, 0), (width - 1, 0), (2 * width + 3, width), (width + 1, width))
-    for slope, (factor, x) in product((0.01, 3.0, 0.0, np.inf), factors_and_x(loop)):
-        used = multiplies(ufunc) and not x > 0
-        expected = reports_of_product(factor, slope) if used else set()
-        allowed = {"invalid value"} if multiplies(ufunc) and np.isnan(factor) else set()
+    slopes = [(0.01,), (3.0,), (0.0,), (np.inf,)] if takes_slope(ufunc) else [()]
+    for slope, row in product(slopes, rows_of_specials(loop)):
+        expected = reports_of_reference(ufunc, *(np.array([each]) for each in row), *slope)
+        # Whether a signalling NaN is touched, if only multiplied by 1, is not promised.
+        free = {"invalid value"} if any(map(is_signalling, row)) else set()
         for n, at in places:
             arrays = [np.ones(n, dtype) for dtype in loop.arrays]
-            arrays[0][at], arrays[-1][at] = factor, x
-            got = reported(lambda a=arrays, s=slope: ufunc(*a, s))
-            # A signalling NaN that is kept may be multiplied by 1: its quiet bit is not promised.
-            assert expected <= got <= expected | (allowed if is_signalling(factor) else set())
+            for array, value in zip(arrays, row, strict=True):
+                array[at] = value
+            got = reported(lambda a=arrays, s=slope: ufunc(*a, *s))
+            assert expected - free <= got <= expected | free, (row, slope, n)
+
+
+@every_computing_loop
+def test_one_culprit_anywhere_is_reported(loop, isa):
+    """One combination for each set of reports, among ones that report nothing."""
+    if takes_slope(loop.ufunc):
+        return  # below, with slopes of all kinds
+    found = {}
+    for row in rows_of_specials(loop, 400):
+        if not any(map(is_signalling, row)):
+            expected = reports_of_reference(loop.ufunc, *(np.array([each]) for each in row))
+            found.setdefault(frozenset(expected), row)
+    for expected, row in found.items():
+        for n in cases.lengths(loop.out)[1:]:
+            for at in {0, n // 2, n - 1}:
+                arrays = [np.ones(n, dtype) for dtype in loop.arrays]
+                for array, value in zip(arrays, row, strict=True):
+                    array[at] = value
+                for path in PATHS:
+                    got = reported(lambda a=arrays, p=path: loop.ufunc(*a, **p))
+                    assert got == expected, (row, n, at)
+
+
+NOT_COMPUTED = {
+    "squared_relu": [("-largest",), ("-infinity",), ("-denormal",)],
+    "squared_relu_backward": [("largest", "-1"), ("nan", "-largest"), ("denormal", "0")],
+    "hardsigmoid": [("largest",), ("-largest",), ("-infinity",)],
+    "hardsigmoid_backward": [("denormal", "4"), ("nan", "-4"), ("smallest", "-infinity")],
+    "hardswish": [("largest",), ("infinity",), ("4",)],
+    "hardswish_backward": [("denormal", "4"), ("largest", "infinity"), ("nan", "-infinity")],
+    "crelu_gradient": [("largest", "-largest", "0"), ("infinity", "infinity", "1")],
+}
+"""Values that arithmetic on what is not used would overflow with, lose or turn into NaN."""
+
+
+def named_value(name, dtype):
+    limits = Limits.of(dtype)
+    sign, name = (-1, name[1:]) if name[0] == "-" else (1, name)
+    return dtype.type(sign) * np.array(getattr(limits, name, name)).astype(dtype)
+
+
+@every_computing_loop
+def test_what_is_not_used_is_not_computed(loop, isa):
+    for names in NOT_COMPUTED.get(loop.ufunc.__name__, ()):
+        values = [named_value(name, loop.out) for name in names]
+        with np.errstate(all="raise"):
+            for n in cases.lengths(loop.out):
+                for path in PATHS:
+                    loop.ufunc(*(np.full(n, each) for each in values), **path)
 
 
 def is_signalling(value):
@@ -107,17 +178,20 @@ def is_signalling(value):
     return bool(np.isnan(value)) and not pattern & quiet
 
 
-@every_product_loop
+@every_computing_loop
 def test_quiet_nans_are_not_reported(loop, isa):
     form = cases.format_of(loop.out)
     quiet = form.infinity | form.quiet
+    slopes = [(0.5,), (np.nan,)] if takes_slope(loop.ufunc) else [()]
     with np.errstate(all="raise"):
         for n, pattern in product(cases.lengths(loop.out), (quiet, form.sign | quiet | 1)):
             nans = cases.from_patterns([pattern] * n, loop.out)
-            for path in PATHS:
-                loop.ufunc(*multiplied(loop, nans), 0.5, **path)
-                loop.ufunc(*[nans] * len(loop.arrays), 0.5, **path)
-                loop.ufunc(*[nans] * len(loop.arrays), np.nan, **path)
+            for path, slope in product(PATHS, slopes):
+                loop.ufunc(*[nans] * len(loop.arrays), *slope, **path)
+                for k in range(len(loop.arrays)):
+                    arrays = [np.full(n, -1, loop.out)] * len(loop.arrays)
+                    arrays[k] = nans
+                    loop.ufunc(*arrays, *slope, **path)
 
 
 @every_product_loop
@@ -128,7 +202,7 @@ def test_kept_values_are_not_multiplied(loop, isa):
     for n in cases.lengths(loop.out):
         for value in limits:
             x = LAYOUTS["offset"].place(np.full(n, value, loop.out))
-            arrays = [x] * len(loop.arrays)
+            arrays = kept(loop, x)
             with np.errstate(all="raise"):
                 for slope in (np.inf, 0.0, -np.inf, slope_type(3), slope_type(2) ** -20):
                     for path in PATHS:
@@ -136,17 +210,18 @@ def test_kept_values_are_not_multiplied(loop, isa):
                         assert not differing(result, x).any()
 
 
-@every_product_loop
-def test_memory_behind_the_end_is_not_multiplied(loop, isa):
+@every_computing_loop
+def test_memory_behind_the_end_is_not_computed(loop, isa):
     """What follows a tail would be invalid (inf * 0) or overflow."""
+    slopes = [(0.0,), (4.0,)] if takes_slope(loop.ufunc) else [()]
     limits = Limits.of(loop.out)
     for n in cases.lengths(loop.out):
         for beyond in (-limits.infinity, -limits.largest, signalling_nan(loop.out)[0]):
             memory = np.full(n + 2 * LINE, beyond, loop.out)
             memory[LINE : LINE + n] = -1
             with np.errstate(all="raise"):
-                for slope in (0.0, 4.0):
-                    loop.ufunc(*[memory[LINE : LINE + n]] * len(loop.arrays), slope)
+                for slope in slopes:
+                    loop.ufunc(*[memory[LINE : LINE + n]] * len(loop.arrays), *slope)
 
 
 def culprits(dtype):
@@ -204,7 +279,7 @@ def test_error_says_which_function(loop, isa):
             loop.ufunc(*arrays, 8.0, **path)
 
 
-@every_leaky_loop
+@every_loop
 def test_flags_of_earlier_work_are_not_reported(loop):
     arrays = [np.ones(8, dtype) for dtype in loop.arrays]
     for path in PATHS:
@@ -213,18 +288,17 @@ def test_flags_of_earlier_work_are_not_reported(loop):
             np.array([np.inf]) * np.array([0.0])
             np.array([1e-300]) * np.array([1e-300])
         with np.errstate(all="raise"):
-            loop.ufunc(*arrays, 0.5, **path)
+            loop.ufunc(*arrays, **path)
 
 
 @pytest.mark.parametrize("path", PATHS, ids=("fast", "generic"))
-@every_ufunc
+@every_leaky_ufunc
 def test_casting_the_slope_reports_what_numpys_cast_reports(ufunc, path, isa):
-    if takes_slope(ufunc):
-        arrays = [np.ones(5, np.float32)] * array_count(ufunc)
-        for slope in (1e300, -1e300, 10**40):
-            assert reported(lambda s=slope: ufunc(*arrays, s, **path)) == {"overflow"}
-        for slope in (1e-300, np.inf, -np.inf, np.nan, 3.4e38, 0.1):
-            assert reported(lambda s=slope: ufunc(*arrays, s, **path)) == set()
+    arrays = repeated(ufunc, np.ones(5, np.float32))
+    for slope in (1e300, -1e300, 10**40):
+        assert reported(lambda s=slope: ufunc(*arrays, s, **path)) == {"overflow"}
+    for slope in (1e-300, np.inf, -np.inf, np.nan, 3.4e38, 0.1):
+        assert reported(lambda s=slope: ufunc(*arrays, s, **path)) == set()
 
 
 @pytest.mark.parametrize("path", PATHS, ids=("fast", "generic"))

@@ -7,7 +7,21 @@ import numpy as np
 import pytest
 from fastrelu import _core, cases
 from fastrelu._verification import supported_dtypes
-from support import array_count, assert_as_promised, every_ufunc, run_python, takes_slope
+from support import (
+    arithmetic,
+    array_count,
+    assert_as_promised,
+    data_count,
+    every_float_ufunc,
+    every_ufunc,
+    every_ufunc_with_parameters,
+    legal,
+    parameter_names,
+    repeated,
+    run_python,
+    takes_floats,
+    takes_slope,
+)
 
 ml_dtypes = pytest.importorskip("ml_dtypes")
 
@@ -22,12 +36,12 @@ def test_all_floats_are_supported():
 
 @pytest.mark.slow
 @every_dtype
-@every_ufunc
+@every_float_ufunc
 def test_every_pattern(ufunc, dtype, isa):
     """Every value, against a set of gradients, shorter and longer than a table pays for."""
     x = cases.every_pattern(dtype)
-    gradients = np.random.default_rng(0).permutation(x)
-    arrays = (gradients, x)[-array_count(ufunc) :]
+    random = np.random.default_rng(0)
+    arrays = legal(ufunc, [*(random.permutation(x) for _ in range(array_count(ufunc) - 1)), x])
     for slope in (
         ((0.01,), (0.2,), (-3.0,), (0.0,), (np.float32(1e-30),)) if takes_slope(ufunc) else ((),)
     ):
@@ -81,6 +95,25 @@ assert (x if result is None else result).dtype == ml_dtypes.bfloat16, result
     assert result.returncode == 0, result.stderr
 
 
+@every_dtype
+@every_ufunc_with_parameters
+@np.errstate(all="ignore")
+def test_parameters(ufunc, dtype, isa):
+    """Python numbers keep the dtype, and so do arrays of it; each kind as NumPy would cast it."""
+    if not takes_floats(ufunc):
+        pytest.skip("it takes integers alone")
+    x = cases.special_values(dtype)
+    arrays = [x[::-1], x][-data_count(ufunc) :]
+    for setting in cases.settings(parameter_names(ufunc), dtype):
+        result = ufunc(*arrays, *setting)
+        if all(type(each) in (int, float) for each in setting):
+            assert result.dtype == dtype
+        assert_as_promised(ufunc, result, *arrays, *setting)
+    if arithmetic(ufunc) == "selects":
+        values = legal(ufunc, [*arrays, *[x] * len(parameter_names(ufunc))])
+        assert_as_promised(ufunc, ufunc(*values), *values)
+
+
 @pytest.mark.parametrize("name", ["int4", "uint4", "int2", "uint2", "complex32"])
 @every_ufunc
 def test_other_dtypes_are_refused(ufunc, name):
@@ -113,6 +146,6 @@ def test_bits_of_pytorch(name, isa):
 
 
 def test_registry_has_them_for_every_function():
-    for ufunc in _core.ufuncs:
+    for ufunc in filter(takes_floats, _core.ufuncs):
         for dtype in DTYPES:
-            assert ufunc(*[np.empty(0, dtype)] * array_count(ufunc)).dtype == dtype
+            assert ufunc(*repeated(ufunc, np.empty(0, dtype))).dtype == dtype

@@ -8,11 +8,15 @@ import pytest
 from fastrelu import cases
 from support import (
     DTYPES,
+    LOOPS,
     array_count,
     assert_as_promised,
     assert_same_bytes,
+    beyond_doubt,
+    defaults,
     every_ufunc,
-    takes_slope,
+    input_names,
+    legal,
 )
 
 pytest.importorskip("hypothesis")
@@ -44,6 +48,12 @@ def views(draw, dtypes=NUMBERS, shape=SHAPES):
     return array[cuts][tuple(slice(side) for side in shape)]
 
 
+def characters(ufunc):
+    """Of the dtypes of arrays with which nothing else must be given."""
+    loops = (loop for loop in LOOPS if loop.ufunc is ufunc)
+    return sorted({each.out.char for each in loops if len(each.arrays) == array_count(ufunc)})
+
+
 def another(array, seed):
     """An array of that shape and dtype with other values, dense."""
     return cases.sample(array.dtype, array.size, seed).reshape(array.shape)
@@ -59,10 +69,13 @@ slopes = st.one_of(
 @given(data=st.data())
 @np.errstate(all="ignore")
 def test_reference(ufunc, data):
-    x = data.draw(views(FLOATS if takes_slope(ufunc) else NUMBERS))
-    arrays = [another(x, k) for k in range(1, array_count(ufunc))]
-    slope = [data.draw(slopes)] if takes_slope(ufunc) and data.draw(st.booleans()) else []
-    assert_as_promised(ufunc, ufunc(*arrays, x, *slope), *arrays, x, *slope)
+    x = data.draw(views(characters(ufunc)))
+    arrays = legal(ufunc, [x, *(another(x, k) for k in range(1, array_count(ufunc)))])
+    rest = []
+    if defaults(ufunc) and data.draw(st.booleans()):
+        names = list(defaults(ufunc))
+        rest = sorted(data.draw(slopes) for _ in names)
+    assert_as_promised(ufunc, ufunc(*arrays, *rest), *arrays, *rest)
 
 
 @every_ufunc
@@ -71,8 +84,11 @@ def test_reference(ufunc, data):
 @np.errstate(all="ignore")
 def test_broadcasting(ufunc, data):
     shapes = data.draw(hnp.mutually_broadcastable_shapes(num_shapes=ufunc.nin, max_side=6))
-    dtype = data.draw(st.sampled_from(FLOATS if takes_slope(ufunc) else NUMBERS))
-    arrays = [data.draw(views([dtype], shape)) for shape in shapes.input_shapes]
+    dtype = data.draw(st.sampled_from(characters(ufunc)))
+    arrays = [
+        beyond_doubt(name, data.draw(views([dtype], shape)))
+        for name, shape in zip(input_names(ufunc), shapes.input_shapes, strict=True)
+    ]
     assert_as_promised(ufunc, ufunc(*arrays), *arrays)
 
 
@@ -81,8 +97,10 @@ def test_broadcasting(ufunc, data):
 @given(data=st.data())
 @np.errstate(all="ignore")
 def test_any_overlap_acts_as_if_inputs_were_copied(ufunc, data):
-    dtype = data.draw(st.sampled_from(FLOATS if takes_slope(ufunc) else NUMBERS))
+    dtype = data.draw(st.sampled_from(characters(ufunc)))
     memory = cases.sample(dtype, 400, data.draw(st.integers(0, 1000)))
+    for name in input_names(ufunc)[: array_count(ufunc)]:
+        memory = beyond_doubt(name, memory)
     n = data.draw(st.integers(0, 90))
 
     def cut():

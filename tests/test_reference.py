@@ -7,7 +7,7 @@ import inspect
 import numpy as np
 import pytest
 from fastrelu import cases, reference
-from support import UFUNCS, differing, oracle, takes_slope
+from support import UFUNCS, array_count, differing, legal, oracle, usual_dtype
 
 NAN, INF = np.nan, np.inf
 X = [-INF, -2.0, -0.0, 0.0, 3.0, INF, NAN, -NAN]
@@ -17,6 +17,15 @@ UNARY = {
     "relu_derivative": [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0],
     "leaky_relu": [-INF, -0.5, -0.0, 0.0, 3.0, INF, NAN, -NAN],
     "leaky_relu_derivative": [0.25, 0.25, 0.25, 0.25, 1.0, 1.0, 0.25, 0.25],
+    "relu6": [0.0, 0.0, 0.0, 0.0, 3.0, 6.0, NAN, -NAN],
+    "clipped_relu": [0.0, 0.0, 0.0, 0.0, 2.5, 2.5, NAN, -NAN],
+    "hardtanh": [-1.0, -1.0, -0.0, 0.0, 1.0, 1.0, NAN, -NAN],
+    "thresholded_relu": [0.0, 0.0, 0.0, 0.0, 3.0, INF, NAN, -NAN],
+    "threshold": [20.0, 20.0, 20.0, 20.0, 3.0, INF, NAN, -NAN],
+    "negated_relu": [INF, 2.0, 0.0, 0.0, 0.0, 0.0, -NAN, NAN],
+    "squared_relu": [0.0, 0.0, 0.0, 0.0, 9.0, INF, NAN, NAN],
+    "hardsigmoid": [0.0, 1 / 6, 0.5, 0.5, 1.0, 1.0, NAN, NAN],
+    "hardswish": [NAN, -1 / 3, -0.0, 0.0, 3.0, INF, NAN, NAN],
 }
 BACKWARD = {
     "relu_backward": {
@@ -32,12 +41,65 @@ BACKWARD = {
         INF: [INF] * 8,
         NAN: [NAN] * 8,
     },
+    "relu6_backward": {
+        5.0: [0.0, 0.0, 0.0, 0.0, 5.0, 0.0, 5.0, 5.0],
+        NAN: [0.0, 0.0, 0.0, 0.0, NAN, 0.0, NAN, NAN],
+    },
+    "clipped_relu_backward": {
+        -5.0: [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -5.0, -5.0],
+        NAN: [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, NAN, NAN],
+    },
+    "hardtanh_backward": {
+        -0.0: [0.0, 0.0, -0.0, -0.0, 0.0, 0.0, -0.0, -0.0],
+        INF: [0.0, 0.0, INF, INF, 0.0, 0.0, INF, INF],
+    },
+    "thresholded_relu_backward": {5.0: [0.0, 0.0, 0.0, 0.0, 5.0, 5.0, 5.0, 5.0]},
+    "threshold_backward": {
+        -5.0: [0.0, 0.0, 0.0, 0.0, -5.0, -5.0, -5.0, -5.0],
+        NAN: [0.0, 0.0, 0.0, 0.0, NAN, NAN, NAN, NAN],
+    },
+    "squared_relu_backward": {
+        -5.0: [0.0, 0.0, 0.0, 0.0, -30.0, -INF, NAN, NAN],
+        INF: [0.0, 0.0, 0.0, 0.0, INF, INF, NAN, NAN],
+    },
+    "hardsigmoid_backward": {
+        6.0: [0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0],
+        INF: [0.0, INF, INF, INF, 0.0, 0.0, 0.0, 0.0],
+    },
+    "hardswish_backward": {
+        4.0: [0.0, 4.0 * (-2 / 3 + 0.5), 2.0, 2.0, 4.0, 4.0, 4.0, 4.0],
+        NAN: [0.0, NAN, NAN, NAN, NAN, NAN, NAN, NAN],
+    },
+}
+FUSED = {
+    "add_relu": [
+        ((-2.0, 1.0), 0.0), ((1.0, -1.0), 0.0), ((-0.0, -0.0), 0.0), ((1.0, 2.0), 3.0),
+        ((INF, -INF), NAN), ((NAN, 1.0), NAN), ((1.0, INF), INF),
+    ],
+    "add_leaky_relu": [
+        ((-2.0, 1.0), -0.25), ((-0.0, -0.0), -0.0), ((1.0, 2.0), 3.0), ((INF, -INF), NAN),
+        ((-INF, 1.0), -INF),
+    ],
+    "scale_shift_relu": [
+        ((2.0, 3.0, 0.5), 6.5), ((2.0, -3.0, 0.5), 0.0), ((-1.0, 0.0, -0.0), 0.0),
+        ((INF, 0.0, 1.0), NAN), ((1.0, 1.0, NAN), NAN),
+    ],
+    "crelu_gradient": [
+        ((5.0, 7.0, 2.0), 5.0), ((5.0, 7.0, -2.0), -7.0), ((5.0, 7.0, 0.0), 0.0),
+        ((NAN, 7.0, -2.0), -7.0), ((5.0, NAN, 2.0), 5.0), ((5.0, 7.0, NAN), -2.0),
+    ],
+}  # fmt: skip
+PARAMETERS = {
+    "clipped_relu": (2.5,),
+    "clipped_relu_backward": (2.5,),
+    "threshold": (1.0, 20.0),
+    "threshold_backward": (1.0,),
 }
 FLOATS = (np.float16, np.float32, np.float64, np.longdouble)
 
 
-def slope_for(name):
-    return (0.25,) if "leaky" in name else ()
+def parameters_for(name):
+    return (0.25,) if "leaky" in name else PARAMETERS.get(name, ())
 
 
 def assert_bits(actual, expected):
@@ -45,18 +107,27 @@ def assert_bits(actual, expected):
     assert not differing(actual, expected).any(), (actual, expected)
 
 
+def assert_promised_bits(name, actual, expected):
+    """The same, but that a NaN which arithmetic touched may be any."""
+    if reference.arithmetic(name) == "selects" or "leaky_relu" in name[:10]:
+        assert_bits(actual, expected)
+    else:
+        assert actual.dtype == expected.dtype
+        assert equal_but_for_nan_bits(actual, expected), (actual, expected)
+
+
 def test_every_ufunc_has_a_table_and_a_reference():
     names = {ufunc.__name__ for ufunc in UFUNCS}
-    assert names == set(reference.__all__)
-    assert names == {*UNARY, *BACKWARD}
+    assert names <= set(reference.__all__)
+    assert names == {*UNARY, *BACKWARD, *FUSED, "relu_quantized"}
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("name", UNARY)
 def test_unary_table(name, dtype):
     x = np.array(X, dtype)
-    actual = getattr(reference, name)(x, *slope_for(name))
-    assert_bits(actual, np.array(UNARY[name], dtype))
+    actual = getattr(reference, name)(x, *parameters_for(name))
+    assert_promised_bits(name, actual, rounded(UNARY[name], dtype))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -64,8 +135,29 @@ def test_unary_table(name, dtype):
 def test_backward_table(name, dtype):
     for gradient, expected in BACKWARD[name].items():
         gradients = np.full(len(X), gradient, dtype)
-        actual = getattr(reference, name)(gradients, np.array(X, dtype), *slope_for(name))
-        assert_bits(actual, np.array(expected, dtype))
+        actual = getattr(reference, name)(gradients, np.array(X, dtype), *parameters_for(name))
+        assert_promised_bits(name, actual, rounded(expected, dtype))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", FUSED)
+def test_fused_table(name, dtype):
+    inputs, expected = zip(*FUSED[name], strict=True)
+    arrays = [np.array(each, dtype) for each in zip(*inputs, strict=True)]
+    actual = getattr(reference, name)(*arrays, *parameters_for(name))
+    assert_promised_bits(name, actual, np.array(expected, dtype))
+
+
+def rounded(numbers, dtype):
+    """The numbers of a table in a dtype; thirds and sixths as it divides them."""
+    wide = reference.product_dtype(np.dtype(dtype))
+    one = wide.type(1)
+    exact = {
+        1 / 6: one / wide.type(6),
+        -1 / 3: -(one + one) / wide.type(6),
+        4.0 * (-2 / 3 + 0.5): wide.type(4) * (wide.type(-2) / wide.type(3) + one / wide.type(2)),
+    }
+    return np.array([exact.get(each, each) for each in numbers], wide).astype(dtype)
 
 
 def test_integers():
@@ -76,6 +168,82 @@ def test_integers():
     unsigned = np.array([0, 1, 255], np.uint8)
     assert_bits(reference.relu(unsigned), unsigned)
     assert_bits(reference.leaky_relu(x, 0.5), np.array([-64, -0.5, 0, 1, 127]))
+
+
+def test_integers_of_the_other_functions():
+    x = np.array([-128, -3, 0, 5, 127], np.int8)
+    assert_bits(reference.relu6(x), np.array([0, 0, 0, 5, 6], np.int8))
+    assert_bits(reference.hardtanh(x, -2, 5), np.array([-2, -2, 0, 5, 5], np.int8))
+    assert_bits(reference.relu_quantized(x, -1), np.array([-1, -1, 0, 5, 127], np.int8))
+    assert_bits(reference.negated_relu(x), np.array([0, 3, 0, 0, 0], np.int8))
+    assert_bits(reference.add_relu(x, x), np.array([0, 0, 0, 10, 0], np.int8))
+    assert_bits(reference.add_leaky_relu(x, x, 0.5), np.array([0.0, -3.0, 0.0, 10.0, -1.0]))
+    assert_bits(reference.scale_shift_relu(x, x, x), np.array([0, 6, 0, 30, 0], np.int8))
+    assert_bits(reference.squared_relu(x), np.array([0.0, 0.0, 0.0, 25.0, 127.0**2]))
+    assert_bits(reference.squared_relu_backward(x, x), np.array([0.0, 0.0, 0.0, 50.0, 127 * 254]))
+    with pytest.raises(TypeError, match="integers"):
+        reference.relu_quantized(x.astype(float), 1)
+
+
+def test_bounds_of_nan_bind_nothing():
+    x = np.array([-INF, -2.0, 0.0, 3.0, INF])
+    assert_bits(reference.hardtanh(x, NAN, NAN), x)
+    assert_bits(reference.hardtanh(x, NAN, 1.0), np.array([-INF, -2.0, 0.0, 1.0, 1.0]))
+    assert_bits(reference.hardtanh_backward(x, x, -1.0, NAN), np.array([0.0, 0.0, 0.0, 3.0, INF]))
+    assert_bits(reference.clipped_relu(x, NAN), reference.relu(x))
+    assert_bits(reference.clipped_relu_backward(x, x, NAN), reference.relu(x))
+    assert_bits(reference.thresholded_relu(x, NAN), x)
+    assert_bits(reference.threshold(x, NAN, 7.0), x)
+    assert_bits(reference.threshold_backward(x, x, NAN), x)
+
+
+def test_a_value_at_a_bound_becomes_the_bound():
+    zeros = np.array([-0.0, 0.0])
+    assert_bits(reference.hardtanh(zeros, 0.0, 1.0), np.array([0.0, 0.0]))
+    assert_bits(reference.hardtanh(zeros, -0.0, 1.0), np.array([-0.0, -0.0]))
+    assert_bits(reference.hardtanh(zeros, -1.0, -0.0), np.array([-0.0, -0.0]))
+    assert_bits(reference.threshold(zeros, -0.0, -0.0), np.array([-0.0, -0.0]))
+
+
+def test_sums_and_products_are_rounded_step_by_step():
+    for dtype, odd in ((np.float16, 2049), (np.float32, 2**24 + 1)):
+        x = np.array([odd - 1], dtype)
+        assert_bits(reference.add_relu(x, dtype(1)), x)  # a tie, to even
+        ulp = np.finfo(dtype).eps
+        x = np.array([1 + ulp], dtype)
+        square = (x * x).astype(dtype)
+        assert_bits(reference.scale_shift_relu(x, x, -square), np.zeros(1, dtype))
+    big = np.array([6e4], np.float16)
+    assert_bits(reference.add_leaky_relu(big, big), np.array([INF], np.float16))
+    assert_bits(reference.hardswish(big), big)
+    assert_bits(reference.squared_relu_backward(np.float16(0.5), big), np.array([6e4], np.float16))
+
+
+def test_bounds_in_the_wrong_order():
+    x = np.ones(3, np.float32)
+    for function, inputs in ((reference.hardtanh, (x,)), (reference.hardtanh_backward, (x, x))):
+        words = rf"^{function.__name__}: min_val \(2.0\) is above max_val \(1.0\)$"
+        for bounds in ((2.0, 1.0), (2, 1), (np.array([0, 2, 0]), 1.0), (x + 1, x)):
+            with pytest.raises(ValueError, match=words):
+                function(*inputs, *bounds)
+    for function, inputs in (
+        (reference.clipped_relu, (x,)),
+        (reference.clipped_relu_backward, (x, x)),
+    ):
+        for bound in (-1.0, -1, np.array([0, NAN, -1])):
+            with pytest.raises(
+                ValueError, match=rf"^{function.__name__}: max_value \(-1.0\) is below 0$"
+            ):
+                function(*inputs, bound)
+        function(*inputs, -0.0)
+
+
+def test_python_numbers_keep_the_dtype_of_another_package():
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    x = np.ones(2, ml_dtypes.bfloat16)
+    assert reference.clipped_relu(x, 0.5).dtype == reference.add_relu(x, 1.5).dtype == x.dtype
+    assert reference.hardtanh(x, -1, 0.5).dtype == reference.relu_backward(x, 1.5).dtype == x.dtype
+    assert reference.add_relu(x, np.float32(1)).dtype == np.float32
 
 
 def test_slopes_of_every_kind():
@@ -106,17 +274,17 @@ def test_nan_keeps_its_payload():
 
 def test_never_warns():
     for ufunc in UFUNCS:
-        specials = cases.special_values(np.float32)
+        specials = cases.special_values(usual_dtype(ufunc))
         with np.errstate(all="raise"):
-            arguments = [specials] * (ufunc.nin - takes_slope(ufunc))
-            oracle(ufunc)(*arguments)
+            oracle(ufunc)(*legal(ufunc, [specials] * array_count(ufunc)))
 
 
 @pytest.mark.parametrize("value", [True, 1j, "1", None, np.array([1], object), np.array([], bool)])
 def test_refuses_what_is_no_real_number(value):
-    for name in reference.__all__:
-        function = getattr(reference, name)
-        arrays = len(inspect.signature(function).parameters) - ("leaky" in name)
+    for ufunc in UFUNCS:
+        function = oracle(ufunc)
+        parameters = inspect.signature(function).parameters.values()
+        arrays = sum(each.default is each.empty for each in parameters)
         with pytest.raises(TypeError):
             function(*[value] * arrays)
 
@@ -194,3 +362,96 @@ def test_leaky_relu_backward_is_pytorchs(slope):
         )
         ours = reference.leaky_relu_backward(gradients, x, slope)
         assert equal_but_for_nan_bits(ours, from_torch(torch, theirs, dtype))
+
+
+def pairs_for_torch(torch):
+    for dtype in torch_dtypes():
+        x = values_for(dtype)
+        if dtype.itemsize > 2:  # between the bounds lie few of any bits
+            near = np.random.default_rng(1).uniform(-7, 7, x.size).astype(dtype)
+            x = np.concatenate([x, near, cases.special_values(dtype)])
+        yield dtype, x, np.roll(x, 12_345)
+
+
+def assert_is_torchs(torch, ours, theirs, where=None):
+    chosen = slice(None) if where is None else where
+    assert equal_but_for_nan_bits(ours[chosen], from_torch(torch, theirs, ours.dtype)[chosen])
+
+
+BOUNDS = [(-1.0, 1.0), (-0.5, 2.0), (1.0, 3.0), (-INF, INF)]
+THRESHOLDS = [(1.0, 20.0), (-0.5, 0.0), (0.125, 3.0), (INF, 7.0), (-INF, 7.0)]
+
+
+@np.errstate(invalid="ignore")
+def test_bounded_functions_are_pytorchs():
+    torch = pytest.importorskip("torch")
+    functional = torch.nn.functional
+    for _, x, _ in pairs_for_torch(torch):
+        tensor = to_torch(torch, x)
+        relu6 = functional.relu6(tensor)  # of -0.0 it makes -0.0
+        assert_is_torchs(torch, reference.relu6(x), relu6, x.astype(np.float64) != 0)
+        for bounds in BOUNDS:
+            theirs = functional.hardtanh(tensor, *bounds)
+            assert_is_torchs(torch, reference.hardtanh(x, *bounds), theirs)
+        for numbers in THRESHOLDS:
+            theirs = functional.threshold(tensor, *numbers)
+            assert_is_torchs(torch, reference.threshold(x, *numbers), theirs)
+
+
+@np.errstate(invalid="ignore")
+def test_gradients_of_bounded_functions_are_pytorchs():
+    """But where x is NaN: the gradient passes, and PyTorch has 0 for bounds on both sides."""
+    torch = pytest.importorskip("torch")
+    aten = torch.ops.aten
+    for _, x, g in pairs_for_torch(torch):
+        tensors, number = (to_torch(torch, g), to_torch(torch, x)), ~np.isnan(x)
+        theirs = aten.hardtanh_backward(*tensors, 0, 6)
+        assert_is_torchs(torch, reference.relu6_backward(g, x), theirs, number)
+        for bounds in BOUNDS:
+            theirs = aten.hardtanh_backward(*tensors, *bounds)
+            assert_is_torchs(torch, reference.hardtanh_backward(g, x, *bounds), theirs, number)
+        for value, _ in THRESHOLDS:
+            theirs = aten.threshold_backward(*tensors, value)
+            assert_is_torchs(torch, reference.threshold_backward(g, x, value), theirs)
+            assert_is_torchs(torch, reference.thresholded_relu_backward(g, x, value), theirs)
+
+
+@np.errstate(invalid="ignore")
+def test_hard_functions_are_pytorchs():
+    """But for hardswish from 3 on, which PyTorch multiplies by 6 / 6, beyond the largest number."""
+    torch = pytest.importorskip("torch")
+    functional = torch.nn.functional
+    for dtype, x, _ in pairs_for_torch(torch):
+        tensor = to_torch(torch, x)
+        assert_is_torchs(torch, reference.hardsigmoid(x), functional.hardsigmoid(tensor))
+        theirs = functional.hardswish(tensor)
+        assert_is_torchs(torch, reference.hardswish(x), theirs, ~(x >= dtype.type(3)))
+        assert_is_torchs(torch, reference.squared_relu(x), torch.relu(tensor) ** 2)
+
+
+@np.errstate(invalid="ignore")
+def test_gradients_of_hard_functions_are_pytorchs():
+    """But for hardswish at NaN, and the sixth that PyTorch has in float32 for float64."""
+    torch = pytest.importorskip("torch")
+    aten = torch.ops.aten
+    for dtype, x, g in pairs_for_torch(torch):
+        tensors = to_torch(torch, g), to_torch(torch, x)
+        if dtype != np.float64:
+            theirs = aten.hardsigmoid_backward(*tensors)
+            assert_is_torchs(torch, reference.hardsigmoid_backward(g, x), theirs)
+        theirs = aten.hardswish_backward(*tensors)
+        assert_is_torchs(torch, reference.hardswish_backward(g, x), theirs, ~np.isnan(x))
+
+
+@np.errstate(invalid="ignore")
+def test_fused_functions_are_pytorchs():
+    torch = pytest.importorskip("torch")
+    for dtype, x, y in pairs_for_torch(torch):
+        tensors = to_torch(torch, x), to_torch(torch, y)
+        total, scaled = tensors[0] + tensors[1], tensors[0] * tensors[1] + tensors[0]
+        ours = reference.add_relu(x, y)
+        assert_is_torchs(torch, ours, torch.relu(total), ours != dtype.type(0))
+        ours = reference.scale_shift_relu(x, y, x)
+        assert_is_torchs(torch, ours, torch.relu(scaled), ours != dtype.type(0))
+        theirs = torch.nn.functional.leaky_relu(total, 0.2)
+        assert_is_torchs(torch, reference.add_leaky_relu(x, y, 0.2), theirs)

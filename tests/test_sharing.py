@@ -9,11 +9,25 @@ import fastrelu as fr
 import numpy as np
 import pytest
 from fastrelu import cases
-from support import UFUNCS, array_count, reported, takes_slope
+from support import (
+    UFUNCS,
+    array_count,
+    data_count,
+    every_ufunc_with_parameters,
+    legal,
+    parameter_names,
+    reported,
+    takes_floats,
+    usual_dtype,
+)
 
 N = 3 << 20
 """Elements that even one-byte dtypes are shared for."""
 DTYPES = ("int8", "float16", "float32", "float64", "longdouble")
+KINDS = {(each.nin, data_count(each)): each for each in UFUNCS if takes_floats(each)}
+"""A function of each number of arrays and parameters: to the threads, the others are like it."""
+SHARED = [(ufunc, dtype) for ufunc in KINDS.values() for dtype in DTYPES]
+SHARED += [(ufunc, usual_dtype(ufunc)) for ufunc in UFUNCS if ufunc not in KINDS.values()]
 
 
 @pytest.fixture(autouse=True)
@@ -45,14 +59,12 @@ def same_from_any_number_of_threads(call):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("ufunc", UFUNCS, ids=lambda each: each.__name__)
+@pytest.mark.parametrize(("ufunc", "dtype"), SHARED, ids=str)
 @np.errstate(all="ignore")
 def test_results_are_the_same_for_any_number_of_threads(ufunc, dtype):
-    flat = [
-        np.resize(cases.sample(dtype, 1 << 16, seed), N >> (dtype == "longdouble"))
-        for seed in range(array_count(ufunc))
-    ]
+    values = [cases.sample(dtype, 1 << 16, seed) for seed in range(array_count(ufunc))]
+    n = max(N // np.dtype(dtype).itemsize, 1 << 20)
+    flat = [np.resize(each, n) for each in legal(ufunc, values)]
     for arrays in zip(*map(layouts, flat), strict=True):
         inputs = [array for _, array in arrays]
         same_from_any_number_of_threads(lambda i=inputs: ufunc(*i))
@@ -125,11 +137,13 @@ def test_workers_sleep_when_there_is_nothing_to_do():
     assert time.process_time() - before < 0.1
 
 
-@pytest.mark.parametrize("ufunc", [each for each in UFUNCS if takes_slope(each)], ids=str)
-def test_slopes_per_row_and_per_column_are_shared_right(ufunc):
-    arrays = [np.linspace(-50, 50, 1 << 21, dtype=np.float32).reshape(1 << 13, -1)]
-    arrays *= array_count(ufunc)
+@every_ufunc_with_parameters
+def test_parameters_per_row_and_per_column_are_shared_right(ufunc):
+    dtype, names = usual_dtype(ufunc), parameter_names(ufunc)
+    arrays = [np.linspace(-50, 50, 1 << 21).astype(dtype).reshape(1 << 13, -1)]
+    arrays *= data_count(ufunc)
     rows, columns = arrays[0].shape
     for shape in ((rows, 1), (columns,)):
-        slope = np.linspace(-2, 2, shape[0], dtype=np.float32).reshape(shape)
-        same_from_any_number_of_threads(lambda s=slope: ufunc(*arrays, s))
+        values = [(np.linspace(-2, 2, shape[0]) * (k + 1)).astype(dtype) for k in range(len(names))]
+        parameters = [each.reshape(shape) for each in cases.legal(names, values)]
+        same_from_any_number_of_threads(lambda p=parameters: ufunc(*arrays, *p))

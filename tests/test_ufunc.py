@@ -14,20 +14,34 @@ import fastrelu as fr
 import numpy as np
 import pytest
 from support import (
+    INTERNAL,
     array_count,
     assert_as_promised,
+    data_count,
+    defaults,
+    every_float_ufunc,
     every_leaky_ufunc,
+    every_public_ufunc,
     every_ufunc,
+    every_ufunc_with_parameters,
+    input_names,
     oracle,
+    parameter_names,
+    repeated,
     run_python,
     takes_slope,
+    usual_dtype,
 )
 
 PUBLIC = [name for name in fr.__all__ if not name.startswith("__")]
-MODULES = [module.name for module in pkgutil.iter_modules(fr.__path__) if module.name != "__main__"]
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(fr.__path__, "fastrelu.")
+    if module.name != "fastrelu.__main__"
+]
 
 
-@every_ufunc
+@every_public_ufunc
 def test_identity(ufunc):
     assert isinstance(ufunc, np.ufunc)
     assert getattr(fr, ufunc.__name__) is ufunc
@@ -38,7 +52,7 @@ def test_identity(ufunc):
 
 def test_every_ufunc_is_public():
     public = {name for name in fr.__all__ if isinstance(getattr(fr, name), np.ufunc)}
-    assert public == {ufunc.__name__ for ufunc in fr._core.ufuncs}
+    assert public == {ufunc.__name__ for ufunc in fr._core.ufuncs} - INTERNAL
 
 
 def test_all_public_names_exist():
@@ -50,7 +64,7 @@ def test_all_public_names_exist():
         fr.nonsense  # noqa: B018
 
 
-@every_ufunc
+@every_public_ufunc
 def test_pickles(ufunc):
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         pickled = pickle.dumps(ufunc, protocol)
@@ -61,26 +75,25 @@ def test_pickles(ufunc):
     assert copy.deepcopy(ufunc) is ufunc
 
 
-@every_ufunc
+@every_public_ufunc
 def test_pickle_loads_where_fastrelu_has_not_been_imported(ufunc):
     if ufunc is fr.leaky_relu:  # one is enough: a new interpreter is slow
         code = f"import pickle; print(pickle.loads({pickle.dumps(ufunc)!r})([-1.0, 2.0], 0.5))"
         assert run_python(code).stdout == "[-0.5  2. ]\n"
 
 
-@every_ufunc
+@every_public_ufunc
 def test_signature(ufunc):
     parameters = inspect.signature(ufunc).parameters
     expected = inspect.signature(oracle(ufunc)).parameters
     assert list(parameters)[: ufunc.nin] == list(expected)
     assert {"out", "where", "casting", "order", "dtype", "subok"} <= set(parameters)
-    if takes_slope(ufunc):
-        assert parameters["negative_slope"].default == 0.01
-    for name in list(expected)[: array_count(ufunc)]:
-        assert parameters[name].kind is inspect.Parameter.POSITIONAL_ONLY
+    for name, each in expected.items():
+        assert parameters[name].kind is each.kind
+        assert repr(parameters[name].default) == repr(each.default)
 
 
-@every_ufunc
+@every_public_ufunc
 def test_help(ufunc):
     text = pydoc.render_doc(ufunc, renderer=pydoc.plaintext)
     assert ufunc.__name__ in text
@@ -107,7 +120,7 @@ def test_docstring_examples(name):
 @pytest.mark.parametrize("name", MODULES)
 def test_module_examples(name):
     try:
-        module = importlib.import_module(f"fastrelu.{name}")
+        module = importlib.import_module(name)
     except ImportError as error:
         pytest.skip(str(error))
     assert not doctest.testmod(module).failed
@@ -116,7 +129,7 @@ def test_module_examples(name):
 @every_leaky_ufunc
 def test_slope_left_out_by_position_and_by_keyword(ufunc):
     for dtype in (np.float32, np.float64, np.longdouble, np.int8):
-        arrays = [np.array([-3, 0, 2], dtype)] * array_count(ufunc)
+        arrays = repeated(ufunc, np.array([-3, 0, 2], dtype))
         assert_as_promised(ufunc, ufunc(*arrays), *arrays, 0.01)
         assert_as_promised(ufunc, ufunc(*arrays, 0.3), *arrays, 0.3)
         assert_as_promised(ufunc, ufunc(*arrays, negative_slope=0.3), *arrays, 0.3)
@@ -124,9 +137,47 @@ def test_slope_left_out_by_position_and_by_keyword(ufunc):
         assert_as_promised(ufunc, ufunc(*arrays, negative_slope=slopes), *arrays, slopes)
 
 
+@every_ufunc_with_parameters
+def test_parameters_by_keyword_in_any_order(ufunc):
+    names, dtype = parameter_names(ufunc), usual_dtype(ufunc)
+    arrays = [np.array([-3, 0, 2, 9], dtype)] * data_count(ufunc)
+    for numbers in ((1, 5), (2, np.array([3, 4, 5, 6], dtype))):
+        given = dict(zip(names, numbers, strict=False))
+        assert_as_promised(ufunc, ufunc(*arrays, **given), *arrays, *given.values())
+        backwards = dict(reversed(given.items()))
+        assert_as_promised(ufunc, ufunc(*arrays, **backwards), *arrays, *given.values())
+        first, *others = given.items()
+        result = ufunc(*arrays, first[1], **dict(others))
+        assert_as_promised(ufunc, result, *arrays, *given.values())
+        out = np.empty(4, dtype)
+        assert ufunc(*arrays, out=out, **backwards) is out
+        assert_as_promised(ufunc, out, *arrays, *given.values())
+        if first[0] in defaults(ufunc):
+            for name in given:
+                value = 0 if name == "min_val" else 4
+                expected = oracle(ufunc)(*arrays, **{name: value})
+                result = ufunc(*arrays, **{name: value})
+                assert_as_promised(ufunc, result, *arrays, expected=expected)
+
+
+@every_ufunc_with_parameters
+def test_parameters_given_twice_or_not_at_all(ufunc):
+    x, names = np.ones(3, usual_dtype(ufunc)), parameter_names(ufunc)
+    arrays = [x] * data_count(ufunc)
+    for k, name in enumerate(names):
+        given = [x] * (k + 1)
+        with pytest.raises(TypeError, match=rf"multiple values.*{name}"):
+            ufunc(*arrays, *given, **{name: 1})
+    for name in names:
+        if name not in defaults(ufunc):
+            others = {each: 1 for each in names if each != name}
+            with pytest.raises(TypeError, match=rf"{ufunc.__name__}.*{name}"):
+                ufunc(*arrays, **others)
+
+
 @every_leaky_ufunc
 def test_slope_by_keyword_beside_other_keywords(ufunc):
-    arrays = [np.linspace(-2, 2, 6)] * array_count(ufunc)
+    arrays = repeated(ufunc, np.linspace(-2, 2, 6))
     out = np.zeros(6, np.float32)
     mask = np.array([True, False] * 3)
     result = ufunc(*arrays, where=mask, negative_slope=0.5, casting="same_kind", out=out, order="C")
@@ -139,7 +190,7 @@ def test_slope_by_keyword_beside_other_keywords(ufunc):
 
 @every_leaky_ufunc
 def test_slope_given_twice(ufunc):
-    arrays = [np.ones(3)] * array_count(ufunc)
+    arrays = repeated(ufunc, np.ones(3))
     with pytest.raises(TypeError, match=r"multiple values.*negative_slope"):
         ufunc(*arrays, 0.5, negative_slope=0.5)
     with pytest.raises(TypeError, match=r"multiple values.*negative_slope"):
@@ -159,19 +210,19 @@ def test_wrong_number_of_arguments(ufunc):
                 ufunc(*[x] * count, negative_slope=0.5)
 
 
-@every_ufunc
+@every_float_ufunc
 def test_unknown_keywords(ufunc):
     x = np.ones(3)
     with pytest.raises(TypeError, match="nonsense"):
-        ufunc(*[x] * array_count(ufunc), nonsense=1)
+        ufunc(*repeated(ufunc, x), nonsense=1)
     many = {f"nonsense{k}": k for k in range(30)}
     with pytest.raises(TypeError):
-        ufunc(*[x] * array_count(ufunc), **many)
+        ufunc(*repeated(ufunc, x), **many)
     with pytest.raises(TypeError):
         ufunc(*[x] * ufunc.nin, np.empty(3), out=np.empty(3))
-    if not takes_slope(ufunc):
-        with pytest.raises(TypeError, match="negative_slope"):
-            ufunc(*[x] * ufunc.nin, negative_slope=0.5)
+    for name in {"negative_slope", "max_val", "alpha"} - set(parameter_names(ufunc)):
+        with pytest.raises(TypeError, match=name):
+            ufunc(*[x] * ufunc.nin, **{name: 0.5})
 
 
 def test_second_argument_of_leaky_relu_is_a_slope_not_an_output():
@@ -220,22 +271,24 @@ class Refusing:
     __array_ufunc__ = None
 
 
-@every_ufunc
+@every_float_ufunc
 def test_array_ufunc_is_asked(ufunc):
     x, other = np.ones(3), Overriding()
     for position in range(array_count(ufunc)):
-        inputs = [x] * array_count(ufunc)
+        inputs = repeated(ufunc, x)
         inputs[position] = other
         asked, method, given, keywords = ufunc(*inputs)
         assert (asked, method, keywords) == (ufunc, "__call__", {})
         assert given[: len(inputs)] == tuple(inputs)
-        assert given[len(inputs) :] in ((), (0.01,))
-    assert ufunc(*[x] * array_count(ufunc), out=other)[3] == {"out": (other,)}
+        assert given[len(inputs) :] in ((), tuple(defaults(ufunc).values()))
+    assert ufunc(*repeated(ufunc, x), out=other)[3] == {"out": (other,)}
     with pytest.raises(TypeError):
         ufunc(Refusing(), *[x] * (ufunc.nin - 1))
-    if takes_slope(ufunc):
-        _, _, given, keywords = ufunc(*[x] * array_count(ufunc), negative_slope=other)
-        assert given[-1] is other
+    for name in parameter_names(ufunc):
+        arrays = [x] * (input_names(ufunc).index(name))
+        rest = dict.fromkeys(input_names(ufunc)[len(arrays) + 1 : array_count(ufunc)], x)
+        _, _, given, keywords = ufunc(*arrays, **{name: other}, **rest)
+        assert given[len(arrays)] is other
         assert keywords == {}
 
 
@@ -244,94 +297,94 @@ class Subclass(np.ndarray):
         self.label = getattr(parent, "label", "none")
 
 
-@every_ufunc
+@every_float_ufunc
 def test_subclasses(ufunc):
     plain = np.linspace(-2, 2, 5)
     x = plain.view(Subclass)
     x.label = "mine"
-    arrays = [x] * array_count(ufunc)
+    arrays = repeated(ufunc, x)
     result = ufunc(*arrays)
     assert type(result) is Subclass
     assert result.label == "mine"
-    assert_as_promised(ufunc, result.view(np.ndarray), *[plain] * len(arrays))
+    assert_as_promised(ufunc, result.view(np.ndarray), *repeated(ufunc, plain))
     assert type(ufunc(*arrays, subok=False)) is np.ndarray
     assert type(ufunc(*arrays, out=np.empty(5))) is np.ndarray
-    assert type(ufunc(*[plain] * len(arrays), out=x)) is Subclass
+    assert type(ufunc(*repeated(ufunc, plain), out=x)) is Subclass
 
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
-@every_ufunc
+@every_float_ufunc
 def test_matrix(ufunc):
     plain = np.linspace(-2, 2, 6).reshape(2, 3)
-    result = ufunc(*[np.matrix(plain)] * array_count(ufunc))
+    result = ufunc(*repeated(ufunc, np.matrix(plain)))
     assert type(result) is np.matrix
-    assert_as_promised(ufunc, np.asarray(result), *[plain] * array_count(ufunc))
+    assert_as_promised(ufunc, np.asarray(result), *repeated(ufunc, plain))
 
 
-@every_ufunc
+@every_float_ufunc
 def test_masked_arrays(ufunc):
     plain = np.linspace(-2, 2, 6)
     masked = np.ma.array(plain, mask=[0, 1, 0, 0, 1, 0])
-    result = ufunc(*[masked] * array_count(ufunc))
+    result = ufunc(*repeated(ufunc, masked))
     assert isinstance(result, np.ma.MaskedArray)
     assert result.mask.tolist() == masked.mask.tolist()
-    expected = oracle(ufunc)(*[plain] * array_count(ufunc))
+    expected = oracle(ufunc)(*repeated(ufunc, plain))
     assert result.compressed().tolist() == expected[~masked.mask].tolist()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-@every_ufunc
+@every_float_ufunc
 def test_dask(ufunc):
     dask_array = pytest.importorskip("dask.array")
     plain = np.linspace(-2, 2, 50).reshape(5, 10)
     lazy = dask_array.from_array(plain, chunks=(2, 4))
-    result = ufunc(*[lazy] * array_count(ufunc))
+    result = ufunc(*repeated(ufunc, lazy))
     assert isinstance(result, dask_array.Array)
-    assert_as_promised(ufunc, result.compute(), *[plain] * array_count(ufunc))
+    assert_as_promised(ufunc, result.compute(), *repeated(ufunc, plain))
     if takes_slope(ufunc):
-        steep = ufunc(*[lazy] * array_count(ufunc), negative_slope=0.5).compute()
-        assert_as_promised(ufunc, steep, *[plain] * array_count(ufunc), 0.5)
+        steep = ufunc(*repeated(ufunc, lazy), negative_slope=0.5).compute()
+        assert_as_promised(ufunc, steep, *repeated(ufunc, plain), 0.5)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-@every_ufunc
+@every_float_ufunc
 def test_pandas(ufunc):
     pandas = pytest.importorskip("pandas")
     plain = np.linspace(-2, 2, 6)
     series = pandas.Series(plain, index=list("abcdef"), name="x")
-    result = ufunc(*[series] * array_count(ufunc))
+    result = ufunc(*repeated(ufunc, series))
     assert list(result.index) == list("abcdef")
-    assert_as_promised(ufunc, result.to_numpy(), *[plain] * array_count(ufunc))
+    assert_as_promised(ufunc, result.to_numpy(), *repeated(ufunc, plain))
     frame = pandas.DataFrame({"a": plain, "b": -plain})
-    result = ufunc(*[frame] * array_count(ufunc))
+    result = ufunc(*repeated(ufunc, frame))
     assert list(result.columns) == ["a", "b"]
-    assert_as_promised(ufunc, result["b"].to_numpy(), *[-plain] * array_count(ufunc))
+    assert_as_promised(ufunc, result["b"].to_numpy(), *repeated(ufunc, -plain))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-@every_ufunc
+@every_float_ufunc
 def test_xarray(ufunc):
     xarray = pytest.importorskip("xarray")
     plain = np.linspace(-2, 2, 6).reshape(2, 3)
     labelled = xarray.DataArray(plain, dims=("batch", "channel"), coords={"channel": list("rgb")})
-    result = ufunc(*[labelled] * array_count(ufunc))
+    result = ufunc(*repeated(ufunc, labelled))
     assert result.dims == labelled.dims
-    assert_as_promised(ufunc, result.to_numpy(), *[plain] * array_count(ufunc))
+    assert_as_promised(ufunc, result.to_numpy(), *repeated(ufunc, plain))
     if ufunc is fr.leaky_relu:
         slopes = xarray.DataArray([0.1, 0.2, 0.3], dims="channel", coords={"channel": list("rgb")})
         result = ufunc(labelled, slopes)
         assert_as_promised(ufunc, result.to_numpy(), plain, slopes.to_numpy())
 
 
-@every_ufunc
+@every_float_ufunc
 def test_memory_maps(ufunc, tmp_path):
     stored = np.memmap(tmp_path / "x", np.float32, "w+", shape=(300,))
     stored[:] = np.linspace(-2, 2, 300)
     plain = np.array(stored)
-    result = ufunc(*[stored] * array_count(ufunc))
-    assert_as_promised(ufunc, np.asarray(result), *[plain] * array_count(ufunc))
-    ufunc(*[plain] * array_count(ufunc), out=stored)
-    assert_as_promised(ufunc, np.asarray(stored), *[plain] * array_count(ufunc))
+    result = ufunc(*repeated(ufunc, stored))
+    assert_as_promised(ufunc, np.asarray(result), *repeated(ufunc, plain))
+    ufunc(*repeated(ufunc, plain), out=stored)
+    assert_as_promised(ufunc, np.asarray(stored), *repeated(ufunc, plain))
 
 
 def test_import_is_light():

@@ -12,14 +12,20 @@ from support import (
     LINE,
     assert_as_promised,
     assert_same_bytes,
+    data_count,
     differing,
     every_leaky_loop,
     every_loop,
-    every_relu_loop,
+    every_loop_with_parameters,
+    every_selecting_loop,
+    legal,
     oracle,
+    parameter_names,
     takes_slope,
     wrong_values,
 )
+
+MOST_COMBINATIONS = 10_000
 
 
 class Grid:
@@ -99,29 +105,35 @@ def test_every_length_in_place(loop, isa):
 @every_loop
 @np.errstate(all="ignore")
 def test_special_values_in_every_lane(loop, isa):
-    values = [cases.every_lane(dtype) for dtype in loop.arrays]
-    random = np.random.default_rng(0)
-    values[:-1] = [random.permutation(each) for each in values[:-1]]
-    assert_as_promised(loop.ufunc, loop.ufunc(*values), *values)
+    for seed in range(len(loop.arrays)):
+        values = loop.specials(seed)
+        assert_as_promised(loop.ufunc, loop.ufunc(*values), *values)
 
 
 @every_loop
 @np.errstate(all="ignore")
 def test_special_values_against_each_other(loop, isa):
+    """All pairs; of three operands and more as many combinations as there are pairs of two."""
     specials = [cases.special_values(dtype) for dtype in loop.inputs]
-    mesh = [each.ravel() for each in np.meshgrid(*specials[-2:], indexing="ij")]
-    gradients = [np.resize(each, mesh[0].size) for each in specials[: len(specials) - len(mesh)]]
-    assert_as_promised(loop.ufunc, loop.ufunc(*gradients, *mesh), *gradients, *mesh)
+    if len(specials) <= 2:
+        values = [each.ravel() for each in np.meshgrid(*specials, indexing="ij")]
+    else:
+        random = np.random.default_rng(len(specials))
+        values = [random.choice(each, MOST_COMBINATIONS) for each in specials]
+    values = legal(loop.ufunc, values)
+    assert_as_promised(loop.ufunc, loop.ufunc(*values), *values)
 
 
-@every_leaky_loop
+@every_loop_with_parameters
 @np.errstate(all="ignore")
-def test_scalar_slopes(loop, isa):
-    values = [cases.every_lane(dtype) for dtype in loop.arrays]
-    for slope in cases.slopes(loop.arrays[-1]):
-        assert_as_promised(loop.ufunc, loop.ufunc(*values, slope), *values, slope)
-        by_keyword = loop.ufunc(*values, negative_slope=slope)
-        assert_as_promised(loop.ufunc, by_keyword, *values, slope)
+def test_scalar_parameters(loop, isa):
+    names = parameter_names(loop.ufunc)
+    arrays = loop.specials()[: data_count(loop.ufunc)]
+    for setting in cases.settings(names, loop.out):
+        result = loop.ufunc(*arrays, *setting)
+        assert_as_promised(loop.ufunc, result, *arrays, *setting)
+        by_keyword = loop.ufunc(*arrays, **dict(zip(names, setting, strict=True)))
+        assert_as_promised(loop.ufunc, by_keyword, *arrays, *setting)
 
 
 @every_leaky_loop
@@ -154,15 +166,16 @@ def test_every_pattern_of_narrow_dtypes(loop, isa):
     x_dtype = loop.arrays[-1]
     if x_dtype.itemsize <= cases.FEW_PATTERNS:
         x = cases.every_pattern(x_dtype)
-        gradients = [np.resize(x[::-3], x.size) for _ in loop.arrays[1:]]
+        others = [np.resize(x[::-step], x.size) for step in (3, 5, 7)[: len(loop.arrays) - 1]]
+        arrays = legal(loop.ufunc, [*others, x])
         for slope in ((0.01,), (-3.0,)) if takes_slope(loop.ufunc) else ((),):
-            values = (*gradients, x, *slope)
+            values = (*arrays, *slope)
             assert_as_promised(loop.ufunc, loop.ufunc(*values), *values)
 
 
 @every_loop
 def test_same_bits_on_every_instruction_set(loop):
-    values = loop.sample(interesting_lengths(loop.out)[-1], seed=4)
+    values = loop.sample(interesting_lengths(loop.out)[-1], seed=4, whole=True)
     results = []
     for isa in ISAS:
         with forced_isa(isa), np.errstate(all="ignore"):
@@ -171,8 +184,21 @@ def test_same_bits_on_every_instruction_set(loop):
         assert not wrong_values(loop.ufunc, each, results[0], values).any()
 
 
-@every_relu_loop
-def test_relus_gradients_from_its_input_and_its_output_agree(loop, isa):
-    if loop.ufunc is not fr.relu:
-        *gradients, x = (cases.every_lane(dtype) for dtype in loop.arrays)
-        assert_same_bytes(loop.ufunc(*gradients, x), loop.ufunc(*gradients, fr.relu(x)))
+FORWARD = {
+    "relu_derivative": fr.relu,
+    "relu_backward": fr.relu,
+    "relu6_backward": fr.relu6,
+    "clipped_relu_backward": fr.clipped_relu,
+    "hardtanh_backward": fr.hardtanh,
+}
+
+
+@every_selecting_loop
+def test_gradients_from_the_input_and_from_the_output_agree(loop, isa):
+    forward = FORWARD.get(loop.ufunc.__name__)
+    if forward:
+        values = legal(loop.ufunc, [cases.every_lane(dtype) for dtype in loop.inputs])
+        *gradients, x = values[: data_count(loop.ufunc)]
+        parameters = values[data_count(loop.ufunc) :]
+        from_output = loop.ufunc(*gradients, forward(x, *parameters), *parameters)
+        assert_same_bytes(loop.ufunc(*values), from_output)

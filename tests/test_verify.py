@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
+import functools
 
 import fastrelu as fr
 import numpy as np
 import pytest
 from fastrelu import _core, reference
-from support import ISAS, UFUNCS
+from support import ISAS, UFUNCS, usual_dtype
 
 NAMES = [ufunc.__name__ for ufunc in UFUNCS]
 
@@ -30,11 +30,11 @@ def broken(name, wrong):
     """A reference that is wrong for some of its results."""
     right = getattr(reference, name)
 
+    @functools.wraps(right)
     def function(*args, **keywords):
         result = np.array(right(*args, **keywords))
         return wrong(result)[()]
 
-    function.__signature__ = inspect.signature(right)
     return function
 
 
@@ -51,14 +51,14 @@ def one_bit(result):
 @pytest.mark.parametrize("name, wrong", [("relu", negative_zeros), *((n, one_bit) for n in NAMES)])
 def test_a_planted_difference_is_found(monkeypatch, name, wrong):
     monkeypatch.setattr(reference, name, broken(name, wrong))
-    isa = ISAS[-1]
-    result = fr.verify(functions=[name], dtypes=["float32"], isas=[isa], progress=False)
+    isa, dtype = ISAS[-1], usual_dtype(getattr(_core, name)).name
+    result = fr.verify(functions=[name], dtypes=[dtype], isas=[isa], progress=False)
     assert not result
     failure = result.failures[0]
-    assert (failure.function, failure.dtype, failure.isa) == (name, "float32", isa)
+    assert (failure.function, failure.dtype, failure.isa) == (name, dtype, isa)
     assert failure.expected != failure.actual
     assert failure.expected.startswith("0x")
-    for each in (name, "float32", isa, failure.expected, failure.actual):
+    for each in (name, dtype, isa, failure.expected, failure.actual):
         assert each in str(failure)
 
 
@@ -73,6 +73,16 @@ def test_only_what_was_asked_for():
 def test_what_does_not_exist(wrong):
     with pytest.raises(ValueError, match="nonsense"):
         fr.verify(progress=False, **wrong)
+
+
+def test_dtypes_that_a_function_has_no_loop_for():
+    result = fr.verify(functions=["relu_quantized", "relu"], dtypes=["float16"], progress=False)
+    assert {row.function for row in result.rows} == {"relu"}
+    for wrong in ("bool", "complex64"):
+        with pytest.raises(TypeError, match=wrong):
+            fr.verify(dtypes=["float32", wrong], progress=False)
+    with pytest.raises(TypeError, match="float32"):
+        fr.verify(functions=["relu_quantized"], dtypes=["float32"], progress=False)
 
 
 def test_active_isa_is_restored():

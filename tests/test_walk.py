@@ -9,7 +9,21 @@ import numpy as np
 import pytest
 from both_ways import assert_both_ways_agree
 from fastrelu import cases
-from support import LOOPS, Loop, array_count, every_loop, reported, takes_slope
+from support import (
+    ENDS,
+    LOOPS,
+    Loop,
+    array_count,
+    beyond_doubt,
+    data_count,
+    every_loop,
+    every_loop_with_parameters,
+    input_names,
+    reported,
+    takes_slope,
+)
+
+TESTED_ISAS = ENDS  # operands are laid out by the same code for all of them
 
 SHAPES = [
     (1000,),
@@ -25,7 +39,14 @@ SHAPES = [
 STEPS = (1, 1, 1, 1, 2, 3, -1, -2)
 
 
-def view(rng: np.random.Generator, dtype: np.dtype, shape: tuple[int, ...], *, whole: bool = True):
+def view(
+    rng: np.random.Generator,
+    dtype: np.dtype,
+    shape: tuple[int, ...],
+    *,
+    whole: bool = True,
+    name: str = "x",
+):
     """An array of that shape and any values, cut out of a larger one in any order of axes.
 
     Unless it is `whole`, it is broadcast along some axes.
@@ -34,8 +55,12 @@ def view(rng: np.random.Generator, dtype: np.dtype, shape: tuple[int, ...], *, w
     steps = rng.choice(STEPS, len(shape))
     axes = rng.permutation(len(shape))
     stored = [int(sides[axis] * abs(steps[axis]) + rng.integers(2)) for axis in axes]
-    values = cases.sample(dtype, math.prod(stored), int(rng.integers(1 << 30))).reshape(stored)
-    cut = values.transpose(np.argsort(axes))[tuple(slice(None, None, step) for step in steps)]
+    values = cases.sample(dtype, math.prod(stored), int(rng.integers(1 << 30)))
+    cut = (
+        beyond_doubt(name, values)
+        .reshape(stored)
+        .transpose(np.argsort(axes))[tuple(slice(None, None, step) for step in steps)]
+    )
     cut = cut[tuple(slice(side) for side in sides)]
     return cut if whole else np.broadcast_to(cut, shape)
 
@@ -43,12 +68,15 @@ def view(rng: np.random.Generator, dtype: np.dtype, shape: tuple[int, ...], *, w
 def arguments(rng: np.random.Generator, loop: Loop, shape: tuple[int, ...]):
     """Inputs and keywords of one call: some operands broadcast, some slopes arrays."""
     broadcast = int(rng.integers(len(loop.arrays) + 1))  # the last: none
+    names = input_names(loop.ufunc)
     arrays = [
-        view(rng, dtype, shape, whole=k != broadcast or len(loop.arrays) == 1)
+        view(rng, dtype, shape, whole=k != broadcast or len(loop.arrays) == 1, name=names[k])
         for k, dtype in enumerate(loop.arrays)
     ]
-    if takes_slope(loop.ufunc) and rng.random() < 3 / 4:
-        arrays.append(view(rng, loop.inputs[-1], shape, whole=bool(rng.random() < 1 / 3)))
+    if len(loop.arrays) < len(loop.inputs) and rng.random() < 3 / 4:
+        for k in range(len(loop.arrays), len(loop.inputs)):
+            whole = bool(rng.random() < 1 / 3)
+            arrays.append(view(rng, loop.inputs[k], shape, whole=whole, name=names[k]))
     match rng.integers(3):
         case 0:
             return arrays, {}
@@ -92,18 +120,16 @@ def test_the_layouts_of_a_result_are_those_of_numpy():
             assert fr.relu_backward(g, x).strides == np.add(g, x).strides
 
 
-@pytest.mark.parametrize("loop", [each for each in LOOPS if takes_slope(each.ufunc)], ids=str)
-@pytest.mark.parametrize(
-    "slopes", [(1, 7, 1, 1), (5, 1, 1, 1), (7, 1, 1), (6,), (1,), (5, 7, 8, 6)]
-)
-def test_slopes_per_channel(loop, slopes):
+@every_loop_with_parameters
+def test_parameters_per_channel(loop):
     shape = 5, 7, 8, 6
-    for order in ("C", "F"):
-        arrays = [
-            np.array(each.reshape(shape), order=order) for each in loop.sample(math.prod(shape))
-        ]
-        slope = cases.sample(loop.inputs[-1], math.prod(slopes), 9).reshape(slopes)
-        assert_both_ways_agree(loop.ufunc, lambda a=(*arrays, slope): (a, {}))
+    flat = loop.sample(math.prod(shape), 9, whole=True)
+    count = data_count(loop.ufunc)
+    for of_parameters in ((1, 7, 1, 1), (5, 1, 1, 1), (7, 1, 1), (6,), (1,), (5, 7, 8, 6)):
+        parameters = [np.resize(each, of_parameters) for each in flat[count:]]
+        for order in ("C", "F"):
+            arrays = [np.array(each.reshape(shape), order=order) for each in flat[:count]]
+            assert_both_ways_agree(loop.ufunc, lambda a=(*arrays, *parameters): (a, {}))
 
 
 @every_loop
@@ -179,7 +205,9 @@ def test_what_is_no_element_is_neither_read_nor_written():
 
 
 @pytest.mark.parametrize(
-    "ufunc", [fr.relu, fr.leaky_relu, fr.relu_backward], ids=lambda u: u.__name__
+    "ufunc",
+    [fr.relu, fr.leaky_relu, fr.relu_backward, fr.add_relu, fr.hardtanh, fr.clipped_relu],
+    ids=lambda u: u.__name__,
 )
 def test_numbers_and_arrays_without_axes(ufunc):
     numbers = (1.5, -1.5, 2, -2, 2**70, True, np.nan, -0.0)

@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "arguments.h"
 
+#include <cmath>
+#include <cstring>
+#include <limits>
+
 namespace fastrelu {
 namespace {
 
-bool read_array(PyArrayObject* array, DType slope_dtype, double& value) {
-  if (PyArray_NDIM(array) != 0) return false;
-  const int type_num = PyArray_TYPE(array);
-  if (type_num == NPY_FLOAT) {
-    value = *static_cast<const float*>(PyArray_DATA(array));
-  } else if (type_num == NPY_DOUBLE && slope_dtype == DType::float64) {
-    value = *static_cast<const double*>(PyArray_DATA(array));
-  } else {
-    return false;
-  }
+template <class T> bool put(T value, Number& number) {
+  std::memcpy(number.bytes, &value, sizeof value);
   return true;
 }
 
@@ -24,34 +20,124 @@ bool read_int(PyObject* object, double& value) {
   return false;
 }
 
-bool read_number(PyObject* object, DType slope_dtype, double& value) {
-  if (!object) {
-    value = default_slope;
-  } else if (PyFloat_CheckExact(object)) {
-    value = PyFloat_AS_DOUBLE(object);
-  } else if (PyArray_IsScalar(object, Float)) {
-    value = PyArrayScalar_VAL(object, Float);
-  } else if (PyArray_IsScalar(object, Double) && slope_dtype == DType::float64) {
-    value = PyArrayScalar_VAL(object, Double);
-  } else if (PyLong_CheckExact(object)) {
-    return read_int(object, value);
+bool read_float_array(PyArrayObject* array, DType wanted, double& value) {
+  if (PyArray_NDIM(array) != 0) return false;
+  const int type_num = PyArray_TYPE(array);
+  if (type_num == NPY_FLOAT) {
+    value = *static_cast<const float*>(PyArray_DATA(array));
+  } else if (type_num == NPY_DOUBLE && wanted == DType::float64) {
+    value = *static_cast<const double*>(PyArray_DATA(array));
   } else {
-    return is_plain(object) && read_array(reinterpret_cast<PyArrayObject*>(object), slope_dtype, value);
+    return false;
   }
   return true;
 }
 
+bool read_float(PyObject* object, DType wanted, double& value) {
+  if (PyFloat_CheckExact(object)) {
+    value = PyFloat_AS_DOUBLE(object);
+  } else if (PyLong_CheckExact(object)) {
+    return read_int(object, value);
+  } else if (PyArray_IsScalar(object, Float)) {
+    value = PyArrayScalar_VAL(object, Float);
+  } else if (PyArray_IsScalar(object, Double) && wanted == DType::float64) {
+    value = PyArrayScalar_VAL(object, Double);
+  } else {
+    return is_plain(object) && read_float_array(reinterpret_cast<PyArrayObject*>(object), wanted, value);
+  }
+  return true;
+}
+
+// For float32 and float64. NumPy reports a signalling NaN that it converts, and what overflows.
+bool read_as_float(PyObject* object, DType wanted, Number& number) {
+  double value;
+  if (!read_float(object, wanted, value) || npy_isnan(value)) return false;
+  if (wanted == DType::float64) return put(value, number);
+  const auto narrowed = static_cast<float>(value);
+  return put(narrowed, number) && (npy_isinf(value) || !npy_isinf(narrowed));
+}
+
+template <class T> bool put_in_range(long long value, Number& number) {
+  const bool fits = value >= static_cast<long long>(std::numeric_limits<T>::min()) &&
+                    static_cast<unsigned long long>(value < 0 ? 0 : value) <=
+                        static_cast<unsigned long long>(std::numeric_limits<T>::max());
+  return fits && put(static_cast<T>(value), number);
+}
+
+bool put_int(long long value, DType wanted, Number& number) {
+  switch (wanted) {
+    case DType::int8: return put_in_range<npy_int8>(value, number);
+    case DType::uint8: return put_in_range<npy_uint8>(value, number);
+    case DType::int16: return put_in_range<npy_int16>(value, number);
+    case DType::uint16: return put_in_range<npy_uint16>(value, number);
+    case DType::int32: return put_in_range<npy_int32>(value, number);
+    case DType::uint32: return put_in_range<npy_uint32>(value, number);
+    case DType::int64: return put_in_range<npy_int64>(value, number);
+    case DType::uint64: return put_in_range<npy_uint64>(value, number);
+    default: return false;
+  }
+}
+
+// As NumPy does it for a Python number among the inputs of a ufunc.
+bool pack(PyObject* object, int type_num, Number& number) {
+  PyArray_Descr* const descr = PyArray_DescrFromType(type_num);
+  const int status = descr ? PyArray_Pack(descr, number.bytes, object) : -1;
+  Py_XDECREF(descr);
+  if (status == 0) return true;
+  PyErr_Clear();
+  return false;
+}
+
+bool read_python_number(PyObject* object, ArrayType wanted, Number& number) {
+  constexpr double largest_half = 65504, largest_exact_int = 9007199254740992;
+  const bool is_int = PyLong_CheckExact(object);
+  if (PyTypeNum_ISINTEGER(wanted.type_num)) {
+    int overflows = 0;
+    const long long value = is_int ? PyLong_AsLongLongAndOverflow(object, &overflows) : 0;
+    return is_int && !overflows && put_int(value, wanted.dtype, number);
+  }
+  double value;
+  if (is_int ? !read_int(object, value) : npy_isnan(value = PyFloat_AS_DOUBLE(object))) return false;
+  if (wanted.dtype == DType::longdouble) {
+    return (!is_int || std::fabs(value) < largest_exact_int) && put(static_cast<npy_longdouble>(value), number);
+  }
+  const bool overflows = wanted.dtype == DType::float16 && std::fabs(value) > largest_half && !npy_isinf(value);
+  return !overflows && pack(object, wanted.type_num, number);
+}
+
+// Of the types of other packages, NumPy gives a pointer instead of the value.
+bool copy_scalar(PyObject* object, int type_num, Number& number) {
+  PyArray_Descr* const descr = PyArray_DescrFromScalar(object);
+  if (!descr) {
+    PyErr_Clear();
+    return false;
+  }
+  const bool is_same = descr->type_num == type_num && descr->typeobj == Py_TYPE(object);
+  Py_DECREF(descr);
+  if (!is_same) return false;
+  if (PyTypeNum_ISUSERDEF(type_num)) return pack(object, type_num, number);
+  PyArray_ScalarAsCtype(object, number.bytes);
+  return true;
+}
+
+bool copy_array(PyArrayObject* array, int type_num, Number& number) {
+  if (PyArray_NDIM(array) != 0 || PyArray_TYPE(array) != type_num) return false;
+  std::memcpy(number.bytes, PyArray_BYTES(array), static_cast<std::size_t>(PyArray_ITEMSIZE(array)));
+  return true;
+}
+
+bool read_exactly(PyObject* object, ArrayType wanted, Number& number) {
+  if (is_python_number(object)) return read_python_number(object, wanted, number);
+  if (PyArray_IsScalar(object, Generic)) return copy_scalar(object, wanted.type_num, number);
+  return is_plain(object) && copy_array(reinterpret_cast<PyArrayObject*>(object), wanted.type_num, number);
+}
+
 }  // namespace
 
-bool read_slope(PyObject* object, DType slope_dtype, Slope& slope) {
-  double value;
-  if (!read_number(object, slope_dtype, value) || npy_isnan(value)) return false;
-  if (slope_dtype == DType::float64) {
-    slope.float64 = value;
-    return true;
-  }
-  slope.float32 = static_cast<float>(value);
-  return npy_isinf(value) || !npy_isinf(slope.float32);
+bool read_number(PyObject* object, const UfuncSpec& spec, int input, ArrayType arrays, Number& number) {
+  const DType wanted = input_dtype(spec, input, arrays.dtype);
+  if (wanted == DType::float32 || wanted == DType::float64) return read_as_float(object, wanted, number);
+  return read_exactly(object, arrays, number);
 }
 
 }  // namespace fastrelu

@@ -3,14 +3,15 @@
 // The arguments of a call, and which of them the short ways take.
 #pragma once
 
+#include <cstddef>
+
 #include "ufuncs.h"
 
 namespace fastrelu {
 
-// Borrowed. Null: not given.
+// Borrowed. Parameters that were left out are their defaults; a null `out` was not given.
 struct Arguments {
-  PyObject* arrays[2];
-  PyObject* slope;
+  PyObject* inputs[max_inputs];
   PyObject* out;
 };
 
@@ -29,14 +30,21 @@ inline bool is_writable(PyArrayObject* array) {
   return PyArray_ISWRITEABLE(array) && !PyArray_CHKFLAGS(array, warn_on_write);
 }
 
-// One slope for all elements, as a kernel takes it.
-union Slope {
-  float float32;
-  double float64;
+inline bool is_python_number(PyObject* object) { return PyFloat_CheckExact(object) || PyLong_CheckExact(object); }
+
+// One number as a kernel takes it. Room for the widest.
+struct Number {
+  alignas(std::max_align_t) char bytes[sizeof(npy_longdouble)];
 };
 
-// Whether `object` (null: left out) is one number that, as a slope, keeps the arrays' dtype, and that NumPy would convert
-// without a word.
-bool read_slope(PyObject* object, DType slope_dtype, Slope& slope);
+// The arrays of a call, which decide what its other inputs must be.
+struct ArrayType {
+  int type_num;
+  DType dtype;
+};
+
+// Whether `object` is one number that, as that input, keeps the arrays' dtype, and that NumPy would convert without a
+// word.
+bool read_number(PyObject* object, const UfuncSpec& spec, int input, ArrayType arrays, Number& number);
 
 }  // namespace fastrelu

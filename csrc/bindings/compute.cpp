@@ -15,10 +15,11 @@ void walk_without_gil(const Work& work, const Nest& nest) {
 
 // As measured with 262,144 elements on AVX-512 and AVX2.
 int weight_of(const UfuncSpec& spec, DType dtype) {
+  const bool only_selects = spec.arithmetic == Arithmetic::selects;
   switch (dtype) {
     case DType::float8: return 16;  // a table look-up for each byte
-    case DType::float16: return spec.has_slope ? 2 : 1;
-    case DType::bfloat16: return spec.has_slope ? 4 : 1;
+    case DType::float16: return only_selects ? 1 : 2;
+    case DType::bfloat16: return only_selects ? 1 : 4;
     case DType::longdouble: return 4;
     default: return 1;
   }
@@ -27,7 +28,7 @@ int weight_of(const UfuncSpec& spec, DType dtype) {
 }  // namespace
 
 int compute(const UfuncSpec& spec, const ActiveKernel& active, const Nest& nest, OutputMemory output_memory) {
-  const Work work{active.kernel, active.data, spec.has_slope, output_memory, weight_of(spec, active.dtype)};
+  const Work work{active.kernel, active.data, spec.dense, output_memory, weight_of(spec, active.dtype)};
   return run_reporting(spec, [&] { walk_without_gil(work, nest); });
 }
 

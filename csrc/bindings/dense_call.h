@@ -14,9 +14,12 @@
 
 namespace fastrelu {
 
-// Operands of such a call: same dtype, same shape, all in C order or all in Fortran order.
+// Operands of such a call: same dtype, same shape, all in C order or all in Fortran order; but one number each for inputs
+// that kernels take broadcast.
 struct Operands {
-  char* data[max_operands];  // as a kernel takes them: arrays, slope, out
+  char* data[max_operands];  // as a kernel takes them: arrays, parameters, out
+  npy_intp steps[max_operands];
+  Number numbers[max_inputs];
   PyArrayObject* model;
   int type_num;
   int order;  // NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_F_CONTIGUOUS, or both
@@ -35,6 +38,7 @@ inline bool start_operands(PyObject* object, Operands& operands) {
   operands.type_num = PyArray_TYPE(operands.model);
   operands.order = PyArray_FLAGS(operands.model) & (NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS);
   operands.data[0] = PyArray_BYTES(operands.model);
+  operands.steps[0] = PyArray_ITEMSIZE(operands.model);
   return PyArray_NDIM(operands.model) > 0 && operands.order != 0;
 }
 
@@ -43,6 +47,7 @@ inline bool add_operand(PyObject* object, Operands& operands, int position) {
   auto* const array = reinterpret_cast<PyArrayObject*>(object);
   operands.order &= PyArray_FLAGS(array);
   operands.data[position] = PyArray_BYTES(array);
+  operands.steps[position] = operands.steps[0];
   return operands.order != 0 && PyArray_TYPE(array) == operands.type_num && same_shape(array, operands.model);
 }
 
@@ -51,13 +56,15 @@ inline bool same_or_disjoint(const char* a, const char* b, npy_intp bytes) {
 }
 
 // In place exactly, or apart: what lies between is for NumPy, which makes copies.
-inline bool add_output(PyObject* object, Operands& operands, int arrays, int position) {
+inline bool add_output(PyObject* object, const UfuncSpec& spec, Operands& operands) {
+  const int position = spec.nin();
   if (!add_operand(object, operands, position)) return false;
   auto* const array = reinterpret_cast<PyArrayObject*>(object);
   if (!is_writable(array)) return false;
   const npy_intp bytes = PyArray_NBYTES(array);
-  for (int i = 0; i < arrays; ++i) {
-    if (!same_or_disjoint(operands.data[i], operands.data[position], bytes)) return false;
+  for (int i = 0; i < spec.arrays; ++i) {
+    const bool is_array = i < spec.dense || operands.steps[i] != 0;
+    if (is_array && !same_or_disjoint(operands.data[i], operands.data[position], bytes)) return false;
   }
   return true;
 }
@@ -68,56 +75,66 @@ inline PyObject* new_result_of(const Operands& operands, npy_intp bytes) {
   return new_result(operands.type_num, bytes, {PyArray_NDIM(model), PyArray_DIMS(model), nullptr, fortran});
 }
 
-// Leaky functions take integers to float64, and long double raises x87's flags.
+// Products take integers to float64, and arithmetic with long double raises x87's flags.
 inline bool has_short_way(const UfuncSpec& spec, DType dtype) {
-  if (!spec.has_slope) return true;
-  const DType slope = slope_dtype(dtype);
-  return slope == DType::float32 || dtype == DType::float64;
+  switch (spec.arithmetic) {
+    case Arithmetic::selects: return true;
+    case Arithmetic::adds: return dtype != DType::longdouble;
+    default: return slope_dtype(dtype) == DType::float32 || dtype == DType::float64;
+  }
 }
 
-// Null if the call is none of these. Otherwise operands and slope are complete but for a fresh result.
-template <int index> const ActiveKernel* prepare(const Arguments& call, Operands& operands, Slope& slope) {
-  constexpr UfuncSpec spec = ufunc_specs[index];
-  if (!start_operands(call.arrays[0], operands)) return nullptr;
-  if (spec.arrays == 2 && !add_operand(call.arrays[1], operands, 1)) return nullptr;
-  if (call.out && !add_output(call.out, operands, spec.arrays, spec.nin())) return nullptr;
+// An input that a kernel takes broadcast: an array as the others, or one number.
+inline bool add_number_or_operand(PyObject* object, const UfuncSpec& spec, int input, DType dtype, Operands& operands) {
+  if (input < spec.arrays && add_operand(object, operands, input)) return true;
+  if (!read_number(object, spec, input, {operands.type_num, dtype}, operands.numbers[input])) return false;
+  operands.data[input] = operands.numbers[input].bytes;
+  operands.steps[input] = 0;
+  return true;
+}
+
+// Null if the call is none of these. Otherwise the operands are complete but for a fresh result.
+template <int index> const ActiveKernel* prepare(const Arguments& call, Operands& operands) {
+  constexpr const UfuncSpec& spec = ufunc_specs[index];
+  if (!start_operands(call.inputs[0], operands)) return nullptr;
+  for (int i = 1; i < spec.dense; ++i) {
+    if (!add_operand(call.inputs[i], operands, i)) return nullptr;
+  }
   const ActiveKernel* const active = find_kernel(index, operands.type_num);
   if (!active || !has_short_way(spec, active->dtype)) return nullptr;
-  if (spec.has_slope) {
-    if (!read_slope(call.slope, slope_dtype(active->dtype), slope)) return nullptr;
-    operands.data[spec.arrays] = reinterpret_cast<char*>(&slope);
+  for (int i = spec.dense; i < spec.nin(); ++i) {
+    if (!add_number_or_operand(call.inputs[i], spec, i, active->dtype, operands)) return nullptr;
   }
+  if (call.out && !add_output(call.out, spec, operands)) return nullptr;
   return active;
 }
 
-template <int index> int compute_as_nest(const ActiveKernel& active, char** data, const npy_intp* steps, npy_intp count,
-                                         OutputMemory memory) {
-  constexpr UfuncSpec spec = ufunc_specs[index];
-  Nest nest{1, spec.nin() + 1, {count}, {}};  // a slope counts as having no bytes
-  for (int i = 0; i < nest.operands; ++i) nest.operand[i] = {data[i], steps[i], {steps[i]}};
+template <int index>
+int compute_as_nest(const ActiveKernel& active, const Operands& operands, npy_intp count, OutputMemory memory) {
+  constexpr const UfuncSpec& spec = ufunc_specs[index];
+  Nest nest{1, spec.nin() + 1, {count}, {}};  // a number counts as having no bytes
+  for (int i = 0; i < nest.operands; ++i) nest.operand[i] = {operands.data[i], operands.steps[i], {operands.steps[i]}};
   return compute(spec, active, nest, memory);
 }
 
 // As call_on_arrays (array_call.h).
 template <int index> bool call_on_dense(const Arguments& call, PyObject** result) {
-  constexpr UfuncSpec spec = ufunc_specs[index];
+  constexpr const UfuncSpec& spec = ufunc_specs[index];
   Operands operands;
-  Slope slope;
-  const ActiveKernel* const active = prepare<index>(call, operands, slope);
+  const ActiveKernel* const active = prepare<index>(call, operands);
   if (!active) return false;
-  const npy_intp step = PyArray_ITEMSIZE(operands.model), count = PyArray_SIZE(operands.model);
+  const npy_intp step = operands.steps[0], count = PyArray_SIZE(operands.model);
   *result = call.out ? Py_NewRef(call.out) : new_result_of(operands, step * count);
   if (!*result) return true;
   auto* const array = reinterpret_cast<PyArrayObject*>(*result);
   operands.data[spec.nin()] = PyArray_BYTES(array);
-  npy_intp steps[max_operands] = {step, step, step, step};
-  if (spec.has_slope) steps[spec.arrays] = 0;
+  operands.steps[spec.nin()] = step;
   int status;
   if (step * count < release_gil_from) {
-    status = run_reporting(spec, [&] { active->kernel.cached(operands.data, &count, steps, active->data); });
+    status = run_reporting(spec, [&] { active->kernel.cached(operands.data, &count, operands.steps, active->data); });
   } else {
     const OutputMemory memory = call.out ? OutputMemory::used : memory_of(array);
-    status = compute_as_nest<index>(*active, operands.data, steps, count, memory);
+    status = compute_as_nest<index>(*active, operands, count, memory);
   }
   if (status < 0) Py_CLEAR(*result);
   return true;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Docstrings of the module's own functions. Those of the ufuncs are in python/fastrelu/_ufuncs.py.
+// Docstrings of the module's own functions. Those of the ufuncs are in python/fastrelu/_ufuncs.
 #pragma once
 
 namespace fastrelu::docs {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "fastcall.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 
 #include "array_call.h"
+#include "checks.h"
 #include "dense_call.h"
 #include "scalar_call.h"
 #include "user_dtypes.h"
@@ -14,26 +16,37 @@ namespace {
 
 vectorcallfunc numpy_call[ufunc_count];
 PyObject* out_keyword;
-PyObject* slope_keyword;
-PyObject* default_slope_object;
+PyObject* parameter_keywords[ufunc_count][max_parameters];
+PyObject* default_values[ufunc_count][max_parameters];  // null: there is none
+
+template <int index> bool read_keyword(PyObject* name, PyObject* value, Arguments& call) {
+  constexpr const UfuncSpec& spec = ufunc_specs[index];
+  if (name == out_keyword) {
+    call.out = value;
+    return true;
+  }
+  for (int i = 0; i < spec.parameter_count(); ++i) {
+    if (name != parameter_keywords[index][i] || call.inputs[spec.arrays + i]) continue;
+    call.inputs[spec.arrays + i] = value;
+    return true;
+  }
+  return false;
+}
 
 // False if there is anything that only NumPy understands: too few or many arguments, other keywords, an out in a tuple.
 template <int index> bool read_arguments(PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames, Arguments& call) {
-  constexpr UfuncSpec spec = ufunc_specs[index];
+  constexpr const UfuncSpec& spec = ufunc_specs[index];
   if (nargs < spec.arrays || nargs > spec.nin()) return false;
-  for (int i = 0; i < spec.arrays; ++i) call.arrays[i] = args[i];
-  call.slope = spec.has_slope && nargs == spec.nin() ? args[spec.arrays] : nullptr;
+  for (int i = 0; i < spec.nin(); ++i) call.inputs[i] = i < spec.arrays || i < nargs ? args[i] : nullptr;
   call.out = nullptr;
   const Py_ssize_t keywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
-  for (Py_ssize_t i = 0; i < keywords; ++i) {
-    PyObject* const name = PyTuple_GET_ITEM(kwnames, i);  // interned where the call was compiled with it
-    if (name == out_keyword) {
-      call.out = args[nargs + i];
-    } else if (spec.has_slope && name == slope_keyword && !call.slope) {
-      call.slope = args[nargs + i];
-    } else {
-      return false;
-    }
+  for (Py_ssize_t i = 0; i < keywords; ++i) {  // names are interned where the call was compiled with them
+    if (!read_keyword<index>(PyTuple_GET_ITEM(kwnames, i), args[nargs + i], call)) return false;
+  }
+  for (int i = 0; i < spec.parameter_count(); ++i) {
+    PyObject*& input = call.inputs[spec.arrays + i];
+    if (!input) input = default_values[index][i];
+    if (!input) return false;
   }
   return true;
 }
@@ -47,52 +60,116 @@ Py_ssize_t find_keyword(PyObject* kwnames, PyObject* wanted) {
   return -1;
 }
 
-PyObject* without_item(PyObject* tuple, Py_ssize_t item) {
-  const Py_ssize_t count = PyTuple_GET_SIZE(tuple);
-  PyObject* const rest = PyTuple_New(count - 1);
+// Which of a call's keywords are the ufunc's parameters. Negative: not there.
+struct ParameterKeywords {
+  Py_ssize_t position[max_parameters];
+
+  bool contains(Py_ssize_t keyword) const { return position[0] == keyword || position[1] == keyword; }
+  int count() const { return (position[0] >= 0) + (position[1] >= 0); }
+};
+
+ParameterKeywords find_parameters(int index, PyObject* kwnames) {
+  ParameterKeywords found{{-1, -1}};
+  for (int i = 0; i < ufunc_specs[index].parameter_count(); ++i) {
+    found.position[i] = find_keyword(kwnames, parameter_keywords[index][i]);
+  }
+  return found;
+}
+
+PyObject* without_parameters(PyObject* kwnames, const ParameterKeywords& parameters) {
+  const Py_ssize_t count = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+  if (parameters.count() == 0) return Py_XNewRef(kwnames);
+  PyObject* const rest = PyTuple_New(count - parameters.count());
   for (Py_ssize_t i = 0, k = 0; rest && i < count; ++i) {
-    if (i != item) PyTuple_SET_ITEM(rest, k++, Py_NewRef(PyTuple_GET_ITEM(tuple, i)));
+    if (!parameters.contains(i)) PyTuple_SET_ITEM(rest, k++, Py_NewRef(PyTuple_GET_ITEM(kwnames, i)));
   }
   return rest;
 }
 
-// Calls NumPy with the slope as the positional argument that it is to a ufunc.
-PyObject* call_with_slope(int index, PyObject* ufunc, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
+// Refusals in Python's own words. They return false.
+
+bool refuse_twice_given(const UfuncSpec& spec, int parameter) {
+  PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%s'", spec.name,
+               spec.parameters[parameter].name);
+  return false;
+}
+
+bool refuse_too_few(const UfuncSpec& spec, int parameter, Py_ssize_t nargs) {
+  PyErr_Format(PyExc_TypeError, "%s() takes at least %d positional argument%s before %s but %zd %s given", spec.name,
+               spec.arrays, spec.arrays == 1 ? "" : "s", spec.parameters[parameter].name, nargs,
+               nargs == 1 ? "was" : "were");
+  return false;
+}
+
+bool refuse_missing(const UfuncSpec& spec, PyObject* const* parameters) {
+  const char *const first = spec.parameters[0].name, *const second = spec.parameters[1].name;
+  if (!parameters[0] && second && !parameters[1]) {
+    PyErr_Format(PyExc_TypeError, "%s() missing 2 required positional arguments: '%s' and '%s'", spec.name, first,
+                 second);
+  } else {
+    PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: '%s'", spec.name,
+                 parameters[0] ? second : first);
+  }
+  return false;
+}
+
+bool are_well_placed(const UfuncSpec& spec, const ParameterKeywords& keywords, Py_ssize_t nargs) {
+  for (int i = 0; i < spec.parameter_count(); ++i) {
+    if (keywords.position[i] < 0) continue;
+    if (nargs > spec.arrays + i) return refuse_twice_given(spec, i);
+    if (nargs < spec.arrays) return refuse_too_few(spec, i, nargs);
+  }
+  return true;
+}
+
+// False with an exception set if there is no value for one of them.
+bool complete_parameters(int index, const ParameterKeywords& keywords, PyObject* const* args, Py_ssize_t nargs,
+                         PyObject** parameters) {
+  const UfuncSpec& spec = ufunc_specs[index];
+  bool is_complete = true;
+  for (int i = 0; i < spec.parameter_count(); ++i) {
+    const Py_ssize_t keyword = keywords.position[i];
+    parameters[i] = nargs > spec.arrays + i ? args[spec.arrays + i]
+                    : keyword >= 0          ? args[nargs + keyword]
+                                            : default_values[index][i];
+    is_complete &= parameters[i] != nullptr;
+  }
+  return is_complete || refuse_missing(spec, parameters);
+}
+
+// Calls NumPy with the parameters as the positional arguments that they are to a ufunc.
+PyObject* call_with_parameters(int index, PyObject* ufunc, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   constexpr Py_ssize_t max_arguments = 16;  // more than any ufunc takes
   const UfuncSpec& spec = ufunc_specs[index];
+  const ParameterKeywords parameters = find_parameters(index, kwnames);
+  if (!are_well_placed(spec, parameters, nargs)) return nullptr;
   const Py_ssize_t keywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
-  const Py_ssize_t keyword = find_keyword(kwnames, slope_keyword);
-  const bool by_keyword = keyword >= 0;
-  if (by_keyword && nargs > spec.arrays) {
-    return PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument 'negative_slope'", spec.name);
-  }
-  if (by_keyword && nargs < spec.arrays) {
-    return PyErr_Format(PyExc_TypeError,
-                        "%s() takes at least %d positional argument%s before negative_slope but %zd %s given",
-                        spec.name, spec.arrays, spec.arrays == 1 ? "" : "s", nargs, nargs == 1 ? "was" : "were");
-  }
-  if (nargs != spec.arrays || nargs + keywords >= max_arguments) {
+  if (nargs < spec.arrays || nargs + keywords >= max_arguments) {
     return numpy_call[index](ufunc, args, static_cast<std::size_t>(nargs), kwnames);
   }
 
-  PyObject* complete[max_arguments];
-  PyObject** next = complete;
-  for (Py_ssize_t i = 0; i < nargs; ++i) *next++ = args[i];
-  *next++ = by_keyword ? args[nargs + keyword] : default_slope_object;
+  PyObject* complete[max_arguments + max_parameters];
+  PyObject** next = std::copy_n(args, spec.arrays, complete);
+  if (!complete_parameters(index, parameters, args, nargs, next) || !check_parameters(spec, next)) return nullptr;
+  next += spec.parameter_count();
+  for (Py_ssize_t i = spec.nin(); i < nargs; ++i) *next++ = args[i];
+  const auto positional = static_cast<std::size_t>(next - complete);
   for (Py_ssize_t i = 0; i < keywords; ++i) {
-    if (i != keyword) *next++ = args[nargs + i];
+    if (!parameters.contains(i)) *next++ = args[nargs + i];
   }
-  PyObject* const names = by_keyword ? without_item(kwnames, keyword) : Py_XNewRef(kwnames);
-  if (by_keyword && !names) return nullptr;
-  PyObject* const result = numpy_call[index](ufunc, complete, static_cast<std::size_t>(nargs + 1), names);
+  PyObject* const names = without_parameters(kwnames, parameters);
+  if (kwnames && !names) return nullptr;
+  PyObject* const result = numpy_call[index](ufunc, complete, positional, names);
   Py_XDECREF(names);
   return result;
 }
 
 template <int index> PyObject* call(PyObject* ufunc, PyObject* const* args, std::size_t nargsf, PyObject* kwnames) {
+  constexpr const UfuncSpec& spec = ufunc_specs[index];
   const Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
   Arguments arguments;
   if (read_arguments<index>(args, nargs, kwnames, arguments)) {
+    if (!check_parameters(spec, arguments.inputs + spec.arrays)) return nullptr;
     PyObject* result;
     if (call_on_dense<index>(arguments, &result) || call_on_arrays(index, arguments, &result) ||
         call_on_scalars(index, arguments, &result)) {
@@ -100,7 +177,7 @@ template <int index> PyObject* call(PyObject* ufunc, PyObject* const* args, std:
     }
   }
   if (ensure_loops_for_keywords(args + nargs, kwnames) < 0) return nullptr;
-  if constexpr (ufunc_specs[index].has_slope) return call_with_slope(index, ufunc, args, nargs, kwnames);
+  if constexpr (spec.parameter_count() > 0) return call_with_parameters(index, ufunc, args, nargs, kwnames);
   return numpy_call[index](ufunc, args, nargsf, kwnames);
 }
 
@@ -109,18 +186,31 @@ template <std::size_t... index> vectorcallfunc entry(int wanted, std::index_sequ
   return entries[wanted];
 }
 
-bool make_constants() {
-  if (default_slope_object) return true;
-  out_keyword = PyUnicode_InternFromString("out");
-  slope_keyword = PyUnicode_InternFromString("negative_slope");
-  default_slope_object = PyFloat_FromDouble(default_slope);
-  return out_keyword && slope_keyword && default_slope_object;
+// The default of a function that passes parameters on is an int, which keeps the dtype of integers too.
+PyObject* new_default(const UfuncSpec& spec, const Parameter& parameter) {
+  if (spec.arithmetic == Arithmetic::multiplies) return PyFloat_FromDouble(parameter.default_value);
+  return PyLong_FromDouble(parameter.default_value);
+}
+
+bool make_constants(int index) {
+  if (!out_keyword) out_keyword = PyUnicode_InternFromString("out");
+  if (!out_keyword) return false;
+  const UfuncSpec& spec = ufunc_specs[index];
+  for (int i = 0; i < spec.parameter_count(); ++i) {
+    const Parameter& parameter = spec.parameters[i];
+    parameter_keywords[index][i] = PyUnicode_InternFromString(parameter.name);
+    if (!parameter_keywords[index][i]) return false;
+    if (!parameter.has_default) continue;
+    default_values[index][i] = new_default(spec, parameter);
+    if (!default_values[index][i]) return false;
+  }
+  return true;
 }
 
 }  // namespace
 
 int install_fastcall(PyObject* object, int index) {
-  if (!make_constants()) return -1;
+  if (!make_constants(index)) return -1;
   auto* const ufunc = reinterpret_cast<PyUFuncObject*>(object);
   if (Py_TYPE(object)->tp_vectorcall_offset != offsetof(PyUFuncObject, vectorcall)) return 0;
   numpy_call[index] = ufunc->vectorcall;

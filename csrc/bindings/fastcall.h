@@ -9,7 +9,7 @@
 namespace fastrelu {
 
 // Replaces the ufunc's vectorcall entry; NumPy's own is kept and called for what the short ways do not take. It also
-// fills in negative_slope where it is left out or given by keyword, which a ufunc cannot do.
+// fills in parameters that are left out or given by keyword, which a ufunc cannot do, and checks them (checks.h).
 // Should a NumPy come that keeps that entry elsewhere, its own path serves alone. Returns 0, or -1 with an exception set.
 int install_fastcall(PyObject* ufunc, int index);
 

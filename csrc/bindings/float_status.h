@@ -71,7 +71,7 @@ template <class Run> int run_reporting(const char* name, Run run) {
 
 // As above, but for ufuncs that raise nothing.
 template <class Run> int run_reporting(const UfuncSpec& spec, Run run) {
-  if (spec.has_slope) return run_reporting(spec.name, run);  // only products raise anything
+  if (spec.arithmetic != Arithmetic::selects) return run_reporting(spec.name, run);
   run();
   return 0;
 }

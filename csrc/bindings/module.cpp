@@ -14,9 +14,14 @@
 #include "../runtime/memory_limit.h"
 #include "../runtime/parallel.h"
 #include "../runtime/recycle.h"
+#include "activity.h"
 #include "docs.h"
 #include "fastcall.h"
+#include "lookup.h"
+#include "mask_call.h"
+#include "maxout.h"
 #include "memory.h"
+#include "reductions.h"
 #include "ufuncs.h"
 
 namespace py = pybind11;
@@ -96,6 +101,12 @@ void define_recycling(py::module_& m) {
   m.def("cgroup_memory_limit", [](const std::string& root) { return cgroup_memory_limit(root); }, py::arg("root"));
 }
 
+void define_functions(py::module_& m) {
+  for (PyMethodDef* const methods : {lookup_methods, maxout_methods}) {
+    if (PyModule_AddFunctions(m.ptr(), methods) < 0) throw py::error_already_set();
+  }
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
@@ -111,6 +122,10 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("available_isas", [] { return names_of(available_isas()); }, docs::available_isas);
   m.def("compiled_isas", [] { return names_of(compiled_isas()); });
   m.def("use_isa", switch_isa, py::arg("name"));
+  define_functions(m);
+  if (PyModule_AddFunctions(m.ptr(), mask_methods) < 0) throw py::error_already_set();
+  define_activity(m, ufuncs);
   define_threads(m);
   define_recycling(m);
+  define_reductions(m);
 }

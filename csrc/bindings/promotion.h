@@ -8,6 +8,6 @@
 namespace fastrelu {
 
 // Returns 0, or -1 with an exception set.
-int add_promoter(PyObject* ufunc, const UfuncSpec& spec);
+int add_promoter(PyObject* ufunc, int index);
 
 }  // namespace fastrelu

@@ -11,21 +11,18 @@ namespace {
 
 constexpr int not_taken = -1;
 
-// Room for the widest number.
-struct Number {
-  alignas(std::max_align_t) char bytes[sizeof(npy_longdouble)];
-};
-
 template <class T> void put(T value, Number& number) { std::memcpy(number.bytes, &value, sizeof value); }
 
 // One call: the type of its arrays, and their values.
 struct ScalarCall {
+  explicit ScalarCall(int i) : spec(ufunc_specs[i]), index(i) {}
+
   const UfuncSpec& spec;
   int index;
-  const ActiveKernel* active;
-  int type_num;
+  const ActiveKernel* active = nullptr;
+  int type_num = not_taken;
   bool is_python;  // numbers of Python take the dtype of NumPy's
-  Number arrays[2];
+  Number inputs[max_inputs];
 };
 
 // These return the number's type, or not_taken.
@@ -58,7 +55,7 @@ int read_numpy_scalar(PyObject* object, int index, Number& number) {
   return type_num;
 }
 
-int read_number(PyObject* object, int index, Number& number) {
+int read_value(PyObject* object, int index, Number& number) {
   if (PyFloat_CheckExact(object)) {
     put(PyFloat_AS_DOUBLE(object), number);
     return NPY_DOUBLE;
@@ -69,26 +66,30 @@ int read_number(PyObject* object, int index, Number& number) {
   return not_taken;
 }
 
-bool is_python_number(PyObject* object) { return PyFloat_CheckExact(object) || PyLong_CheckExact(object); }
-
 bool read_arrays(const Arguments& arguments, ScalarCall& call) {
   call.is_python = true;
   for (int i = 0; i < call.spec.arrays; ++i) {
-    const int type_num = read_number(arguments.arrays[i], call.index, call.arrays[i]);
+    const int type_num = read_value(arguments.inputs[i], call.index, call.inputs[i]);
     if (type_num == not_taken || (i > 0 && type_num != call.type_num)) return false;
     call.type_num = type_num;
-    call.is_python = call.is_python && is_python_number(arguments.arrays[i]);
+    call.is_python = call.is_python && is_python_number(arguments.inputs[i]);
   }
   call.active = find_kernel(call.index, call.type_num);
   return call.active != nullptr;
 }
 
-// long double raises flags that only NumPy reads.
-bool read_slope_of(const Arguments& arguments, const ScalarCall& call, Slope& slope) {
-  if (!call.spec.has_slope) return true;
-  if (call.active->dtype == DType::longdouble) return false;
-  if (call.is_python && arguments.slope && !is_python_number(arguments.slope)) return false;
-  return read_slope(arguments.slope, slope_dtype(call.active->dtype), slope);
+// Arithmetic with long double raises flags that only NumPy reads.
+bool is_silent(const ScalarCall& call) {
+  return call.spec.arithmetic == Arithmetic::selects || call.active->dtype != DType::longdouble;
+}
+
+bool read_parameters(const Arguments& arguments, ScalarCall& call) {
+  for (int i = call.spec.arrays; i < call.spec.nin(); ++i) {
+    PyObject* const object = arguments.inputs[i];
+    if (call.is_python && !is_python_number(object)) return false;
+    if (!read_number(object, call.spec, i, {call.type_num, call.active->dtype}, call.inputs[i])) return false;
+  }
+  return true;
 }
 
 bool is_output_taken(PyObject* object, const ScalarCall& call) {
@@ -97,12 +98,10 @@ bool is_output_taken(PyObject* object, const ScalarCall& call) {
   return PyArray_NDIM(out) == 0 && PyArray_TYPE(out) == out_type_num(call.spec, call.type_num) && is_writable(out);
 }
 
-void compute(ScalarCall& call, Slope& slope, char* out) {
+void compute(ScalarCall& call, char* out) {
   char* data[max_operands];
-  char** next = data;
-  for (int i = 0; i < call.spec.arrays; ++i) *next++ = call.arrays[i].bytes;
-  if (call.spec.has_slope) *next++ = reinterpret_cast<char*>(&slope);
-  *next = out;
+  for (int i = 0; i < call.spec.nin(); ++i) data[i] = call.inputs[i].bytes;
+  data[call.spec.nin()] = out;
   constexpr npy_intp count = 1, steps[max_operands] = {};
   call.active->kernel.cached(data, &count, steps, call.active->data);
 }
@@ -117,13 +116,12 @@ PyObject* new_scalar(const ScalarCall& call, Number& number) {
 }  // namespace
 
 bool call_on_scalars(int index, const Arguments& arguments, PyObject** result) {
-  ScalarCall call{ufunc_specs[index], index, nullptr, not_taken, false, {}};
-  Slope slope;
-  if (!read_arrays(arguments, call) || !read_slope_of(arguments, call, slope)) return false;
+  ScalarCall call(index);
+  if (!read_arrays(arguments, call) || !is_silent(call) || !read_parameters(arguments, call)) return false;
   if (arguments.out && !is_output_taken(arguments.out, call)) return false;
   Number number{};
   char* const out = arguments.out ? PyArray_BYTES(reinterpret_cast<PyArrayObject*>(arguments.out)) : number.bytes;
-  if (run_reporting(call.spec, [&] { compute(call, slope, out); }) < 0) {
+  if (run_reporting(call.spec, [&] { compute(call, out); }) < 0) {
     *result = nullptr;
   } else {
     *result = arguments.out ? Py_NewRef(arguments.out) : new_scalar(call, number);

@@ -63,6 +63,8 @@ struct UserType {
 
 struct Ufunc {
   PyObject* object;
+  DType dtypes[builtin_count];  // of the loops
+  int loop_count;
   NumpyTables numpy;
   UserType user[max_user_types];
 };
@@ -72,8 +74,9 @@ std::atomic<int> user_type_count{0};
 const Isa* active = nullptr;
 
 char* list_operands(const UfuncSpec& spec, NumpyType type, char* types) {
-  for (int i = 0; i < spec.arrays; ++i) *types++ = type.type_num;
-  if (spec.has_slope) *types++ = static_cast<char>(slope_type_num(type.dtype));
+  for (int i = 0; i < spec.nin(); ++i) {
+    *types++ = static_cast<char>(input_type_num(spec, i, type.dtype, type.type_num));
+  }
   *types++ = static_cast<char>(out_type_num(spec, type.type_num));
   return types;
 }
@@ -81,12 +84,13 @@ char* list_operands(const UfuncSpec& spec, NumpyType type, char* types) {
 void list_types(int index, Ufunc& ufunc) {
   const UfuncSpec& spec = ufunc_specs[index];
   char* types = ufunc.numpy.types;
-  for (int i = 0; i < builtin_count; ++i) {
-    const NumpyType type = numpy_types[i];
+  for (const NumpyType type : numpy_types) {
     const Kernel kernel = active->kernel(spec.op, type.dtype);
-    types = list_operands(spec, type, types);
-    ufunc.numpy.loops[i] = kernel.cached;
     builtin_kernels[index][static_cast<int>(type.type_num)] = {kernel, nullptr, type.dtype};
+    if (!kernel.cached) continue;
+    types = list_operands(spec, type, types);
+    ufunc.dtypes[ufunc.loop_count] = type.dtype;
+    ufunc.numpy.loops[ufunc.loop_count++] = kernel.cached;
   }
 }
 
@@ -102,32 +106,34 @@ template <std::size_t... index> PyArrayMethod_StridedLoop* user_loop(int wanted,
   return loops[wanted];
 }
 
-int register_user_loop(int index, PyArray_DTypeMeta* user_dtype) {
+int register_user_loop(int index, PyArray_DTypeMeta* user_dtype, DType dtype) {
   const UfuncSpec& spec = ufunc_specs[index];
   PyArray_DTypeMeta* dtypes[max_operands];
-  for (int i = 0; i <= spec.nin(); ++i) dtypes[i] = user_dtype;
-  if (spec.has_slope) dtypes[spec.arrays] = &PyArray_FloatDType;
+  for (int i = 0; i <= spec.nin(); ++i) {
+    const bool is_float32 = i < spec.nin() && input_dtype(spec, i, dtype) == DType::float32;
+    dtypes[i] = is_float32 ? &PyArray_FloatDType : user_dtype;
+  }
 
   auto* const loop = user_loop(index, std::make_index_sequence<ufunc_count>());
   PyType_Slot slots[] = {{NPY_METH_strided_loop, reinterpret_cast<void*>(loop)}, {0, nullptr}};
-  const auto flags = static_cast<NPY_ARRAYMETHOD_FLAGS>(spec.has_slope ? 0 : NPY_METH_NO_FLOATINGPOINT_ERRORS);
+  const bool is_silent = spec.arithmetic == Arithmetic::selects;
+  const auto flags = static_cast<NPY_ARRAYMETHOD_FLAGS>(is_silent ? NPY_METH_NO_FLOATINGPOINT_ERRORS : 0);
   PyArrayMethod_Spec method{spec.name, spec.nin(), 1, NPY_NO_CASTING, flags, dtypes, slots};
   return PyUFunc_AddLoopFromSpec(ufuncs[static_cast<std::size_t>(index)].object, &method);
 }
 
 }  // namespace
 
-int slope_type_num(DType arrays) {
-  switch (slope_dtype(arrays)) {
-    case DType::float32: return NPY_FLOAT;
-    case DType::float64: return NPY_DOUBLE;
-    default: return NPY_LONGDOUBLE;
-  }
+int input_type_num(const UfuncSpec& spec, int input, DType arrays, int arrays_type_num) {
+  const DType dtype = input_dtype(spec, input, arrays);
+  if (dtype == arrays) return arrays_type_num;
+  return dtype == DType::float32 ? NPY_FLOAT : NPY_DOUBLE;
 }
 
-// Leaky functions take integers to float64.
-int out_type_num(const UfuncSpec& spec, int type_num) {
-  return spec.has_slope && PyTypeNum_ISINTEGER(type_num) ? int(NPY_DOUBLE) : type_num;
+// Products take integers to float64.
+int out_type_num(const UfuncSpec& spec, int arrays_type_num) {
+  const bool is_product = spec.arithmetic == Arithmetic::multiplies;
+  return is_product && PyTypeNum_ISINTEGER(arrays_type_num) ? int(NPY_DOUBLE) : arrays_type_num;
 }
 
 PyObject* make_ufunc(int index) {
@@ -135,9 +141,9 @@ PyObject* make_ufunc(int index) {
   Ufunc& ufunc = ufuncs[static_cast<std::size_t>(index)];
   list_types(index, ufunc);
   NumpyTables& tables = ufunc.numpy;
-  ufunc.object = PyUFunc_FromFuncAndData(tables.loops, tables.data, tables.types, builtin_count, spec.nin(), 1,
+  ufunc.object = PyUFunc_FromFuncAndData(tables.loops, tables.data, tables.types, ufunc.loop_count, spec.nin(), 1,
                                          PyUFunc_None, spec.name, nullptr, 0);
-  if (ufunc.object && add_promoter(ufunc.object, spec) < 0) Py_CLEAR(ufunc.object);
+  if (ufunc.object && add_promoter(ufunc.object, index) < 0) Py_CLEAR(ufunc.object);
   return Py_XNewRef(ufunc.object);
 }
 
@@ -145,7 +151,8 @@ const ActiveKernel* find_user_kernel(int index, int type_num) {
   const Ufunc& ufunc = ufuncs[static_cast<std::size_t>(index)];
   const int count = user_type_count.load(std::memory_order_acquire);
   for (int i = 0; i < count; ++i) {
-    if (ufunc.user[i].type_num == type_num) return &ufunc.user[i].active;
+    const UserType& type = ufunc.user[i];
+    if (type.type_num == type_num) return type.active.kernel.cached ? &type.active : nullptr;
   }
   return nullptr;
 }
@@ -159,7 +166,7 @@ int add_loops(PyArray_DTypeMeta* user_dtype, DType dtype, void* data) {
   for (int index = 0; index < ufunc_count; ++index) {
     const Kernel kernel = active->kernel(ufunc_specs[index].op, dtype);
     ufuncs[static_cast<std::size_t>(index)].user[position] = {user_dtype->type_num, {kernel, data, dtype}};
-    if (register_user_loop(index, user_dtype) < 0) return -1;
+    if (kernel.cached && register_user_loop(index, user_dtype, dtype) < 0) return -1;
   }
   user_type_count.store(position + 1, std::memory_order_release);
   return 0;
@@ -170,10 +177,9 @@ void use_isa(const Isa& isa) {
   for (int index = 0; index < ufunc_count; ++index) {
     const Op op = ufunc_specs[index].op;
     Ufunc& ufunc = ufuncs[static_cast<std::size_t>(index)];
-    for (int i = 0; i < builtin_count; ++i) {
-      const Kernel kernel = isa.kernel(op, numpy_types[i].dtype);
-      ufunc.numpy.loops[i] = kernel.cached;
-      builtin_kernels[index][static_cast<int>(numpy_types[i].type_num)].kernel = kernel;
+    for (int i = 0; i < ufunc.loop_count; ++i) ufunc.numpy.loops[i] = isa.kernel(op, ufunc.dtypes[i]).cached;
+    for (const NumpyType type : numpy_types) {
+      builtin_kernels[index][static_cast<int>(type.type_num)].kernel = isa.kernel(op, type.dtype);
     }
     for (int i = 0; i < user_type_count; ++i) {
       ActiveKernel& active_kernel = ufunc.user[i].active;

@@ -30,6 +30,7 @@ std::unique_ptr<Float8> describe(py::handle scalar_type) {
   const py::object encoding = py::module_::import("fastrelu._float8").attr("describe")(scalar_type);
   auto format = std::make_unique<Float8>();
   copy_buffer(encoding.attr("values"), format->value, 256);
+  copy_buffer(encoding.attr("ranks"), format->rank, 256);
   for (std::size_t sign = 0; sign < 2; ++sign) {
     const py::object rounding = encoding.attr("roundings")[py::int_(sign)];
     Float8::Rounding& target = format->rounding[sign];

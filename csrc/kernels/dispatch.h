@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "kernels.h"
+#include "isa.h"
 
 namespace fastrelu {
 

@@ -20,7 +20,8 @@ struct Float8 {
   };
 
   float value[256];
-  Rounding rounding[2];  // of positive and of negative floats
+  std::uint8_t rank[256];  // larger for larger values; -0 and +0 have one rank, and all NaNs have the highest
+  Rounding rounding[2];    // of positive and of negative floats
 };
 
 }  // namespace fastrelu

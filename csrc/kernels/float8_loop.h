@@ -22,65 +22,95 @@ inline std::uint8_t rounded(const Float8& format, float x) {
   return rounding.code[low];
 }
 
-// A number that relu and its backward pass on as it is, NaNs included. Code 0 is +0 in every encoding that has a zero;
-// in the one that has none, nothing is dropped.
+// An array's element: what it is worth, and its code, which a selection passes on as it is, NaNs included. Code 0 is +0
+// in every encoding that has a zero; in the one that has none, nothing is dropped.
 struct Coded {
   float value;
   std::uint8_t code;
+  const Float8* format;
+  explicit operator float() const { return value; }
 };
-inline bool keep(Coded x) { return keep(x.value); }
-inline Coded select_or_zero(bool mask, Coded a) { return mask ? a : Coded{0, 0}; }
+inline Coded coded(const Float8& format, std::uint8_t code) { return {format.value[code], code, &format}; }
+inline Coded constant(Coded x, float number) { return coded(*x.format, rounded(*x.format, number)); }
+// By the sign's bit where there is one, so that a NaN keeps its payload.
+inline Coded negated(Coded x) {
+  const Coded mirrored = coded(*x.format, x.code ^ 0x80);
+  const bool both_nan = x.value != x.value && mirrored.value != mirrored.value && x.code != 0x80;
+  return both_nan || mirrored.value == -x.value ? mirrored : constant(x, -x.value);
+}
 
-template <class Op, class... Slope> struct Float8Function {
+inline bool keep(Coded x) { return keep(x.value); }
+inline bool keep_negated(Coded x) { return keep(negated(x)); }
+inline bool positive(Coded x) { return positive(x.value); }
+inline bool above(Coded x, Coded t) { return above(x.value, t.value); }
+inline bool below(Coded x, Coded t) { return below(x.value, t.value); }
+inline bool below_positive(Coded x, float t) { return below(x, constant(x, t)); }
+inline bool within(Coded x, float t) { return within(x.value, t); }
+inline Coded select(bool mask, Coded a, Coded b) { return mask ? a : b; }
+inline Coded select_or_zero(bool mask, Coded a) { return mask ? a : Coded{0, 0, a.format}; }
+
+struct Float8Round {
+  const Float8& format;
+  Coded operator()(float x) const { return coded(format, rounded(format, x)); }
+};
+
+// Takes codes of array elements, then parameters as they are stored: codes too, or floats.
+template <class Op> struct Float8Function {
+  static constexpr bool selects = Op::arithmetic == Arithmetic::selects;
+  using Computed = std::conditional_t<selects, Coded, float>;
+  using Element = std::conditional_t<selects || Op::as_stored, Coded, float>;
+  using Parameter = std::conditional_t<selects, std::uint8_t, float>;
+
   const Float8& format;
 
-  std::uint8_t code_of(float x) const { return rounded(format, x); }
-  static std::uint8_t code_of(Coded x) { return x.code; }
-  // A product with a NaN keeps its payload, which rounding would lose; volatile keeps what the product raised.
-  std::uint8_t code_of(float product, Coded factor) const {
-    const volatile float computed = product;
-    return factor.value == factor.value ? rounded(format, computed) : factor.code;
-  }
-
-  // Of one array.
-  std::uint8_t operator()(std::uint8_t code, Slope... slope) const {
-    const float value = format.value[code];
-    if constexpr (Op::only_looks_at_x) {
-      return code_of(Op::apply(value, slope...));
-    } else if constexpr (Op::has_slope) {
-      return code_of(Op::apply(value, slope...), Coded{value, code});
+  Element read(std::uint8_t code) const {
+    if constexpr (std::is_same_v<Element, Coded>) {
+      return coded(format, code);
     } else {
-      return code_of(Op::apply(Coded{value, code}));
+      return format.value[code];
     }
   }
+  float read(float parameter) const { return parameter; }
 
-  // Of a gradient and what x is.
-  std::uint8_t operator()(std::uint8_t grad, float x, Slope... slope) const {
-    const float value = format.value[grad];
-    if constexpr (Op::has_slope) {
-      return code_of(Op::apply(value, x, slope...), Coded{value, grad});
+  std::uint8_t code_of(Coded result, std::uint8_t) const { return result.code; }
+  // A product with a NaN keeps its payload, which rounding would lose; volatile keeps what the product raised.
+  std::uint8_t code_of(float result, std::uint8_t first) const {
+    const volatile float computed = result;
+    const float factor = format.value[first];
+    return Op::scales && factor != factor ? first : rounded(format, computed);
+  }
+
+  template <class... Stored> std::uint8_t operator()(std::uint8_t first, Stored... rest) const {
+    if constexpr (Op::rounds) {
+      return code_of(Op::template apply<Computed>(Float8Round{format}, read(first), read(rest)...), first);
     } else {
-      return code_of(Op::apply(Coded{value, grad}, x));
+      return code_of(Op::template apply<Computed>(read(first), read(rest)...), first);
     }
   }
 };
 
 // All results: of one array by code; of two by code of the gradient, on both sides of what the function asks of x.
-template <class Op, class... Slope> struct Float8Table {
+template <class Op> struct Float8Table {
+  static constexpr bool possible = Op::arrays == 1 || (Op::arrays == 2 && (Float8Function<Op>::selects || Op::scales));
+
   std::uint8_t side[256] = {};
   std::uint8_t result[2][256];
 
-  Float8Table(const Float8& format, Slope... slope) {
-    const Float8Function<Op, Slope...> function{format};
+  template <class... Parameter> Float8Table(const Float8& format, const bool* wanted, Parameter... parameter) {
+    const Float8Function<Op> function{format};
     for (int i = 0; i < 256; ++i) {
       const auto code = static_cast<std::uint8_t>(i);
       if constexpr (Op::arrays == 1) {
-        result[0][code] = function(code, slope...);
+        if (!wanted || wanted[i]) result[0][code] = function(code, parameter...);
+      } else if constexpr (Op::scales) {
+        side[code] = positive(format.value[code]);
+        result[0][code] = function(code, rounded(format, -1), parameter...);
+        result[1][code] = function(code, rounded(format, 1), parameter...);
       } else {
-        const float x = format.value[code];
-        side[code] = Op::has_slope ? positive(x) : keep(x);
-        result[0][code] = function(code, -1.0f, slope...);
-        result[1][code] = function(code, 1.0f, slope...);
+        constexpr std::uint8_t dropped = 0, gradient = 1;
+        side[code] = function(gradient, code, parameter...) != dropped;
+        result[0][code] = dropped;
+        result[1][code] = code;
       }
     }
   }
@@ -104,7 +134,8 @@ inline bool is_harmless(const Float8& format, float slope) {
 }
 
 template <class Op> struct Float8Loop {
-  static constexpr int last = Op::arrays - 1, slope = Op::arrays, out = Op::arrays + Op::has_slope;
+  using Parameter = typename Float8Function<Op>::Parameter;
+  static constexpr int last = Op::arrays - 1, out = Op::inputs;
   static constexpr ptrdiff_t table_from = 512;
 
   const Float8& format;
@@ -113,19 +144,18 @@ template <class Op> struct Float8Loop {
   ptrdiff_t n;
 
   std::uint8_t* code(int operand, ptrdiff_t i) const { return at<std::uint8_t>(args[operand], i * steps[operand]); }
-  float slope_at(ptrdiff_t i) const { return *at<float>(args[slope], i * steps[slope]); }
-
-  template <class... Slope> void compute(ptrdiff_t i, Slope... slope) const {
-    const Float8Function<Op, Slope...> function{format};
-    if constexpr (Op::arrays == 1) {
-      *code(out, i) = function(*code(0, i), slope...);
-    } else {
-      *code(out, i) = function(*code(0, i), format.value[*code(last, i)], slope...);
-    }
+  template <std::size_t input> auto stored(ptrdiff_t i) const {
+    using Stored = std::conditional_t<(input < Op::arrays), std::uint8_t, Parameter>;
+    return *at<Stored>(args[input], i * steps[input]);
   }
 
-  template <class... Slope> void look_up(Slope... slope) const {
-    const Float8Table<Op, Slope...> table(format, slope...);
+  template <std::size_t... input> void compute(std::index_sequence<input...>) const {
+    const Float8Function<Op> function{format};
+    for (ptrdiff_t i = 0; i < n; ++i) *code(out, i) = function(stored<input>(i)...);
+  }
+
+  template <std::size_t... parameter> void look_up(const bool* wanted, std::index_sequence<parameter...>) const {
+    const Float8Table<Op> table(format, wanted, stored<Op::arrays + parameter>(0)...);
     // In variables of its own: for all the compiler knows, storing a byte may change any member.
     const std::uint8_t *first_code = code(0, 0), *last_code = code(last, 0);
     std::uint8_t* result = code(out, 0);
@@ -139,15 +169,35 @@ template <class Op> struct Float8Loop {
     }
   }
 
-  void operator()() const {
-    const bool is_long = n >= table_from;
-    if constexpr (Op::has_slope) {
-      if (is_long && steps[slope] == 0 && is_harmless(format, slope_at(0))) return look_up(slope_at(0));
-      for (ptrdiff_t i = 0; i < n; ++i) compute(i, slope_at(i));
+  // Functions of one array that compute without a parameter ask which codes it holds: others might raise something.
+  void look_up() const {
+    constexpr std::make_index_sequence<Op::inputs - Op::arrays> parameters;
+    if constexpr (Float8Function<Op>::selects || Op::inputs > Op::arrays) {
+      look_up(nullptr, parameters);
     } else {
-      if (is_long) return look_up();
-      for (ptrdiff_t i = 0; i < n; ++i) compute(i);
+      bool wanted[256] = {};
+      for (ptrdiff_t i = 0; i < n; ++i) wanted[*code(0, i)] = true;
+      look_up(wanted, parameters);
     }
+  }
+
+  bool has_table() const {
+    if (n < table_from) return false;
+    for (int input = Op::arrays; input < Op::inputs; ++input) {
+      if (steps[input] != 0) return false;
+    }
+    if constexpr (!Float8Function<Op>::selects && Op::inputs > Op::arrays) {
+      return is_harmless(format, stored<Op::arrays>(0));
+    } else {
+      return true;
+    }
+  }
+
+  void operator()() const {
+    if constexpr (Float8Table<Op>::possible) {
+      if (has_table()) return look_up();
+    }
+    compute(std::make_index_sequence<Op::inputs>());
   }
 };
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #define FASTRELU_ISA neon
+#include "lookup_neon.h"
+#include "simd/mask_neon.h"
 #include "simd/neon.h"
 #include "table.h"
 

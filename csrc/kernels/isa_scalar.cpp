@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #define FASTRELU_ISA scalar
+#include "simd/mask_scalar.h"
 #include "simd/scalar.h"
 #include "table.h"
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #define FASTRELU_ISA sse2
+#include "simd/mask_sse2.h"
 #include "simd/sse2.h"
 #include "table.h"
 

@@ -68,12 +68,9 @@ struct Kernel {
   Loop* streaming;
 };
 
-// What one instruction set provides. A null entry means that the function has no loop for that dtype.
-struct Isa {
-  const char* name;
-  Kernel kernels[op_count][dtype_count];
-
-  constexpr Kernel kernel(Op op, DType dtype) const { return kernels[static_cast<int>(op)][static_cast<int>(dtype)]; }
+// One function for every dtype. A null entry means that it has no loop for that one.
+struct Row {
+  Kernel kernels[dtype_count];
 };
 
 }  // namespace fastrelu

@@ -19,11 +19,22 @@ namespace fastrelu::FASTRELU_ISA {
 
 using std::ptrdiff_t;
 
-// What the arrays hold is not always what a function computes with: leaky functions take 16-bit floats to float and
-// integers to double. Their slope is of the latter type; their result is as the array was, but for integers.
-template <class Op, class T> using Computed =
-    std::conditional_t<!Op::has_slope || std::is_floating_point_v<T>, T, std::conditional_t<is_half<T>, float, double>>;
+// What the arrays hold is not always what a function computes with: those that select have no need to look beyond the
+// bits; the others take 16-bit floats to float; those that multiply take integers to double.
+template <Arithmetic arithmetic, class T> struct ComputedWith {
+  using type = std::conditional_t<is_half<T>, float, T>;
+};
+template <class T> struct ComputedWith<Arithmetic::selects, T> {
+  using type = T;
+};
+template <class T> struct ComputedWith<Arithmetic::multiplies, T> {
+  using type = std::conditional_t<is_half<T>, float, std::conditional_t<std::is_integral_v<T>, double, T>>;
+};
+
+// Parameters are of the former type; the result is as the arrays were, but for integers.
+template <class Op, class T> using Computed = typename ComputedWith<Op::arithmetic, T>::type;
 template <class Op, class T> using Result = std::conditional_t<std::is_integral_v<T>, Computed<Op, T>, T>;
+template <class Op, class T, int input> using Element = std::conditional_t<(input < Op::arrays), T, Computed<Op, T>>;
 
 // How many elements one step of the loop takes, and how it reads and writes them. C is the type to compute with.
 
@@ -31,7 +42,7 @@ template <class C> struct One {
   static C splat(C x) { return x; }
   template <class T> C load(const T* p) const { return static_cast<C>(*p); }
   template <class T> T look(const T* p) const { return *p; }
-  template <class T> void store(T* p, C value) const { *p = static_cast<T>(value); }
+  template <class T, class V> void store(T* p, V value) const { *p = static_cast<T>(value); }
 };
 
 template <class C> struct Whole {
@@ -42,23 +53,26 @@ template <class C> struct Whole {
   template <class T> auto load(const T* p) const { return load_widened(p); }
   template <class T> auto look(const T* p) const { return look_widened(p); }
   template <class T> void store(T* p, Vec<C> value) const { store_narrowed(p, value); }
+  template <class T> void store(T* p, Stored<T> value) const { value.v.store(p); }
 };
 
 template <class C> struct Streamed : Whole<C> {
   void store(C* p, Vec<C> value) const { stream(p, value); }
   template <class T> void store(T* p, Vec<C> value) const { stream_narrowed(p, value); }
+  template <class T> void store(T* p, Stored<T> value) const { value.v.stream(p); }
 };
 
 // The first n < width elements. The lanes beyond them compute with 1, which overflows and invalidates nothing.
 template <class C> struct Part {
   ptrdiff_t n;
-  static Vec<C> splat(C x) { return Vec<C>(x); }
+  Vec<C> splat(C x) const { return first_or_one(n, Vec<C>(x)); }
   Vec<C> load(const C* p) const { return Vec<C>::load_partial(p, n); }
   Vec<C> look(const C* p) const { return load(p); }
   void store(C* p, Vec<C> value) const { value.store_partial(p, n); }
   template <class T> auto load(const T* p) const { return load_widened(p, n); }
   template <class T> auto look(const T* p) const { return look_widened(p, n); }
   template <class T> void store(T* p, Vec<C> value) const { store_narrowed(p, value, n); }
+  template <class T> void store(T* p, Stored<T> value) const { value.v.store_partial(p, n); }
 };
 
 #ifdef __GNUC__
@@ -74,52 +88,74 @@ template <class V> constexpr bool can_stream<V, decltype(stream(nullptr, std::de
 
 template <class C, class T> constexpr bool has_parts = has_partial<Vec<C>> && (std::is_same_v<C, T> || is_half<T>);
 
-// One slope for all elements is held by value: out may alias whatever it was read from.
-template <class C> struct SharedSlope {
-  C value;
-  template <class Step> auto at(Step, ptrdiff_t) const { return Step::splat(value); }
+// The inputs of a dense call: an array, as numbers to compute with or as it is stored, or one number for all elements.
+
+template <class E> struct Numbers {
+  const E* data;
+  template <class Step> auto at(Step step, ptrdiff_t i) const { return step.load(data + i); }
 };
 
-template <class C> struct SlopeArray {
-  const C* data;
-  template <class Step> auto at(Step step, ptrdiff_t i) const { return step.load(data + i); }
+template <class E> struct AsStored {
+  const E* data;
+  template <class Step> auto at(Step step, ptrdiff_t i) const { return step.look(data + i); }
+};
+
+// Held by value: out may alias whatever it was read from.
+template <class C> struct Shared {
+  C value;
+  template <class Step> auto at(Step step, ptrdiff_t) const { return step.splat(value); }
+};
+
+// Integers wrap around before they are widened.
+template <class Op, class T> constexpr bool as_stored = Op::as_stored || (Op::rounds && std::is_integral_v<T>);
+template <class Op, class T, int input> using Array =
+    std::conditional_t<as_stored<Op, T> && (input < Op::arrays), AsStored<T>, Numbers<Element<Op, T, input>>>;
+
+// Rounds one step of a computation to T.
+template <class T> struct Round {
+  template <class V> auto operator()(V x) const {
+    if constexpr (!is_half<T>) {
+      return x;
+    } else if constexpr (std::is_same_v<V, float>) {
+      return T(x);
+    } else {
+      return Stored<T>{narrow(T(), x)};
+    }
+  }
 };
 
 enum class Stores { cached, streaming };
 
-// A call whose arrays are dense. Slope is a SharedSlope, a SlopeArray or, for functions without a slope, nothing.
-template <class Op, class T, Stores stores, class... Slope> struct DenseCall {
+// A call whose arrays are dense.
+template <class Op, class T, Stores stores> struct DenseCall {
   using C = Computed<Op, T>;
   static constexpr ptrdiff_t width = has_vectors<C, T> ? Vec<C>::width : 1;
   static constexpr ptrdiff_t block = 4 * width;
   // Aligning the stores costs up to one vector more and pays from about this many elements on.
   static constexpr ptrdiff_t aligned_from = 2 * block;
 
-  const T* first;
-  const T* last;  // the same as first for functions of one array
   Result<Op, T>* out;
   ptrdiff_t n;
 
-  template <class Step> auto result(Step step, ptrdiff_t i, Slope... slope) const {
-    if constexpr (Op::arrays == 2) {
-      return Op::apply(step.load(first + i), step.look(last + i), slope.at(step, i)...);
-    } else if constexpr (Op::only_looks_at_x) {
-      return Op::apply(step.look(first + i), slope.at(step, i)...);
+  template <class Step, class... Input> auto result(Step step, ptrdiff_t i, Input... input) const {
+    using V = decltype(step.splat(C()));
+    if constexpr (Op::rounds) {
+      return Op::template apply<V>(Round<T>(), input.at(step, i)...);
     } else {
-      return Op::apply(step.load(first + i), slope.at(step, i)...);
+      return Op::template apply<V>(input.at(step, i)...);
     }
   }
 
-  template <class Step> void run(Step step, ptrdiff_t i, Slope... slope) const {
-    step.store(out + i, result(step, i, slope...));
+  template <class Step, class... Input> void run(Step step, ptrdiff_t i, Input... input) const {
+    step.store(out + i, result(step, i, input...));
   }
 
-  void run_block(ptrdiff_t i, Slope... slope) const {
+  template <class... Input> void run_block(ptrdiff_t i, Input... input) const {
     const std::conditional_t<stores == Stores::streaming, Streamed<C>, Whole<C>> step;
-    const Vec<C> r0 = result(step, i, slope...);
-    const Vec<C> r1 = result(step, i + width, slope...);
-    const Vec<C> r2 = result(step, i + 2 * width, slope...);
-    const Vec<C> r3 = result(step, i + 3 * width, slope...);
+    const auto r0 = result(step, i, input...);
+    const auto r1 = result(step, i + width, input...);
+    const auto r2 = result(step, i + 2 * width, input...);
+    const auto r3 = result(step, i + 3 * width, input...);
     step.store(out + i, r0);
     step.store(out + i + width, r1);
     step.store(out + i + 2 * width, r2);
@@ -134,32 +170,32 @@ template <class Op, class T, Stores stores, class... Slope> struct DenseCall {
 
   // The first and the last vector overlap with those between them. So their results are computed before anything is
   // stored, and stored after everything else.
-  void run_vectors(Slope... slope) const {
+  template <class... Input> void run_vectors(Input... input) const {
     const Whole<C> step;
-    const Vec<C> head = result(step, 0, slope...);
-    const Vec<C> tail = result(step, n - width, slope...);
+    const auto head = result(step, 0, input...);
+    const auto tail = result(step, n - width, input...);
     ptrdiff_t i = stores == Stores::streaming || n >= aligned_from ? elements_to_alignment() : width;
-    for (; i + block <= n; i += block) run_block(i, slope...);
+    for (; i + block <= n; i += block) run_block(i, input...);
     if constexpr (stores == Stores::streaming) finish_streaming(C());
-    for (; i + width < n; i += width) run(step, i, slope...);
+    for (; i + width < n; i += width) run(step, i, input...);
     step.store(out, head);
     step.store(out + n - width, tail);
   }
 
   // Fewer elements than a vector holds.
-  void run_part(Slope... slope) const {
+  template <class... Input> void run_part(Input... input) const {
     if constexpr (has_parts<C, T>) {
-      if (n > 0) run(Part<C>{n}, 0, slope...);
+      if (n > 0) run(Part<C>{n}, 0, input...);
     } else {
-      for (ptrdiff_t i = 0; i < n; ++i) run(One<C>(), i, slope...);
+      for (ptrdiff_t i = 0; i < n; ++i) run(One<C>(), i, input...);
     }
   }
 
-  void operator()(Slope... slope) const {
+  template <class... Input> [[gnu::always_inline]] void operator()(Input... input) const {
     if constexpr (width > 1) {
-      n < width ? run_part(slope...) : run_vectors(slope...);
+      n < width ? run_part(input...) : run_vectors(input...);
     } else {
-      for (ptrdiff_t i = 0; i < n; ++i) run(One<C>(), i, slope...);
+      for (ptrdiff_t i = 0; i < n; ++i) run(One<C>(), i, input...);
     }
   }
 };
@@ -168,51 +204,68 @@ template <class T> T* at(char* base, ptrdiff_t bytes) { return reinterpret_cast<
 
 // Elements one by one, at any distance. Pointers and steps are variables of its own: for all the compiler knows, a store
 // may change what `args` and `steps` point to.
-template <class Op, class T> void strided(char** args, ptrdiff_t n, const ptrdiff_t* steps) {
+template <class Op, class T, std::size_t... input>
+void strided(char** args, ptrdiff_t n, const ptrdiff_t* steps, std::index_sequence<input...>) {
   using C = Computed<Op, T>;
   using R = Result<Op, T>;
-  constexpr int slope_at = Op::arrays, out_at = Op::arrays + Op::has_slope;
-  char *first = args[0], *last = args[Op::arrays - 1], *slope = args[slope_at], *out = args[out_at];
-  const ptrdiff_t first_step = steps[0], last_step = steps[Op::arrays - 1], slope_step = steps[slope_at],
-                  out_step = steps[out_at];
+  char *inputs[] = {args[input]...}, *out = args[Op::inputs];
+  const ptrdiff_t input_steps[] = {steps[input]...}, out_step = steps[Op::inputs];
   for (; n > 0; --n) {
-    if constexpr (Op::has_slope) {
-      const SlopeArray<C> slopes{at<C>(slope, 0)};
-      DenseCall<Op, T, Stores::cached, SlopeArray<C>>{at<T>(first, 0), at<T>(last, 0), at<R>(out, 0), 1}.run(One<C>(),
-                                                                                                             0, slopes);
-    } else {
-      DenseCall<Op, T, Stores::cached>{at<T>(first, 0), at<T>(last, 0), at<R>(out, 0), 1}.run(One<C>(), 0);
-    }
-    first += first_step;
-    last += last_step;
-    slope += slope_step;
+    DenseCall<Op, T, Stores::cached>{at<R>(out, 0), 1}.run(
+        One<C>(), 0, Array<Op, T, input>{at<Element<Op, T, input>>(inputs[input], 0)}...);
+    ((inputs[input] += input_steps[input]), ...);
     out += out_step;
+  }
+}
+
+template <class Op, class T> void strided(char** args, ptrdiff_t n, const ptrdiff_t* steps) {
+  strided<Op, T>(args, n, steps, std::make_index_sequence<Op::inputs>());
+}
+
+template <class I> constexpr bool is_shared = false;
+template <class C> constexpr bool is_shared<Shared<C>> = true;
+
+// Whether a function has vectors for one more input that is the same for all elements, or an array.
+template <class Op, class... Input> constexpr bool takes_shared =
+    sizeof...(Input) >= Op::dense &&
+    (Op::vectors != Broadcast::alike || sizeof...(Input) == Op::dense || (is_shared<Input> || ...));
+template <class Op, class... Input> constexpr bool takes_array =
+    sizeof...(Input) < Op::dense || Op::vectors == Broadcast::any ||
+    (Op::vectors == Broadcast::alike && !(is_shared<Input> || ...));
+
+// Finds out, input by input, what a call's inputs are, and runs it as a dense one if they are. Inlined, as small calls
+// would notice every jump.
+template <class Op, class T, Stores stores, class... Input>
+[[gnu::always_inline]] inline void run(char** args, ptrdiff_t n, const ptrdiff_t* steps, Input... input) {
+  constexpr int next = sizeof...(Input);
+  if constexpr (next == Op::inputs) {
+    return DenseCall<Op, T, stores>{at<Result<Op, T>>(args[next], 0), n}(input...);
+  } else {
+    using C = Computed<Op, T>;
+    using E = Element<Op, T, next>;
+    E* const data = at<E>(args[next], 0);
+    if constexpr (takes_shared<Op, Input...>) {
+      if (steps[next] == 0) return run<Op, T, stores>(args, n, steps, input..., Shared<C>{static_cast<C>(*data)});
+    }
+    if constexpr (takes_array<Op, Input...>) {
+      if (steps[next] == sizeof(E)) return run<Op, T, stores>(args, n, steps, input..., Array<Op, T, next>{data});
+    }
+    return strided<Op, T>(args, n, steps);
   }
 }
 
 template <class Op, class T, Stores stores = Stores::cached>
 void loop(char** args, const ptrdiff_t* dimensions, const ptrdiff_t* steps, void*) {
-  using C = Computed<Op, T>;
-  using R = Result<Op, T>;
-  constexpr int slope = Op::arrays, out = Op::arrays + Op::has_slope;
-  const auto dense = [=](int operand, ptrdiff_t size) { return steps[operand] == size; };
   const ptrdiff_t n = *dimensions;
-  const T* const first = at<T>(args[0], 0);
-  const T* const last = at<T>(args[Op::arrays - 1], 0);
-  R* const result = at<R>(args[out], 0);
-
-  if (!dense(0, sizeof(T)) || !dense(Op::arrays - 1, sizeof(T)) || !dense(out, sizeof(R))) {
-    strided<Op, T>(args, n, steps);
-  } else if constexpr (!Op::has_slope) {
-    DenseCall<Op, T, stores>{first, last, result, n}();
-  } else if (dense(slope, 0)) {
-    DenseCall<Op, T, stores, SharedSlope<C>>{first, last, result, n}({*at<C>(args[slope], 0)});
-  } else if (dense(slope, sizeof(C))) {
-    DenseCall<Op, T, stores, SlopeArray<C>>{first, last, result, n}({at<C>(args[slope], 0)});
-  } else {
-    strided<Op, T>(args, n, steps);
-  }
+  if (steps[Op::inputs] == sizeof(Result<Op, T>)) return run<Op, T, stores>(args, n, steps);
+  strided<Op, T>(args, n, steps);
 }
+
+template <class Op, class T> void plain_loop(char** args, const ptrdiff_t* dimensions, const ptrdiff_t* steps, void*) {
+  strided<Op, T>(args, *dimensions, steps);
+}
+
+template <class Op, class T> constexpr Kernel plain_kernel() { return {plain_loop<Op, T>, nullptr}; }
 
 template <class Op, class T> constexpr Kernel kernel() {
   using C = Computed<Op, T>;

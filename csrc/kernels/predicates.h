@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The two questions that rectifiers ask of an element: keep(x) = !(x <= 0) and positive(x) = x > 0. They differ on NaN.
+// The questions that rectifiers ask of an element: keep(x) = !(x <= 0) and positive(x) = x > 0, which differ on NaN;
+// above(x, t) = !(x <= t) and below(x, t) = !(x >= t), where a NaN on either side is above and below everything;
+// within(x, t) = |x| < t.
 //
 // Floats are compared as integers: floating-point compares raise "invalid" on signalling NaNs (SSE2 and NEON compares
 // on quiet ones too), and NumPy would report it. Read as a signed integer, a float's bits order like this:
@@ -10,6 +12,7 @@
 
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include "simd/scalar.h"
 
@@ -37,6 +40,18 @@ template <> struct FloatBits<double> {
   static constexpr std::int64_t minus_infinity = -0xfffffffffffff - 1;
 };
 
+// A half's bits where a float has its upper half: they order in the same way.
+template <class T> struct InUpperHalf {
+  T value;
+  explicit InUpperHalf(float x) : value(x) {}
+  friend std::int32_t bits(InUpperHalf x) { return static_cast<std::int32_t>(std::uint32_t(x.value.bits) << 16); }
+};
+
+template <class T> struct FloatBits<InUpperHalf<T>> {
+  static constexpr std::int32_t infinity = FloatBits<T>::infinity * 0x10000;
+  static constexpr std::int32_t minus_infinity = FloatBits<T>::minus_infinity * 0x10000;
+};
+
 // A number's type, or the type of a vector's lanes.
 template <class V, class = void> struct LaneOf {
   using type = V;
@@ -46,14 +61,29 @@ template <class V> struct LaneOf<V, std::void_t<typename V::Lane>> {
 };
 template <class V> using Lane = typename LaneOf<V>::type;
 
+template <class V> using BitsOf = decltype(bits(std::declval<V>()));
+template <class B> constexpr Lane<B> greatest = static_cast<Lane<B>>(std::make_unsigned_t<Lane<B>>(-1) >> 1);
+template <class B> constexpr Lane<B> least = -greatest<B> - 1;  // also the bit of the sign
+
 template <class V> auto keep(V x) {
   if constexpr (std::is_unsigned_v<Lane<V>>) {
     return x != V(0);
   } else if constexpr (std::is_integral_v<Lane<V>>) {
     return x > V(0);
   } else {
-    const auto b = bits(x);
-    using B = std::remove_const_t<decltype(b)>;
+    using B = BitsOf<V>;
+    const B b = bits(x);
+    return (b > B(FloatBits<Lane<V>>::minus_infinity)) & (b != B(0));
+  }
+}
+
+// keep(-x)
+template <class V> auto keep_negated(V x) {
+  if constexpr (std::is_integral_v<Lane<V>>) {
+    return keep(negated(x));
+  } else {
+    using B = BitsOf<V>;
+    const B b = bits(x) ^ B(least<B>);
     return (b > B(FloatBits<Lane<V>>::minus_infinity)) & (b != B(0));
   }
 }
@@ -62,12 +92,97 @@ template <class V> auto positive(V x) {
   if constexpr (std::is_integral_v<Lane<V>>) {
     return x > V(0);
   } else {
-    const auto b = bits(x);
-    using B = std::remove_const_t<decltype(b)>;
+    using B = BitsOf<V>;
+    const B b = bits(x);
     return (b > B(0)) & (B(FloatBits<Lane<V>>::infinity + 1) > b);
   }
 }
 
-template <class V> V one() { return V(Lane<V>(1)); }
+// The opposite of a mask, at no cost: a selection swaps its sides.
+template <class M> struct Inverted {
+  M mask;
+  template <class V> friend V select_or_zero(Inverted m, V a) { return zero_or_select(m.mask, a); }
+  template <class V> friend V select(Inverted m, V a, V b) { return select(m.mask, b, a); }
+};
+template <class M> Inverted<M> inverted(M mask) { return {mask}; }
+inline bool inverted(bool mask) { return !mask; }
+
+// With every bit but the sign inverted where the sign is set, floats order as numbers do, NaNs at both ends:
+//
+//     NaNs with the sign set < -inf < negative numbers < -0.0 < +0.0 < positive numbers < inf < NaNs without
+//
+// The bits wrap around, so that adding or subtracting the number of NaNs of one sign brings all of them to one end. There
+// one compare tells them and the numbers beyond t from the others.
+
+template <class B> B ordered(B b) { return b ^ (signs(b) & B(greatest<B>)); }
+template <class L> constexpr auto nans_of_one_sign = -(FloatBits<L>::minus_infinity + 1);
+
+template <class V> auto is_nan(V x) {
+  using B = BitsOf<V>;
+  return B(bits(x) & B(greatest<B>)) > B(FloatBits<Lane<V>>::infinity);
+}
+
+// Vectors compare all integers as signed ones.
+template <class V> auto greater(V a, V b) {
+  if constexpr (std::is_unsigned_v<Lane<V>> && !std::is_same_v<Lane<V>, V>) {
+    using Signed = Vec<std::make_signed_t<Lane<V>>>;
+    const V top(Lane<V>(Lane<V>(1) << (8 * sizeof(Lane<V>) - 1)));
+    return Signed((a ^ top).v) > Signed((b ^ top).v);
+  } else {
+    return a > b;
+  }
+}
+
+template <class V> auto above(V x, V t) {
+  if constexpr (std::is_integral_v<Lane<V>>) {
+    return greater(x, t);
+  } else {
+    using B = BitsOf<V>;
+    const B nans(nans_of_one_sign<Lane<V>>);
+    const B minus_zero(-1), o = ordered(bits(t));
+    const B next = select(o != minus_zero, plus(o, B(1)), B(1));
+    const B limit = select(is_nan(t), B(least<B>), minus(next, nans));
+    return inverted(limit > minus(ordered(bits(x)), nans));
+  }
+}
+
+template <class V> auto below(V x, V t) {
+  if constexpr (std::is_integral_v<Lane<V>>) {
+    return greater(t, x);
+  } else {
+    using B = BitsOf<V>;
+    const B nans(nans_of_one_sign<Lane<V>>);
+    const B plus_zero(0), o = ordered(bits(t));
+    const B previous = select(o != plus_zero, minus(o, B(1)), B(-2));
+    const B limit = select(is_nan(t), B(greatest<B>), plus(previous, nans));
+    return inverted(plus(ordered(bits(x)), nans) > limit);
+  }
+}
+
+// The same for a positive number, where bits do as they are.
+template <class V> auto below_positive(V x, float t) {
+  if constexpr (std::is_integral_v<Lane<V>>) {
+    return greater(V(Lane<V>(t)), x);
+  } else {
+    using B = BitsOf<V>;
+    constexpr auto nans = nans_of_one_sign<Lane<V>>;
+    const B limit(static_cast<Lane<B>>(bits(Lane<V>(t)) + nans - 1));
+    return inverted(plus(bits(x), B(nans)) > limit);
+  }
+}
+
+template <class V> auto within(V x, float t) {
+  if constexpr (std::is_unsigned_v<Lane<V>>) {
+    return V(Lane<V>(t)) > x;
+  } else if constexpr (std::is_integral_v<Lane<V>>) {
+    return (V(Lane<V>(t)) > x) & (x > V(Lane<V>(-t)));
+  } else {
+    using B = BitsOf<V>;
+    return B(bits(Lane<V>(t))) > B(bits(x) & B(greatest<B>));
+  }
+}
+// A number in the type of another.
+template <class V> V constant(V, float number) { return V(Lane<V>(number)); }
+template <class V> V one(V x) { return constant(x, 1); }
 
 }  // namespace fastrelu::FASTRELU_ISA

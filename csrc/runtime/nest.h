@@ -17,7 +17,7 @@ struct Operand {
   std::ptrdiff_t strides[max_axes];  // bytes to the next element along an axis; 0 where the operand is broadcast
 };
 
-// Operands as a kernel takes them: arrays, perhaps a slope, the output last. The output is never broadcast, has no two
+// Operands as a kernel takes them: arrays, perhaps parameters, the output last. The output is never broadcast, has no two
 // elements in one place, and is an input exactly or overlaps with none.
 struct Nest {
   int axes;

@@ -12,8 +12,8 @@ using std::ptrdiff_t;
 
 // A kernel call costs about 5 ns. From this many elements on it is worth its while, row by row ...
 constexpr ptrdiff_t row_from = 32;
-// ... and from this many on also where only a slope keeps several rows from being one line.
-constexpr ptrdiff_t sloped_row_from = 512;
+// ... and from this many on also where only a repeated operand keeps several rows from being one line.
+constexpr ptrdiff_t repeated_row_from = 512;
 
 // Operands are gathered into this much each: all of a tile fit into an L1 cache. From memory, shorter turns keep all
 // streams flowing: backward on two views x[::2] of 32 MiB took 3.7 ms with 2 KiB and 4.4 with 4.
@@ -29,7 +29,7 @@ ptrdiff_t blocks(ptrdiff_t length, ptrdiff_t block) { return (length + block - 1
 
 }  // namespace
 
-Tiling::Tiling(const Nest& nest, bool has_slope) : nest_(nest), has_slope_(has_slope) {
+Tiling::Tiling(const Nest& nest, int dense) : nest_(nest), dense_(dense) {
   column_axis = nest.axes - 1;
   row_axis = choose_row_axis();
   is_transposed = has_transposed();
@@ -51,7 +51,13 @@ void Tiling::cut(ptrdiff_t bytes_at_once) {
 bool Tiling::is_ready(int o) const {
   const Operand& operand = nest_.operand[o];
   const ptrdiff_t step = operand.strides[column_axis];
-  return step == operand.size || (is_slope(o) && step == 0);
+  return step == operand.size || (may_be_broadcast(o) && step == 0);
+}
+
+// Whether the operand is a parameter, or an array such as one of biases, whose few elements serve many of the others.
+bool Tiling::is_repeated(int o) const {
+  const ptrdiff_t* const strides = nest_.operand[o].strides;
+  return may_be_broadcast(o) && std::find(strides, strides + nest_.axes, 0) != strides + nest_.axes;
 }
 
 // Whether the end of one row is the beginning of the next.
@@ -62,7 +68,7 @@ bool Tiling::runs_on(int o) const {
 
 template <class Predicate> bool Tiling::all_arrays(Predicate is_true) const {
   for (int o = 0; o < nest_.operands; ++o) {
-    if (!is_slope(o) && !is_true(o)) return false;
+    if (!is_repeated(o) && !is_true(o)) return false;
   }
   return true;
 }
@@ -75,7 +81,7 @@ bool Tiling::all_packed() const {
 int Tiling::choose_row_axis() const {
   for (int o = 0; o < nest_.operands; ++o) {
     const Operand& operand = nest_.operand[o];
-    if (is_ready(o) || is_slope(o)) continue;
+    if (is_ready(o) || is_repeated(o)) continue;
     for (int axis = 0; axis < column_axis; ++axis) {
       if (operand.strides[axis] == operand.size) return axis;
     }
@@ -90,8 +96,11 @@ bool Tiling::has_transposed() const {
 
 void Tiling::choose_calls() {
   const bool is_line = all_arrays([&](int o) { return runs_on(o); });
-  const bool has_slope_row = has_slope_ && nest_.operand[nest_.operands - 2].strides[column_axis] != 0;
-  whole = row_axis < 0 || length(column_axis) < (is_line && has_slope_row ? sloped_row_from : row_from);
+  bool repeats_row = false;
+  for (int o = 0; o < nest_.operands; ++o) {
+    repeats_row |= is_repeated(o) && nest_.operand[o].strides[column_axis] != 0;
+  }
+  whole = row_axis < 0 || length(column_axis) < (is_line && repeats_row ? repeated_row_from : row_from);
   for (int o = 0; o < nest_.operands; ++o) packed[o] = !(whole && row_axis >= 0 ? runs_on(o) : is_ready(o));
   if (all_packed()) whole = true;
 }

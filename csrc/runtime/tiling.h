@@ -17,8 +17,8 @@ inline constexpr std::ptrdiff_t buffer_bytes = 64 * 1024;
 
 class Tiling {
  public:
-  // The nest must be simplified, and live as long.
-  Tiling(const Nest& nest, bool has_slope);
+  // The nest must be simplified, and live as long. dense: the kernel takes inputs broadcast, but for so many first ones.
+  Tiling(const Nest& nest, int dense);
 
   // Chooses the size of the tiles. bytes_at_once: what one should read and write if nothing is packed.
   void cut(std::ptrdiff_t bytes_at_once);
@@ -39,7 +39,8 @@ class Tiling {
   bool packs_any() const { return bytes_per_buffer != 0; }
 
  private:
-  bool is_slope(int o) const { return has_slope_ && o == nest_.operands - 2; }
+  bool may_be_broadcast(int o) const { return o >= dense_ && o < nest_.operands - 1; }
+  bool is_repeated(int o) const;
   bool is_ready(int o) const;
   bool runs_on(int o) const;
   template <class Predicate> bool all_arrays(Predicate is_true) const;
@@ -51,7 +52,7 @@ class Tiling {
   void choose_size(std::ptrdiff_t bytes_at_once);
 
   const Nest& nest_;
-  const bool has_slope_;
+  const int dense_;
 };
 
 // Where a tile lies, and its size: the last ones are smaller.

@@ -84,7 +84,7 @@ class Walker {
 
   int output() const { return nest_.operands - 1; }
 
-  // A slope's rows are often those of the last tile.
+  // The rows of a repeated operand are often those of the last tile.
   void pack(int o, const Place& place) {
     const bool is_there =
         packed_.data[o] == place.data[o] && packed_.rows == place.rows && packed_.columns == place.columns;
@@ -207,7 +207,7 @@ void run_untouched(void* context, ptrdiff_t chunk) {
 }  // namespace
 
 void walk(const Work& work, const Nest& nest) {
-  Tiling tiling(nest, work.has_slope);
+  Tiling tiling(nest, work.dense);
   const bool is_dense_line = nest.axes == 1 && !tiling.packs_any();
   if (work.output_memory == OutputMemory::untouched_huge_pages && is_dense_line) {
     UntouchedLine line(work, nest);

@@ -14,8 +14,8 @@ enum class OutputMemory { used, untouched, untouched_huge_pages };
 
 struct Work {
   Kernel kernel;
-  void* data;      // for the kernel
-  bool has_slope;  // the operand before the output is a slope: kernels take one that is broadcast
+  void* data;  // for the kernel
+  int dense;   // kernels take inputs broadcast, but for so many first ones
   OutputMemory output_memory;
   int weight;  // how many times longer a byte takes than it takes relu on float32
 };

@@ -19,9 +19,10 @@ class Rounding(NamedTuple):
 
 
 class Encoding(NamedTuple):
-    """The value of each code, and how positive and negative floats round to codes."""
+    """The value and the rank of each code, and how positive and negative floats round to codes."""
 
     values: NDArray[np.float32]
+    ranks: NDArray[np.uint8]
     roundings: tuple[Rounding, Rounding]
 
 
@@ -30,7 +31,9 @@ def describe(dtype: DTypeLike) -> Encoding:
     dtype = np.dtype(dtype)
     with np.errstate(all="ignore"):
         values = np.arange(256, dtype=np.uint8).view(dtype).astype(np.float32)
-        return Encoding(values, (_rounding(dtype, values, 0), _rounding(dtype, values, 1 << 31)))
+        roundings = _rounding(dtype, values, 0), _rounding(dtype, values, 1 << 31)
+    ranks = np.unique(values, return_inverse=True)[1].astype(np.uint8)  # NaNs are one, and last
+    return Encoding(values, ranks, roundings)
 
 
 def _rounding(dtype: np.dtype[Any], values: NDArray[np.float32], sign: int) -> Rounding:

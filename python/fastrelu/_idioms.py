@@ -1,12 +1,14 @@
 """What people write in NumPy for each function: the code that benchmarks run, and show.
 
 In the texts `x` is the input, `g` the gradient, `s` the slope as a number or array of their dtype,
-`out` the array to write to; `zero` and `one` are 0-d arrays of the dtype, `zeros` is as large as x.
+`out` the array to write to; `zero`, `one`, `three` and `six` are 0-d arrays of the dtype, `zeros`
+is as large as x.
 """
 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +22,6 @@ from fastrelu.cases import bits, format_of, is_float
 Array = NDArray[Any]
 
 FRESH, OUT, IN_PLACE = MODES = ("fresh", "out=", "in place")
-FUNCTIONS = {ufunc.__name__: ufunc for ufunc in _core.ufuncs}
-
 _IDIOMS = {
     "relu": {
         FRESH: ["np.maximum(x, 0)", "np.maximum(x, zero)", "np.maximum(x, zeros)"],
@@ -63,11 +63,46 @@ _IDIOMS = {
             "np.multiply(g, np.where(x > 0, one, s), out=g)",
         ],
     },
+    "relu6": {
+        FRESH: ["np.clip(x, 0, 6)", "np.minimum(np.maximum(x, zero), six)"],
+        OUT: [
+            "np.clip(x, 0, 6, out=out)",
+            "np.minimum(np.maximum(x, zero, out=out), six, out=out)",
+        ],
+        IN_PLACE: ["np.clip(x, 0, 6, out=x)", "np.minimum(np.maximum(x, zero, out=x), six, out=x)"],
+    },
+    "relu6_backward": {
+        FRESH: ["g * ((x > 0) & (x < 6))", "np.where((x > 0) & (x < 6), g, zero)"],
+        OUT: ["np.multiply(g, (x > 0) & (x < 6), out=out)"],
+        IN_PLACE: ["np.multiply(g, (x > 0) & (x < 6), out=g)", "g[(x <= 0) | (x >= 6)] = 0"],
+    },
+    "squared_relu": {
+        FRESH: ["np.square(np.maximum(x, 0))", "np.square(np.maximum(x, zero))"],
+        OUT: ["np.square(np.maximum(x, zero, out=out), out=out)"],
+        IN_PLACE: ["np.square(np.maximum(x, zero, out=x), out=x)"],
+    },
+    "hardsigmoid": {
+        FRESH: ["np.clip(x + 3, 0, 6) / 6", "np.minimum(np.maximum(x + three, zero), six) / six"],
+        OUT: ["np.divide(np.minimum(np.maximum(x + three, zero), six), six, out=out)"],
+        IN_PLACE: ["np.divide(np.minimum(np.maximum(x + three, zero), six), six, out=x)"],
+    },
+    "hardswish": {
+        FRESH: [
+            "x * np.clip(x + 3, 0, 6) / 6",
+            "x * np.minimum(np.maximum(x + three, zero), six) / six",
+        ],
+        OUT: ["np.divide(x * np.minimum(np.maximum(x + three, zero), six), six, out=out)"],
+        IN_PLACE: ["np.divide(x * np.minimum(np.maximum(x + three, zero), six), six, out=x)"],
+    },
 }
 
+FUNCTIONS: dict[str, np.ufunc] = {name: getattr(_core, name) for name in _IDIOMS}
+
 _NARROWER_THAN = np.dtype(np.float32).itemsize
-_WEAK_ZERO = "(x, 0"
-"""A Python 0, which takes the floats of another package to another dtype."""
+_WEAK_NUMBER = re.compile(r"[,+/] \d")
+"""A Python number, which takes the floats of another package to another dtype."""
+_UNITS = {"hardsigmoid": 2, "hardswish": 3}
+"""By how many units of the last place NumPy is off, for it rounds each step."""
 
 
 class WrongResultError(Exception):
@@ -81,7 +116,12 @@ def takes_slope(function: str) -> bool:
 
 def takes_gradient(function: str) -> bool:
     """Say whether the function of that name takes a gradient before x."""
-    return FUNCTIONS[function].nin - takes_slope(function) > 1
+    return "grad_output" in inspect.signature(getattr(reference, function)).parameters
+
+
+def keeps_integers(function: str) -> bool:
+    """Say whether the function of that name gives integers for integers."""
+    return reference.arithmetic(function) != "multiplies"
 
 
 @dataclass
@@ -109,6 +149,8 @@ class Operands:
             "s": None if self.slope is None else np.asarray(self.slope, dtype)[()],
             "zero": np.zeros((), dtype),
             "one": np.ones((), dtype),
+            "three": np.full((), 3, dtype),
+            "six": np.full((), 6, dtype),
             "zeros": np.zeros_like(self.x),
         }
 
@@ -117,7 +159,7 @@ def idioms(function: str, mode: str, dtype: np.dtype[Any]) -> Iterator[str]:
     """Yield NumPy's ways to compute a function, the most natural one first."""
     weak_numbers_do = dtype.isbuiltin == 1
     for code in _IDIOMS.get(function, {}).get(mode, []):
-        if weak_numbers_do or _WEAK_ZERO not in code:
+        if weak_numbers_do or _WEAK_NUMBER.search(code) is None:
             yield code
 
 
@@ -128,13 +170,17 @@ def own(function: str, mode: str) -> str:
     return f"fr.{function}({', '.join(arguments + ([f'out={target}'] if target else []))})"
 
 
-def slope_rounded(function: str, dtype: np.dtype[Any]) -> float:
-    """Return the relative tolerance for those who round the slope to a narrow dtype first.
+def tolerance_of(function: str, dtype: np.dtype[Any]) -> float:
+    """Return the relative tolerance for those who round what fastrelu does not.
 
-    fastrelu rounds the product alone.
+    That is the slope, to a narrow dtype, and the steps of formulas of several; fastrelu rounds the
+    result alone.
     """
-    is_narrow = is_float(dtype) and dtype.itemsize < _NARROWER_THAN
-    return 2.0 ** (1 - format_of(dtype).fraction) if is_narrow and takes_slope(function) else 0.0
+    if not is_float(dtype):
+        return 0.0
+    is_narrow = dtype.itemsize < _NARROWER_THAN
+    units = _UNITS.get(function, 2 if is_narrow and takes_slope(function) else 0)
+    return float(units * 2.0 ** -format_of(dtype).fraction)
 
 
 def require_close(what: str, actual: Array, expected: Array, tolerance: float = 0.0) -> None:

@@ -3,26 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
 from time import perf_counter
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 LAYERS = (64, 512, 256, 10)
 LEARNING_RATE = np.float32(0.05)
 MOMENTUM = np.float32(0.9)
 
 
-class Activation(NamedTuple):
-    """An activation as one library computes it; `backward` may overwrite the gradient it gets."""
+class Activated(NamedTuple):
+    """A hidden layer's activations, and what its backward pass needs: these, or something else."""
+
+    activations: Array
+    saved: Array
+
+    @property
+    def extra_bytes(self) -> int:
+        """What is kept beside the activations, which the next layer needs in any case."""
+        return 0 if self.saved is self.activations else self.saved.nbytes
+
+
+class Gradients(NamedTuple):
+    """The gradients of the mean loss at a layer's weighted sums, and at its biases."""
+
+    sums: Array
+    biases: Array
+
+
+class Step(NamedTuple):
+    """What a hidden layer does beside its matrix products; both may overwrite their first argument.
+
+    `forward` takes the inputs' product with the weights, and the biases; `backward` the gradient
+    of the activations, and what `forward` saved.
+    """
 
     by: str
-    forward: Callable[[Array], Array]
-    backward: Callable[[Array, Array], Array]
+    forward: Callable[[Array, Array], Activated]
+    backward: Callable[[Array, Array], Gradients]
 
 
 class Epoch(NamedTuple):
@@ -42,6 +68,24 @@ class Digits(NamedTuple):
     held_out_labels: Array
 
 
+class Stopwatch:
+    """The seconds that some functions take, together."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def on(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Return `function` with its time taken."""
+
+        def timed(*args: P.args, **kwargs: P.kwargs) -> R:
+            start = perf_counter()
+            result = function(*args, **kwargs)
+            self.seconds += perf_counter() - start
+            return result
+
+        return timed
+
+
 class Layer:
     """The weights and biases of one fully connected layer, with their momentum."""
 
@@ -51,67 +95,100 @@ class Layer:
         self.biases = np.zeros(outputs, np.float32)
         self._velocities = (np.zeros_like(self.weights), np.zeros_like(self.biases))
 
-    def learn(self, inputs: Array, gradient: Array) -> None:
-        """Take one step of momentum SGD; `gradient` is that of the layer's weighted sums."""
-        slopes = (inputs.T @ gradient, gradient.sum(axis=0))
+    def learn(self, inputs: Array, gradients: Gradients) -> None:
+        """Take one step of momentum SGD."""
+        slopes = (inputs.T @ gradients.sums, gradients.biases)
         parameters = (self.weights, self.biases)
         for parameter, velocity, slope in zip(parameters, self._velocities, slopes, strict=True):
             velocity[:] = MOMENTUM * velocity - LEARNING_RATE * slope
             parameter[:] += velocity
 
+    def copy_from(self, other: Layer) -> None:
+        """Take over the weights, the biases and the momentum of `other`."""
+        for mine, its in zip(self._state(), other._state(), strict=True):
+            mine[:] = its
+
+    def _state(self) -> tuple[Array, ...]:
+        return (self.weights, self.biases, *self._velocities)
+
 
 class Forward(NamedTuple):
-    """A forward pass: each layer's inputs, each hidden layer's weighted sums, and the logits."""
+    """A forward pass: the products and activations of each hidden layer, and the logits."""
 
-    inputs: list[Array]
-    sums: list[Array]
+    inputs: Array
+    products: list[Array]
+    hidden: list[Activated]
     logits: Array
+
+    @property
+    def layer_inputs(self) -> list[Array]:
+        """What each layer, the last one too, was given."""
+        return [self.inputs, *(each.activations for each in self.hidden)]
+
+
+class Learned(NamedTuple):
+    """What happened to a network in one batch; for each hidden layer, first layer first."""
+
+    products: list[Array]
+    activations: list[Array]
+    gradients: list[Gradients]
+    extra_bytes: int
 
 
 @dataclass
 class Network:
-    """A multilayer perceptron that keeps count of the time its activation takes."""
+    """A multilayer perceptron, trained by the steps that it is given.
 
-    activation: Activation
+    `watch` is theirs, for those who time them or a part of them. The forward pass enters
+    `label("layer 1")` and so on around the step of each hidden layer.
+    """
+
+    step: Step
     layers: list[Layer]
+    watch: Stopwatch = field(default_factory=Stopwatch)
+    label: Callable[[str], AbstractContextManager[Any]] = nullcontext
     history: list[Epoch] = field(default_factory=list)
-    seconds: float = 0.0
 
     def forward(self, images: Array) -> Forward:
         """Compute the logits, keeping what the backward pass needs."""
-        inputs, sums = [images], []
-        for layer in self.layers[:-1]:
-            sums.append(inputs[-1] @ layer.weights + layer.biases)
-            inputs.append(self._timed(self.activation.forward, sums[-1]))
-        return Forward(inputs, sums, inputs[-1] @ self.layers[-1].weights + self.layers[-1].biases)
+        inputs, products, hidden = images, [], []
+        for number, layer in enumerate(self.layers[:-1], start=1):
+            product = inputs @ layer.weights
+            products.append(product.copy())  # to compare; the step may overwrite it
+            with self.label(f"layer {number}"):
+                hidden.append(self.step.forward(product, layer.biases))
+            inputs = hidden[-1].activations
+        last = self.layers[-1]
+        return Forward(images, products, hidden, inputs @ last.weights + last.biases)
 
-    def backward(self, forward: Forward, labels: Array) -> list[Array]:
-        """Return the gradient of the mean loss at each layer's weighted sums, first layer first."""
+    def backward(self, forward: Forward, labels: Array) -> list[Gradients]:
+        """Return each layer's gradients, first layer first."""
         gradient = np.exp(_log_softmax(forward.logits))
         gradient[np.arange(len(labels)), labels] -= 1
         gradient /= np.float32(len(labels))
-        gradients = [gradient]
-        for layer, sums in zip(self.layers[:0:-1], forward.sums[::-1], strict=True):
-            gradient = self._timed(self.activation.backward, gradient @ layer.weights.T, sums)
-            gradients.insert(0, gradient)
+        gradients = [Gradients(gradient, gradient.sum(axis=0))]
+        for layer, hidden in zip(self.layers[:0:-1], forward.hidden[::-1], strict=True):
+            gradient = gradients[0].sums @ layer.weights.T
+            gradients.insert(0, self.step.backward(gradient, hidden.saved))
         return gradients
 
-    def learn(self, images: Array, labels: Array) -> dict[str, Array]:
-        """Learn from one batch; return what both sides must agree on, in order of computation.
-
-        The weighted sums are there so that a matrix product that differs is not blamed on the
-        activation.
-        """
+    def learn(self, images: Array, labels: Array) -> Learned:
+        """Learn from one batch."""
         forward = self.forward(images)
         gradients = self.backward(forward, labels)
-        for layer, inputs, gradient in zip(self.layers, forward.inputs, gradients, strict=True):
-            layer.learn(inputs, gradient)
-        hidden = range(1, len(self.layers))
-        return (
-            {f"weighted sums of layer {n}": forward.sums[n - 1] for n in hidden}
-            | {f"activations of layer {n}": forward.inputs[n] for n in hidden}
-            | {f"gradients of layer {n}": gradients[n - 1] for n in reversed(hidden)}
+        for layer, inputs, each in zip(self.layers, forward.layer_inputs, gradients, strict=True):
+            layer.learn(inputs, each)
+        return Learned(
+            forward.products,
+            [each.activations for each in forward.hidden],
+            gradients[:-1],
+            sum(each.extra_bytes for each in forward.hidden),
         )
+
+    def copy_from(self, other: Network) -> None:
+        """Take over all that `other` has learnt."""
+        for mine, its in zip(self.layers, other.layers, strict=True):
+            mine.copy_from(its)
 
     def evaluate(self, digits: Digits) -> None:
         """Add an epoch to the history."""
@@ -122,27 +199,20 @@ class Network:
             Epoch(
                 loss=float(-chosen.mean()),
                 accuracy=float((guesses == digits.held_out_labels).mean()),
-                dead=tuple(1 - float((sums > 0).any(axis=0).mean()) for sums in forward.sums),
+                dead=tuple(_never_positive(each.activations) for each in forward.hidden),
             )
         )
 
-    def _timed(self, function: Callable[..., Array], *operands: Array) -> Array:
-        result, seconds = timed(function, *operands)
-        self.seconds += seconds
-        return result
 
-
-def new_network(activation: Activation, seed: int) -> Network:
-    """Draw the same weights for every activation."""
+def new_layers(seed: int) -> list[Layer]:
+    """Draw the same weights for every network."""
     rng = np.random.default_rng(seed)
-    return Network(activation, [Layer(n, m, rng) for n, m in pairwise(LAYERS)])
+    return [Layer(n, m, rng) for n, m in pairwise(LAYERS)]
 
 
-def timed(function: Callable[..., Array], *operands: Array) -> tuple[Array, float]:
-    """Return what `function` returns, and the seconds that it took."""
-    start = perf_counter()
-    result = function(*operands)
-    return result, perf_counter() - start
+def _never_positive(activations: Array) -> float:
+    """Return the share of units without a sum above 0: relu and leaky relu keep the sign."""
+    return 1 - float((activations > 0).any(axis=0).mean())
 
 
 def _log_softmax(logits: Array) -> Array:

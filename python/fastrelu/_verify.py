@@ -25,15 +25,16 @@ def verify(
 ) -> Verification:
     """Compare every kernel with the reference in plain NumPy, bit for bit.
 
-    A NaN that a leaky function kept may differ in its quiet bit, and one that its product made
-    may be any NaN; all other results must have the reference's bits.
+    A NaN that arithmetic made or touched may be any NaN, and one that a leaky function kept may
+    differ in its quiet bit; all other results must have the reference's bits.
 
     Parameters
     ----------
     functions : iterable of str, optional
         Names of functions; all by default.
     dtypes : iterable of dtype, optional
-        All that any function has a loop for by default.
+        All that any function has a loop for by default. A function leaves out those it has none
+        for: `relu_quantized` takes integers alone.
     isas : iterable of str, optional
         Instruction sets; by default all that this processor can run.
     exhaustive : bool, optional
@@ -52,6 +53,8 @@ def verify(
     ------
     ValueError
         If there is no such function, or no such instruction set on this processor.
+    TypeError
+        If a dtype is given that none of the functions takes.
 
     Examples
     --------

@@ -26,17 +26,19 @@ from fastrelu._idioms import (
     Operands,
     WrongResultError,
     idioms,
+    keeps_integers,
     own,
     require_close,
-    slope_rounded,
     takes_gradient,
     takes_slope,
+    tolerance_of,
 )
 from fastrelu._race import Call, call_of, race
 from fastrelu._terminal import progress, table
 from fastrelu._verification import supported_dtypes
 from fastrelu.plot import draw_speeds
 
+MAIN = ("relu", "relu_backward", "leaky_relu", "leaky_relu_backward")
 SIZES = (64, 16_384, 1 << 20)
 DTYPES = ("float32",)
 SECONDS = 0.2
@@ -77,7 +79,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         choices=list(FUNCTIONS),
         metavar="NAME",
-        help="only this function (may be repeated): %(choices)s",
+        help=f"instead of {' '.join(MAIN)} (may be repeated): %(choices)s",
     )
     parser.add_argument(
         "--dtype",
@@ -125,7 +127,7 @@ def main(args: argparse.Namespace) -> int:
         require("matplotlib", "plot")
     cells = list(_cells(args.function, args.dtype or DTYPES, args.size))
     if not cells:
-        print("nothing to race: leaky functions turn integers into float64", file=sys.stderr)
+        print("nothing to race: these functions turn integers into float64", file=sys.stderr)
         return 2
     try:
         with fr.num_threads(args.threads or fr.get_num_threads()):
@@ -162,12 +164,9 @@ def _dtypes() -> dict[str, np.dtype[Any]]:
 def _cells(
     functions: Sequence[str] | None, dtypes: Sequence[str], sizes: Sequence[int]
 ) -> Iterator[Cell]:
-    main_functions = [name for name in FUNCTIONS if not name.endswith("_derivative")]
     by_name = _dtypes()
-    for function, name, mode, size in product(
-        functions or main_functions, dtypes, (FRESH, OUT), sizes
-    ):
-        if not (by_name[name].kind in "iu" and takes_slope(function)):
+    for function, name, mode, size in product(functions or MAIN, dtypes, (FRESH, OUT), sizes):
+        if by_name[name].kind not in "iu" or keeps_integers(function):
             yield Cell(function, by_name[name], size, mode)
 
 
@@ -218,7 +217,7 @@ def _check(cell: Cell, given: Operands, code: str, ours: Call, theirs: Call) -> 
         result = call()
         return given.out.copy() if cell.mode == OUT else np.asarray(result)
 
-    tolerance = slope_rounded(cell.function, cell.dtype)
+    tolerance = tolerance_of(cell.function, cell.dtype)
     require_close(f"{code} in {cell.dtype}", result_of(theirs), result_of(ours), tolerance)
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -221,6 +222,49 @@ def slopes(dtype: DTypeLike) -> tuple[Any, ...]:
     )
 
 
+def settings(names: Sequence[str], dtype: DTypeLike) -> tuple[tuple[Any, ...], ...]:
+    """Scalars for the parameters of those names, for arrays of this dtype: all that are legal.
+
+    Examples
+    --------
+    >>> from fastrelu import cases
+    >>> cases.settings(["max_value"], "int8")
+    ((6,), (0,), (1,), (127,))
+    """
+    dtype = np.dtype(dtype)
+    if "negative_slope" in names:
+        return tuple((each,) for each in slopes(dtype))
+    numbers = _float_numbers(dtype) if is_float(dtype) else _integer_numbers(dtype)
+    found = product(numbers, repeat=len(names))
+    return tuple(each for each in found if _are_legal(dict(zip(names, each, strict=True)), dtype))
+
+
+def legal(names: Sequence[str], values: Sequence[Array]) -> list[Array]:
+    """Change as few values of as few operands as needed, so that a function takes them together.
+
+    `names` are those of the operands: a `max_value` becomes positive, `min_val` and `max_val`
+    change places where they are in the wrong order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu import cases
+    >>> cases.legal(["min_val", "max_val"], [np.array([1.0, 2.0]), np.array([3.0, -3.0])])
+    [array([ 1., -3.]), array([3., 2.])]
+    """
+    operand = dict(zip(names, values, strict=True))
+    with np.errstate(all="ignore"):
+        if "max_value" in operand:
+            bound = operand["max_value"]
+            operand["max_value"] = np.where(bound < bound.dtype.type(0), _opposite(bound), bound)
+        if "min_val" in operand:
+            low, high = operand["min_val"], operand["max_val"]
+            wrong = low > high
+            operand["min_val"] = np.where(wrong, high, low)
+            operand["max_val"] = np.where(wrong, low, high)
+    return list(operand.values())
+
+
 def slope_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """Return the widest dtype of slope that does not change the dtype of leaky's result."""
     dtype = np.dtype(dtype)
@@ -331,6 +375,38 @@ def guards_intact(array: Array) -> bool:
         memory = memory.base
     array[...] = np.full(array.dtype.itemsize, CANARY, np.uint8).view(array.dtype)
     return bool((memory == CANARY).all())
+
+
+def _float_numbers(dtype: np.dtype[Any]) -> tuple[Any, ...]:
+    tiny = from_patterns([1], dtype)[0]
+    return (0.5, 6, 1.0, 0.0, -0.0, -1.5, math.inf, -math.inf, math.nan, tiny)
+
+
+def _integer_numbers(dtype: np.dtype[Any]) -> tuple[int, ...]:
+    limits = np.iinfo(dtype)
+    numbers = (6, 0, 1, -1, int(limits.max), int(limits.min))
+    return tuple(dict.fromkeys(each for each in numbers if each >= limits.min))
+
+
+def _are_legal(parameters: dict[str, Any], dtype: np.dtype[Any]) -> bool:
+    """Say so of them, and of what the dtype makes of them: some floats have no infinity or NaN."""
+    wide = np.dtype(np.longdouble)
+    with np.errstate(all="ignore"):
+        for kinds in ((wide,), (dtype, wide)):
+            value = dict(parameters)
+            for kind in kinds:
+                value = {name: np.asarray(each).astype(kind) for name, each in value.items()}
+            if "max_value" in value and value["max_value"] < 0:
+                return False
+            if "min_val" in value and value["min_val"] > value["max_val"]:
+                return False
+    return True
+
+
+def _opposite(values: Array) -> Array:
+    """Give a negative number a positive one with the same bits but for the sign, or all of them."""
+    opposite: Array = -values if is_float(values.dtype) else ~values
+    return opposite
 
 
 def _special_float(form: Format) -> list[int]:

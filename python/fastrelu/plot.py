@@ -14,10 +14,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from ._lockstep import Activity
     from ._perceptron import Epoch
     from .bench import Row
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+
+class Curves(NamedTuple):
+    """How a network trained: what it reached after each epoch, and what its units did."""
+
+    history: Sequence[Epoch]
+    activity: Activity
 
 
 class Style(NamedTuple):
@@ -65,13 +73,13 @@ PIECES = (np.array([-10.0, 0.0]), np.array([np.nextafter(0.0, 1.0), 10.0]))
 SERIES = np.arange(-10.0, 11.0)
 
 
-def draw(histories: Mapping[str, Sequence[Epoch]], path: str) -> None:
+def draw(trained: Mapping[str, Curves], path: str) -> None:
     """Draw the functions with their derivatives, and below them how networks trained with them.
 
     Parameters
     ----------
-    histories : mapping of str to sequence of Epoch
-        What the networks with ``"relu"`` and with ``"leaky relu"`` reached after each epoch.
+    trained : mapping of str to Curves
+        How the networks with ``"relu"`` and with ``"leaky relu"`` trained.
     path : str
         The PNG file to write.
 
@@ -80,11 +88,14 @@ def draw(histories: Mapping[str, Sequence[Epoch]], path: str) -> None:
     ImportError
         If matplotlib is missing.
     """
-    figure = new_figure(13, 8.6)
+    figure = new_figure(13, 12.6)
     # Six columns: two panels of three above, three panels of two below.
-    panels = figure.subplot_mosaic("vvvddd;llaauu", height_ratios=[1.15, 1])
+    panels = figure.subplot_mosaic("vvvddd;llaauu;sssrrr", height_ratios=[1.15, 1, 1])
     _draw_functions(panels["v"], panels["d"])
+    histories = {name: curves.history for name, curves in trained.items()}
     _draw_training(panels["l"], panels["a"], panels["u"], histories)
+    activities = {name: curves.activity for name, curves in trained.items()}
+    _draw_activity(panels["s"], panels["r"], activities)
     figure.savefig(path, dpi=150)
 
 
@@ -177,22 +188,36 @@ def _draw_training(
         _draw_curve(loss, name, name, [epoch.loss for epoch in history])
         share = f"{name}, {history[-1].accuracy:.1%} at the end"
         _draw_curve(accuracy, name, share, [100 * epoch.accuracy for epoch in history])
-        for number in range(len(history[0].dead)):
-            label = name if number == 0 else "_"
-            _draw_curve(dead, name, label, [100 * epoch.dead[number] for epoch in history])
-    _name_layers(dead, list(histories.values()))
+    _draw_layers(dead, {name: [epoch.dead for epoch in each] for name, each in histories.items()})
     loss.set_yscale("log")
-    # Room for the legends.
+    # Room for the legend.
     low, high = accuracy.get_ylim()
     accuracy.set_ylim(low - 0.2 * (high - low), high)
-    dead.set_ylim(0, 1.35 * dead.get_ylim()[1])
-    for axes in (accuracy, dead):
-        axes.yaxis.set_major_formatter("{x:g}%")
-    for axes in (loss, accuracy, dead):
+    accuracy.yaxis.set_major_formatter("{x:g}%")
+    for axes in (loss, accuracy):
         axes.locator_params(axis="x", integer=True)
     show_legend(loss, loc="upper right")
     show_legend(accuracy, loc="lower right")
-    show_legend(dead, loc="upper right", ncols=2)
+
+
+def _draw_activity(active: Axes, dead: Axes, activities: Mapping[str, Activity]) -> None:
+    nans = sum(activity.nans for activity in activities.values())
+    prepare(active, f"Activity log: active share, {f'{nans:,}' if nans else 'no'} NaN", "step")
+    prepare(dead, "Activity log: units active in no step of the epoch", "epoch")
+    _draw_layers(active, {name: activity.active for name, activity in activities.items()})
+    _draw_layers(dead, {name: activity.dead for name, activity in activities.items()})
+
+
+def _draw_layers(axes: Axes, shares: Mapping[str, Sequence[Sequence[float]]]) -> None:
+    """Draw, for each network and each epoch or step, one share per hidden layer."""
+    for name, times in shares.items():
+        for number, layer in enumerate(zip(*times, strict=True)):
+            _draw_curve(axes, name, "_" if number else name, [100 * share for share in layer])
+    _name_layers(axes, list(shares.values()))
+    axes.set_ylim(0, 1.35 * axes.get_ylim()[1])  # room for the legend
+    axes.yaxis.set_major_formatter("{x:g}%")
+    axes.locator_params(axis="x", integer=True)
+    show_legend(axes, loc="upper right", ncols=2)
 
 
 def _draw_curve(axes: Axes, name: str, label: str, numbers: Sequence[float]) -> None:
@@ -201,13 +226,13 @@ def _draw_curve(axes: Axes, name: str, label: str, numbers: Sequence[float]) -> 
     axes.plot(range(1, len(numbers) + 1), numbers, label=label, zorder=zorder, **visible)
 
 
-def _name_layers(dead: Axes, histories: Sequence[Sequence[Epoch]]) -> None:
+def _name_layers(axes: Axes, shares: Sequence[Sequence[Sequence[float]]]) -> None:
     """Write each hidden layer's name behind the ends of its curves."""
-    shares = np.mean([history[-1].dead for history in histories], axis=0)
-    for number, share in enumerate(shares, start=1):
-        dead.annotate(
+    ends = np.mean([times[-1] for times in shares], axis=0)
+    for number, share in enumerate(ends, start=1):
+        axes.annotate(
             f"layer {number}",
-            (len(histories[0]), 100 * share),
+            (len(shares[0]), 100 * share),
             xytext=(9, 0),
             textcoords="offset points",
             va="center",

@@ -13,6 +13,7 @@ namespace fastrelu::FASTRELU_ISA {
 struct Mask {
   __m256i v;
   friend Mask operator&(Mask a, Mask b) { return {_mm256_and_si256(a.v, b.v)}; }
+  friend Mask operator|(Mask a, Mask b) { return {_mm256_or_si256(a.v, b.v)}; }
 };
 
 inline __m256i splat(std::int8_t x) { return _mm256_set1_epi8(x); }
@@ -31,6 +32,21 @@ inline __m256i equal(std::int16_t, __m256i a, __m256i b) { return _mm256_cmpeq_e
 inline __m256i equal(std::int32_t, __m256i a, __m256i b) { return _mm256_cmpeq_epi32(a, b); }
 inline __m256i equal(std::int64_t, __m256i a, __m256i b) { return _mm256_cmpeq_epi64(a, b); }
 
+inline __m256i sum(std::int8_t, __m256i a, __m256i b) { return _mm256_add_epi8(a, b); }
+inline __m256i sum(std::int16_t, __m256i a, __m256i b) { return _mm256_add_epi16(a, b); }
+inline __m256i sum(std::int32_t, __m256i a, __m256i b) { return _mm256_add_epi32(a, b); }
+inline __m256i sum(std::int64_t, __m256i a, __m256i b) { return _mm256_add_epi64(a, b); }
+
+inline __m256i difference(std::int8_t, __m256i a, __m256i b) { return _mm256_sub_epi8(a, b); }
+inline __m256i difference(std::int16_t, __m256i a, __m256i b) { return _mm256_sub_epi16(a, b); }
+inline __m256i difference(std::int32_t, __m256i a, __m256i b) { return _mm256_sub_epi32(a, b); }
+inline __m256i difference(std::int64_t, __m256i a, __m256i b) { return _mm256_sub_epi64(a, b); }
+
+// All ones where a is negative. AVX2 has no such shift of 64 bits.
+inline __m256i signs(std::int16_t, __m256i a) { return _mm256_srai_epi16(a, 15); }
+inline __m256i signs(std::int32_t, __m256i a) { return _mm256_srai_epi32(a, 31); }
+inline __m256i signs(std::int64_t, __m256i a) { return _mm256_cmpgt_epi64(_mm256_setzero_si256(), a); }
+
 template <class T> struct Vec<T, std::enable_if_t<std::is_integral_v<T>>> {
   using Lane = T;
   using Signed = std::make_signed_t<T>;
@@ -44,7 +60,13 @@ template <class T> struct Vec<T, std::enable_if_t<std::is_integral_v<T>>> {
   friend Mask operator!=(Vec a, Vec b) { return {_mm256_xor_si256(equal(Signed(), a.v, b.v), _mm256_set1_epi32(-1))}; }
   friend Vec operator&(Vec a, Vec b) { return _mm256_and_si256(a.v, b.v); }
   friend Vec operator|(Vec a, Vec b) { return _mm256_or_si256(a.v, b.v); }
+  friend Vec operator^(Vec a, Vec b) { return _mm256_xor_si256(a.v, b.v); }
+  friend Vec operator+(Vec a, Vec b) { return sum(Signed(), a.v, b.v); }
+  friend Vec operator-(Vec a, Vec b) { return difference(Signed(), a.v, b.v); }
+  friend Vec signs(Vec a) { return signs(Signed(), a.v); }
+  friend Vec negated(Vec a) { return Vec(T(0)) - a; }
   friend Vec select_or_zero(Mask m, Vec a) { return _mm256_and_si256(m.v, a.v); }
+  friend Vec zero_or_select(Mask m, Vec a) { return _mm256_andnot_si256(m.v, a.v); }
   friend Vec select(Mask m, Vec a, Vec b) { return _mm256_blendv_epi8(b.v, a.v, m.v); }
 };
 
@@ -57,8 +79,13 @@ template <> struct Vec<float> {
   static Vec load(const float* p) { return _mm256_loadu_ps(p); }
   void store(float* p) const { _mm256_storeu_ps(p, v); }
   friend Vec<std::int32_t> bits(Vec a) { return _mm256_castps_si256(a.v); }
+  friend Vec operator+(Vec a, Vec b) { return _mm256_add_ps(a.v, b.v); }
+  friend Vec operator-(Vec a, Vec b) { return _mm256_sub_ps(a.v, b.v); }
   friend Vec operator*(Vec a, Vec b) { return _mm256_mul_ps(a.v, b.v); }
+  friend Vec operator/(Vec a, Vec b) { return _mm256_div_ps(a.v, b.v); }
+  friend Vec negated(Vec a) { return _mm256_xor_ps(a.v, _mm256_set1_ps(-0.0f)); }
   friend Vec select_or_zero(Mask m, Vec a) { return _mm256_and_ps(_mm256_castsi256_ps(m.v), a.v); }
+  friend Vec zero_or_select(Mask m, Vec a) { return _mm256_andnot_ps(_mm256_castsi256_ps(m.v), a.v); }
   friend Vec select(Mask m, Vec a, Vec b) { return _mm256_blendv_ps(b.v, a.v, _mm256_castsi256_ps(m.v)); }
 };
 
@@ -71,12 +98,16 @@ template <> struct Vec<double> {
   static Vec load(const double* p) { return _mm256_loadu_pd(p); }
   void store(double* p) const { _mm256_storeu_pd(p, v); }
   friend Vec<std::int64_t> bits(Vec a) { return _mm256_castpd_si256(a.v); }
+  friend Vec operator+(Vec a, Vec b) { return _mm256_add_pd(a.v, b.v); }
+  friend Vec operator-(Vec a, Vec b) { return _mm256_sub_pd(a.v, b.v); }
   friend Vec operator*(Vec a, Vec b) { return _mm256_mul_pd(a.v, b.v); }
+  friend Vec operator/(Vec a, Vec b) { return _mm256_div_pd(a.v, b.v); }
+  friend Vec negated(Vec a) { return _mm256_xor_pd(a.v, _mm256_set1_pd(-0.0)); }
   friend Vec select_or_zero(Mask m, Vec a) { return _mm256_and_pd(_mm256_castsi256_pd(m.v), a.v); }
+  friend Vec zero_or_select(Mask m, Vec a) { return _mm256_andnot_pd(_mm256_castsi256_pd(m.v), a.v); }
   friend Vec select(Mask m, Vec a, Vec b) { return _mm256_blendv_pd(b.v, a.v, _mm256_castsi256_pd(m.v)); }
 };
 
-inline Vec<std::int32_t> operator+(Vec<std::int32_t> a, Vec<std::int32_t> b) { return _mm256_add_epi32(a.v, b.v); }
 inline Vec<std::int32_t> upper_half(Vec<std::int32_t> a) { return _mm256_srli_epi32(a.v, 16); }
 inline Vec<float> as_float(Vec<std::int32_t> a) { return _mm256_castsi256_ps(a.v); }
 
@@ -86,6 +117,10 @@ struct Shorts {
   static Shorts load(const void* p) { return {_mm_loadu_si128(static_cast<const __m128i*>(p))}; }
   void store(void* p) const { _mm_storeu_si128(static_cast<__m128i*>(p), v); }
   void stream(void* p) const { FASTRELU_ISA::stream(p, v); }
+  friend Shorts select_or_zero(Mask m, Shorts s) {
+    const __m128i low = _mm256_castsi256_si128(m.v), high = _mm256_extracti128_si256(m.v, 1);
+    return {_mm_and_si128(_mm_packs_epi32(low, high), s.v)};
+  }
 };
 
 inline Vec<std::int32_t> to_upper_halves(Shorts s) { return _mm256_slli_epi32(_mm256_cvtepu16_epi32(s.v), 16); }

@@ -8,6 +8,8 @@
 
 namespace fastrelu::FASTRELU_ISA {
 
+template <class V> using MaskOf = decltype(std::declval<V>() > std::declval<V>());
+
 template <class T> struct Vec<T, std::enable_if_t<is_half<T>>> {
   using Lane = T;
   using Bits = Vec<typename T::Bits>;
@@ -23,18 +25,11 @@ template <class T> struct Vec<T, std::enable_if_t<is_half<T>>> {
   }
   void store_partial(T* p, std::ptrdiff_t n) const { v.store_partial(reinterpret_cast<std::int16_t*>(p), n); }
   friend Bits bits(Vec a) { return a.v; }
-  template <class M> friend Vec select_or_zero(M m, Vec a) { return select_or_zero(m, a.v); }
-};
-
-// A half that is only looked at: its bits in the upper half of a lane as wide as a float's. No conversion, so that not
-// even a signalling NaN raises anything.
-template <class T> struct Looked {
-  Vec<std::int32_t> v;
-  friend auto positive(Looked x) {
-    using B = Vec<std::int32_t>;
-    constexpr std::int32_t infinity = std::int32_t(FloatBits<T>::infinity) << 16;
-    return (x.v > B(0)) & (B(infinity + 1) > x.v);
-  }
+  friend Vec select_or_zero(MaskOf<Bits> m, Vec a) { return select_or_zero(m, a.v); }
+  friend Vec zero_or_select(MaskOf<Bits> m, Vec a) { return zero_or_select(m, a.v); }
+  friend Vec select(MaskOf<Bits> m, Vec a, Vec b) { return select(m, a.v, b.v); }
+  friend Vec negated(Vec a) { return a.v ^ Bits(INT16_MIN); }
+  friend Vec first_or_one(std::ptrdiff_t n, Vec a) { return first_or_one(n, a.v); }
 };
 
 inline Vec<float> widen(Half, Shorts s) { return half_to_float(s); }
@@ -49,13 +44,23 @@ inline Shorts narrow(BFloat16, Vec<float> x) {
   return from_upper_halves(select(nan, b | B(0x400000), to_nearest_even));
 }
 
+// Halves as they are stored, as many as a vector of floats has lanes: to be looked at and selected without a conversion,
+// so that not even a signalling NaN raises anything. Converted, they are floats.
+template <class T> struct Stored {
+  using Lane = InUpperHalf<T>;
+  Shorts v;
+  explicit operator Vec<float>() const { return widen(T(), v); }
+  friend Vec<std::int32_t> bits(Stored x) { return to_upper_halves(x.v); }
+  friend Stored select_or_zero(MaskOf<Vec<std::int32_t>> m, Stored x) { return {select_or_zero(m, x.v)}; }
+};
+
 // Loads and stores of a vector of floats that memory holds as halves; with n, of its first n lanes.
 
 template <class T, class = std::enable_if_t<is_half<T>>> Vec<float> load_widened(const T* p) {
   return widen(T(), Shorts::load(p));
 }
-template <class T, class = std::enable_if_t<is_half<T>>> Looked<T> look_widened(const T* p) {
-  return {to_upper_halves(Shorts::load(p))};
+template <class T, class = std::enable_if_t<is_half<T>>> Stored<T> look_widened(const T* p) {
+  return {Shorts::load(p)};
 }
 template <class T, class = std::enable_if_t<is_half<T>>> void store_narrowed(T* p, Vec<float> x) {
   narrow(T(), x).store(p);
@@ -67,8 +72,8 @@ template <class T, class = std::enable_if_t<is_half<T>>> void stream_narrowed(T*
 template <class T, class S = Shorts> Vec<float> load_widened(const T* p, std::ptrdiff_t n) {
   return widen(T(), S::load_partial(p, n, bits(T(1))));
 }
-template <class T, class S = Shorts> Looked<T> look_widened(const T* p, std::ptrdiff_t n) {
-  return {to_upper_halves(S::load_partial(p, n, bits(T(1))))};
+template <class T, class S = Shorts> Stored<T> look_widened(const T* p, std::ptrdiff_t n) {
+  return {S::load_partial(p, n, bits(T(1)))};
 }
 template <class T, class S = Shorts> void store_narrowed(T* p, Vec<float> x, std::ptrdiff_t n) {
   const S narrowed = narrow(T(), x);

@@ -13,6 +13,7 @@ namespace fastrelu::FASTRELU_ISA {
 struct Mask {
   uint8x16_t v;
   friend Mask operator&(Mask a, Mask b) { return {vandq_u8(a.v, b.v)}; }
+  friend Mask operator|(Mask a, Mask b) { return {vorrq_u8(a.v, b.v)}; }
 };
 
 inline uint8x16_t splat(std::int8_t x) { return vreinterpretq_u8_s8(vdupq_n_s8(x)); }
@@ -45,6 +46,39 @@ inline uint8x16_t equal(std::int64_t, uint8x16_t a, uint8x16_t b) {
   return vreinterpretq_u8_u64(vceqq_u64(vreinterpretq_u64_u8(a), vreinterpretq_u64_u8(b)));
 }
 
+inline uint8x16_t sum(std::int8_t, uint8x16_t a, uint8x16_t b) { return vaddq_u8(a, b); }
+inline uint8x16_t sum(std::int16_t, uint8x16_t a, uint8x16_t b) {
+  return vreinterpretq_u8_u16(vaddq_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b)));
+}
+inline uint8x16_t sum(std::int32_t, uint8x16_t a, uint8x16_t b) {
+  return vreinterpretq_u8_u32(vaddq_u32(vreinterpretq_u32_u8(a), vreinterpretq_u32_u8(b)));
+}
+inline uint8x16_t sum(std::int64_t, uint8x16_t a, uint8x16_t b) {
+  return vreinterpretq_u8_u64(vaddq_u64(vreinterpretq_u64_u8(a), vreinterpretq_u64_u8(b)));
+}
+
+inline uint8x16_t difference(std::int8_t, uint8x16_t a, uint8x16_t b) { return vsubq_u8(a, b); }
+inline uint8x16_t difference(std::int16_t, uint8x16_t a, uint8x16_t b) {
+  return vreinterpretq_u8_u16(vsubq_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b)));
+}
+inline uint8x16_t difference(std::int32_t, uint8x16_t a, uint8x16_t b) {
+  return vreinterpretq_u8_u32(vsubq_u32(vreinterpretq_u32_u8(a), vreinterpretq_u32_u8(b)));
+}
+inline uint8x16_t difference(std::int64_t, uint8x16_t a, uint8x16_t b) {
+  return vreinterpretq_u8_u64(vsubq_u64(vreinterpretq_u64_u8(a), vreinterpretq_u64_u8(b)));
+}
+
+// All ones where a is negative.
+inline uint8x16_t signs(std::int16_t, uint8x16_t a) {
+  return vreinterpretq_u8_s16(vshrq_n_s16(vreinterpretq_s16_u8(a), 15));
+}
+inline uint8x16_t signs(std::int32_t, uint8x16_t a) {
+  return vreinterpretq_u8_s32(vshrq_n_s32(vreinterpretq_s32_u8(a), 31));
+}
+inline uint8x16_t signs(std::int64_t, uint8x16_t a) {
+  return vreinterpretq_u8_s64(vshrq_n_s64(vreinterpretq_s64_u8(a), 63));
+}
+
 template <class T> struct Vec<T, std::enable_if_t<std::is_integral_v<T>>> {
   using Lane = T;
   using Signed = std::make_signed_t<T>;
@@ -58,7 +92,13 @@ template <class T> struct Vec<T, std::enable_if_t<std::is_integral_v<T>>> {
   friend Mask operator!=(Vec a, Vec b) { return {vmvnq_u8(equal(Signed(), a.v, b.v))}; }
   friend Vec operator&(Vec a, Vec b) { return vandq_u8(a.v, b.v); }
   friend Vec operator|(Vec a, Vec b) { return vorrq_u8(a.v, b.v); }
+  friend Vec operator^(Vec a, Vec b) { return veorq_u8(a.v, b.v); }
+  friend Vec operator+(Vec a, Vec b) { return sum(Signed(), a.v, b.v); }
+  friend Vec operator-(Vec a, Vec b) { return difference(Signed(), a.v, b.v); }
+  friend Vec signs(Vec a) { return signs(Signed(), a.v); }
+  friend Vec negated(Vec a) { return Vec(T(0)) - a; }
   friend Vec select_or_zero(Mask m, Vec a) { return vandq_u8(m.v, a.v); }
+  friend Vec zero_or_select(Mask m, Vec a) { return vbicq_u8(a.v, m.v); }
   friend Vec select(Mask m, Vec a, Vec b) { return vbslq_u8(m.v, a.v, b.v); }
 };
 
@@ -71,8 +111,13 @@ template <> struct Vec<float> {
   static Vec load(const float* p) { return vld1q_f32(p); }
   void store(float* p) const { vst1q_f32(p, v); }
   friend Vec<std::int32_t> bits(Vec a) { return vreinterpretq_u8_f32(a.v); }
+  friend Vec operator+(Vec a, Vec b) { return vaddq_f32(a.v, b.v); }
+  friend Vec operator-(Vec a, Vec b) { return vsubq_f32(a.v, b.v); }
   friend Vec operator*(Vec a, Vec b) { return vmulq_f32(a.v, b.v); }
+  friend Vec operator/(Vec a, Vec b) { return vdivq_f32(a.v, b.v); }
+  friend Vec negated(Vec a) { return vnegq_f32(a.v); }
   friend Vec select_or_zero(Mask m, Vec a) { return vreinterpretq_f32_u8(vandq_u8(m.v, vreinterpretq_u8_f32(a.v))); }
+  friend Vec zero_or_select(Mask m, Vec a) { return vreinterpretq_f32_u8(vbicq_u8(vreinterpretq_u8_f32(a.v), m.v)); }
   friend Vec select(Mask m, Vec a, Vec b) { return vbslq_f32(vreinterpretq_u32_u8(m.v), a.v, b.v); }
 };
 
@@ -85,14 +130,16 @@ template <> struct Vec<double> {
   static Vec load(const double* p) { return vld1q_f64(p); }
   void store(double* p) const { vst1q_f64(p, v); }
   friend Vec<std::int64_t> bits(Vec a) { return vreinterpretq_u8_f64(a.v); }
+  friend Vec operator+(Vec a, Vec b) { return vaddq_f64(a.v, b.v); }
+  friend Vec operator-(Vec a, Vec b) { return vsubq_f64(a.v, b.v); }
   friend Vec operator*(Vec a, Vec b) { return vmulq_f64(a.v, b.v); }
+  friend Vec operator/(Vec a, Vec b) { return vdivq_f64(a.v, b.v); }
+  friend Vec negated(Vec a) { return vnegq_f64(a.v); }
   friend Vec select_or_zero(Mask m, Vec a) { return vreinterpretq_f64_u8(vandq_u8(m.v, vreinterpretq_u8_f64(a.v))); }
+  friend Vec zero_or_select(Mask m, Vec a) { return vreinterpretq_f64_u8(vbicq_u8(vreinterpretq_u8_f64(a.v), m.v)); }
   friend Vec select(Mask m, Vec a, Vec b) { return vbslq_f64(vreinterpretq_u64_u8(m.v), a.v, b.v); }
 };
 
-inline Vec<std::int32_t> operator+(Vec<std::int32_t> a, Vec<std::int32_t> b) {
-  return vreinterpretq_u8_u32(vaddq_u32(vreinterpretq_u32_u8(a.v), vreinterpretq_u32_u8(b.v)));
-}
 inline Vec<std::int32_t> upper_half(Vec<std::int32_t> a) {
   return vreinterpretq_u8_u32(vshrq_n_u32(vreinterpretq_u32_u8(a.v), 16));
 }
@@ -103,6 +150,7 @@ struct Shorts {
   uint16x4_t v;
   static Shorts load(const void* p) { return {vld1_u16(static_cast<const std::uint16_t*>(p))}; }
   void store(void* p) const { vst1_u16(static_cast<std::uint16_t*>(p), v); }
+  friend Shorts select_or_zero(Mask m, Shorts s) { return {vand_u16(vmovn_u32(vreinterpretq_u32_u8(m.v)), s.v)}; }
 };
 
 inline Vec<std::int32_t> to_upper_halves(Shorts s) { return vreinterpretq_u8_u32(vshlq_n_u32(vmovl_u16(s.v), 16)); }

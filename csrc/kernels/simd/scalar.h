@@ -18,6 +18,8 @@ template <class T, class = void> struct Vec {
   static constexpr int width = 1;
 };
 
+template <class T> struct Stored;  // halves.h
+
 // Whether a vector can load and store its first n lanes alone.
 template <class V, class = void> constexpr bool has_partial = false;
 template <class V> constexpr bool has_partial<V, std::enable_if_t<V::has_partial>> = true;
@@ -48,6 +50,52 @@ inline double select(bool mask, double a, double b) {
   return double_of(static_cast<std::uint64_t>((bits(a) & m) | (bits(b) & ~m)));
 }
 inline long double select(bool mask, long double a, long double b) { return mask ? a : b; }
+template <class T, std::enable_if_t<std::is_integral_v<T>, int> = 0> T select(bool mask, T a, T b) {
+  const std::int64_t m = -std::int64_t(mask);
+  return static_cast<T>((a & m) | (b & ~m));
+}
+template <class T, std::enable_if_t<is_half<T>, int> = 0> T select(bool mask, T a, T b) {
+  a.bits = select(mask, a.bits, b.bits);
+  return a;
+}
+
+// Integers wrap around.
+
+template <class V> V plus(V a, V b) {
+  if constexpr (std::is_integral_v<V>) {
+    return static_cast<V>(std::uint64_t(a) + std::uint64_t(b));
+  } else {
+    return a + b;
+  }
+}
+template <class V> V minus(V a, V b) {
+  if constexpr (std::is_integral_v<V>) {
+    return static_cast<V>(std::uint64_t(a) - std::uint64_t(b));
+  } else {
+    return a - b;
+  }
+}
+template <class V> V times(V a, V b) {
+  if constexpr (std::is_integral_v<V>) {
+    return static_cast<V>(std::uint64_t(a) * std::uint64_t(b));
+  } else {
+    return a * b;
+  }
+}
+
+// Floats change their sign, NaNs too.
+
+template <class T, std::enable_if_t<std::is_integral_v<T>, int> = 0> T negated(T x) { return minus(T(0), x); }
+template <class T, std::enable_if_t<is_half<T>, int> = 0> T negated(T x) {
+  x.bits ^= 0x8000;
+  return x;
+}
+template <class T, std::enable_if_t<std::is_floating_point_v<T>, int> = 0> T negated(T x) { return -x; }
+
+// All ones where b is negative.
+template <class B, std::enable_if_t<std::is_integral_v<B>, int> = 0> B signs(B b) {
+  return static_cast<B>(-std::int64_t(b < 0));
+}
 
 inline std::int16_t bits(Half x) { return static_cast<std::int16_t>(x.bits); }
 inline std::int16_t bits(BFloat16 x) { return static_cast<std::int16_t>(x.bits); }
@@ -82,9 +130,17 @@ inline bool keep(long double x) {
   return c.nan || !(c.negative || c.zero);
 }
 
+inline bool keep_negated(long double x) { return keep(-x); }
+
 inline bool positive(long double x) {
   const LongDoubleClass c = classify(x);
   return !(c.nan || c.negative || c.zero);
 }
+
+// Numbers compare in silence.
+inline bool above(long double x, long double t) { return classify(x).nan || classify(t).nan || !(x <= t); }
+inline bool below(long double x, long double t) { return classify(x).nan || classify(t).nan || !(x >= t); }
+inline bool below_positive(long double x, float t) { return below(x, static_cast<long double>(t)); }
+inline bool within(long double x, float t) { return !classify(x).nan && -t < x && x < t; }
 
 }  // namespace fastrelu::FASTRELU_ISA

@@ -13,6 +13,7 @@ namespace fastrelu::FASTRELU_ISA {
 struct Mask {
   __m128i v;
   friend Mask operator&(Mask a, Mask b) { return {_mm_and_si128(a.v, b.v)}; }
+  friend Mask operator|(Mask a, Mask b) { return {_mm_or_si128(a.v, b.v)}; }
 };
 
 inline __m128i splat(std::int8_t x) { return _mm_set1_epi8(x); }
@@ -38,6 +39,23 @@ inline __m128i equal(std::int64_t, __m128i a, __m128i b) {
   return _mm_and_si128(halves, _mm_shuffle_epi32(halves, _MM_SHUFFLE(2, 3, 0, 1)));
 }
 
+inline __m128i sum(std::int8_t, __m128i a, __m128i b) { return _mm_add_epi8(a, b); }
+inline __m128i sum(std::int16_t, __m128i a, __m128i b) { return _mm_add_epi16(a, b); }
+inline __m128i sum(std::int32_t, __m128i a, __m128i b) { return _mm_add_epi32(a, b); }
+inline __m128i sum(std::int64_t, __m128i a, __m128i b) { return _mm_add_epi64(a, b); }
+
+inline __m128i difference(std::int8_t, __m128i a, __m128i b) { return _mm_sub_epi8(a, b); }
+inline __m128i difference(std::int16_t, __m128i a, __m128i b) { return _mm_sub_epi16(a, b); }
+inline __m128i difference(std::int32_t, __m128i a, __m128i b) { return _mm_sub_epi32(a, b); }
+inline __m128i difference(std::int64_t, __m128i a, __m128i b) { return _mm_sub_epi64(a, b); }
+
+// All ones where a is negative.
+inline __m128i signs(std::int16_t, __m128i a) { return _mm_srai_epi16(a, 15); }
+inline __m128i signs(std::int32_t, __m128i a) { return _mm_srai_epi32(a, 31); }
+inline __m128i signs(std::int64_t, __m128i a) {
+  return _mm_shuffle_epi32(_mm_srai_epi32(a, 31), _MM_SHUFFLE(3, 3, 1, 1));
+}
+
 template <class T> struct Vec<T, std::enable_if_t<std::is_integral_v<T>>> {
   using Lane = T;
   using Signed = std::make_signed_t<T>;
@@ -51,7 +69,13 @@ template <class T> struct Vec<T, std::enable_if_t<std::is_integral_v<T>>> {
   friend Mask operator!=(Vec a, Vec b) { return {_mm_xor_si128(equal(Signed(), a.v, b.v), _mm_set1_epi32(-1))}; }
   friend Vec operator&(Vec a, Vec b) { return _mm_and_si128(a.v, b.v); }
   friend Vec operator|(Vec a, Vec b) { return _mm_or_si128(a.v, b.v); }
+  friend Vec operator^(Vec a, Vec b) { return _mm_xor_si128(a.v, b.v); }
+  friend Vec operator+(Vec a, Vec b) { return sum(Signed(), a.v, b.v); }
+  friend Vec operator-(Vec a, Vec b) { return difference(Signed(), a.v, b.v); }
+  friend Vec signs(Vec a) { return signs(Signed(), a.v); }
+  friend Vec negated(Vec a) { return Vec(T(0)) - a; }
   friend Vec select_or_zero(Mask m, Vec a) { return _mm_and_si128(m.v, a.v); }
+  friend Vec zero_or_select(Mask m, Vec a) { return _mm_andnot_si128(m.v, a.v); }
   friend Vec select(Mask m, Vec a, Vec b) { return _mm_or_si128(_mm_and_si128(m.v, a.v), _mm_andnot_si128(m.v, b.v)); }
 };
 
@@ -64,8 +88,13 @@ template <> struct Vec<float> {
   static Vec load(const float* p) { return _mm_loadu_ps(p); }
   void store(float* p) const { _mm_storeu_ps(p, v); }
   friend Vec<std::int32_t> bits(Vec a) { return _mm_castps_si128(a.v); }
+  friend Vec operator+(Vec a, Vec b) { return _mm_add_ps(a.v, b.v); }
+  friend Vec operator-(Vec a, Vec b) { return _mm_sub_ps(a.v, b.v); }
   friend Vec operator*(Vec a, Vec b) { return _mm_mul_ps(a.v, b.v); }
+  friend Vec operator/(Vec a, Vec b) { return _mm_div_ps(a.v, b.v); }
+  friend Vec negated(Vec a) { return _mm_xor_ps(a.v, _mm_set1_ps(-0.0f)); }
   friend Vec select_or_zero(Mask m, Vec a) { return _mm_and_ps(_mm_castsi128_ps(m.v), a.v); }
+  friend Vec zero_or_select(Mask m, Vec a) { return _mm_andnot_ps(_mm_castsi128_ps(m.v), a.v); }
   friend Vec select(Mask m, Vec a, Vec b) {
     const __m128 mask = _mm_castsi128_ps(m.v);
     return _mm_or_ps(_mm_and_ps(mask, a.v), _mm_andnot_ps(mask, b.v));
@@ -81,16 +110,19 @@ template <> struct Vec<double> {
   static Vec load(const double* p) { return _mm_loadu_pd(p); }
   void store(double* p) const { _mm_storeu_pd(p, v); }
   friend Vec<std::int64_t> bits(Vec a) { return _mm_castpd_si128(a.v); }
+  friend Vec operator+(Vec a, Vec b) { return _mm_add_pd(a.v, b.v); }
+  friend Vec operator-(Vec a, Vec b) { return _mm_sub_pd(a.v, b.v); }
   friend Vec operator*(Vec a, Vec b) { return _mm_mul_pd(a.v, b.v); }
+  friend Vec operator/(Vec a, Vec b) { return _mm_div_pd(a.v, b.v); }
+  friend Vec negated(Vec a) { return _mm_xor_pd(a.v, _mm_set1_pd(-0.0)); }
   friend Vec select_or_zero(Mask m, Vec a) { return _mm_and_pd(_mm_castsi128_pd(m.v), a.v); }
+  friend Vec zero_or_select(Mask m, Vec a) { return _mm_andnot_pd(_mm_castsi128_pd(m.v), a.v); }
   friend Vec select(Mask m, Vec a, Vec b) {
     const __m128d mask = _mm_castsi128_pd(m.v);
     return _mm_or_pd(_mm_and_pd(mask, a.v), _mm_andnot_pd(mask, b.v));
   }
 };
 
-inline Vec<std::int32_t> operator+(Vec<std::int32_t> a, Vec<std::int32_t> b) { return _mm_add_epi32(a.v, b.v); }
-inline Vec<std::int32_t> operator-(Vec<std::int32_t> a, Vec<std::int32_t> b) { return _mm_sub_epi32(a.v, b.v); }
 inline Vec<std::int32_t> upper_half(Vec<std::int32_t> a) { return _mm_srli_epi32(a.v, 16); }
 inline Vec<float> as_float(Vec<std::int32_t> a) { return _mm_castsi128_ps(a.v); }
 inline bool any(Mask m) { return _mm_movemask_epi8(m.v) != 0; }
@@ -101,6 +133,7 @@ struct Shorts {
   static Shorts load(const void* p) { return {_mm_loadl_epi64(static_cast<const __m128i*>(p))}; }
   void store(void* p) const { _mm_storel_epi64(static_cast<__m128i*>(p), v); }
   void stream(void* p) const { _mm_stream_si64(static_cast<long long*>(p), _mm_cvtsi128_si64(v)); }
+  friend Shorts select_or_zero(Mask m, Shorts s) { return {_mm_and_si128(_mm_packs_epi32(m.v, m.v), s.v)}; }
 };
 
 inline Vec<std::int32_t> to_upper_halves(Shorts s) { return _mm_unpacklo_epi16(_mm_setzero_si128(), s.v); }

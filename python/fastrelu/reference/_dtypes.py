@@ -2,15 +2,74 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+Arithmetic: TypeAlias = Literal["selects", "adds", "multiplies"]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
 _USER_DEFINED = 2
 """What `numpy.dtype.isbuiltin` says of a dtype that another package registered."""
 
+_arithmetic: dict[str, Arithmetic] = {}
 
+
+def arithmetic(name: str) -> Arithmetic:
+    """Say what a function does to numbers, which decides its dtypes and what it may report.
+
+    "selects" passes bits on or replaces them and never reports anything; "adds" computes step by
+    step in the dtype of the result; "multiplies" computes in `product_dtype` and rounds once, and
+    takes integers to float64.
+
+    Examples
+    --------
+    >>> from fastrelu import reference
+    >>> reference.arithmetic("relu"), reference.arithmetic("leaky_relu")
+    ('selects', 'multiplies')
+    """
+    return _arithmetic[name]
+
+
+def selects(function: Function) -> Function:
+    return _declare(function, "selects")
+
+
+def adds(function: Function) -> Function:
+    return _declare(function, "adds")
+
+
+def multiplies(function: Function) -> Function:
+    return _declare(function, "multiplies")
+
+
+def _declare(function: Function, kind: Arithmetic) -> Function:
+    """Note the kind, and keep the function from warning: unwrapped, it reports what kernels may."""
+    _arithmetic[function.__name__] = kind
+    return np.errstate(all="ignore")(function)
+
+
+def common(*inputs: ArrayLike) -> tuple[NDArray[Any], ...]:
+    """All inputs as arrays of NumPy's common dtype."""
+    dtype = promoted(*inputs)
+    return tuple(cast(each, dtype) for each in inputs)
+
+
+@np.errstate(all="ignore")
+def at_most(x: NDArray[Any], limit: Any) -> NDArray[np.bool_]:
+    """`x <= limit`, without a report: false where either is NaN."""
+    return np.asarray(x <= limit)
+
+
+@np.errstate(all="ignore")
+def at_least(x: NDArray[Any], limit: Any) -> NDArray[np.bool_]:
+    """`x >= limit`, without a report: false where either is NaN."""
+    return np.asarray(x >= limit)
+
+
+@np.errstate(all="ignore")
 def positive(x: NDArray[Any]) -> NDArray[np.bool_]:
     """`x > 0`, also where the dtype of `x` has no zero to compare with (float8_e8m0fnu).
 
@@ -22,6 +81,12 @@ def positive(x: NDArray[Any]) -> NDArray[np.bool_]:
     array([False, False,  True, False])
     """
     return np.asarray(cast(x, product_dtype(x.dtype)) > 0)
+
+
+@np.errstate(all="ignore")
+def not_positive(x: NDArray[Any]) -> NDArray[np.bool_]:
+    """`x <= 0`, which is not the opposite of `positive`: both are false where `x` is NaN."""
+    return np.asarray(cast(x, product_dtype(x.dtype)) <= 0)
 
 
 def product(values: NDArray[Any], slope: ArrayLike) -> NDArray[Any]:
@@ -36,13 +101,12 @@ def product(values: NDArray[Any], slope: ArrayLike) -> NDArray[Any]:
     >>> reference.product(np.array([-3.0], np.float16), 0.1)  # 0.1 is not rounded to float16
     array([-0.3], dtype=float16)
     """
-    wide = product_dtype(values.dtype)
-    rounded = (cast(values, wide) * cast(slope, wide)).astype(values.dtype)
+    rounded = (wide(values) * cast(slope, product_dtype(values.dtype))).astype(values.dtype)
     return np.where(np.isnan(values), values, rounded)
 
 
 def product_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the dtype that leaky functions multiply in: float32 for narrower floats, else `dtype`.
+    """Return the dtype that values are multiplied in: float32 for narrower floats, else `dtype`.
 
     Examples
     --------
@@ -54,11 +118,28 @@ def product_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float32) if is_narrow_float(dtype) else dtype
 
 
+def wide(x: NDArray[Any]) -> NDArray[Any]:
+    """`x` in the dtype that it is multiplied in."""
+    return cast(x, product_dtype(x.dtype))
+
+
 def promoted(*inputs: ArrayLike) -> np.dtype[Any]:
-    """NumPy's common dtype of the inputs; TypeError unless all are real numbers."""
+    """NumPy's common dtype of the inputs; TypeError unless all are real numbers.
+
+    Python's numbers keep the dtype of another package's floats too, where NumPy has no such rule.
+    """
     for each in inputs:
         _require_real(np.asarray(each).dtype)
-    return np.result_type(*(_weak_or_array(each) for each in inputs))
+    strong = [np.asarray(each) for each in inputs if not _is_weak(each)]
+    if strong and np.result_type(*strong).isbuiltin == _USER_DEFINED:
+        return np.result_type(*strong)
+    return np.result_type(*(each if _is_weak(each) else np.asarray(each) for each in inputs))
+
+
+def product_promoted(*data: ArrayLike) -> np.dtype[Any]:
+    """NumPy's common dtype, but integers give float64."""
+    dtype = promoted(*data)
+    return np.dtype(np.float64) if dtype.kind in "iu" else dtype
 
 
 def leaky_promoted(*data: ArrayLike, negative_slope: ArrayLike) -> np.dtype[Any]:
@@ -73,9 +154,9 @@ def leaky_promoted(*data: ArrayLike, negative_slope: ArrayLike) -> np.dtype[Any]
     return promoted(*data, negative_slope)
 
 
-def _weak_or_array(value: ArrayLike) -> Any:
-    """Python's own numbers as they are, for NumPy ranks them below every dtype of their kind."""
-    return value if type(value) in (int, float) else np.asarray(value)
+def _is_weak(value: ArrayLike) -> bool:
+    """Say whether it is a number of Python's own, which ranks below every dtype of its kind."""
+    return type(value) in (int, float)
 
 
 def _require_real(dtype: np.dtype[Any]) -> None:
@@ -102,7 +183,8 @@ def cast(values: ArrayLike, dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def zero(like: NDArray[Any]) -> Any:
-    return like.dtype.type(0)
+    """+0, whose bits are all 0; in a dtype that has no zero, what has these bits."""
+    return np.zeros((), like.dtype)[()]
 
 
 def one(like: NDArray[Any]) -> Any:

@@ -5,21 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from fastrelu.reference._dtypes import (
     cast,
+    common,
     leaky_promoted,
+    multiplies,
+    not_positive,
     one,
     positive,
     product,
+    product_dtype,
     promoted,
+    selects,
     zero,
 )
 
 
-@np.errstate(all="ignore")
-def relu(x: ArrayLike) -> Any:
+@selects
+def relu(x: ArrayLike, /) -> Any:
     """`+0 if x <= 0 else x`.
 
     Examples
@@ -30,11 +35,11 @@ def relu(x: ArrayLike) -> Any:
     array([ 0.,  0.,  2., nan])
     """
     x = cast(x, promoted(x))
-    return np.where(x <= zero(x), zero(x), x)[()]
+    return np.where(not_positive(x), zero(x), x)[()]
 
 
-@np.errstate(all="ignore")
-def relu_derivative(x: ArrayLike) -> Any:
+@selects
+def relu_derivative(x: ArrayLike, /) -> Any:
     """`0 if x <= 0 else 1`.
 
     Examples
@@ -45,11 +50,11 @@ def relu_derivative(x: ArrayLike) -> Any:
     array([0., 0., 1., 1.])
     """
     x = cast(x, promoted(x))
-    return np.where(x <= zero(x), zero(x), one(x))[()]
+    return np.where(not_positive(x), zero(x), one(x))[()]
 
 
-@np.errstate(all="ignore")
-def relu_backward(grad_output: ArrayLike, x: ArrayLike) -> Any:
+@selects
+def relu_backward(grad_output: ArrayLike, x: ArrayLike, /) -> Any:
     """`+0 if x <= 0 else grad_output`; `x` may be relu's input or its output.
 
     Examples
@@ -59,13 +64,12 @@ def relu_backward(grad_output: ArrayLike, x: ArrayLike) -> Any:
     >>> reference.relu_backward([np.nan, 3.0, -4.0], [-1.0, 2.0, 2.0])
     array([ 0.,  3., -4.])
     """
-    dtype = promoted(grad_output, x)
-    grad_output, x = cast(grad_output, dtype), cast(x, dtype)
-    return np.where(x <= zero(x), zero(x), grad_output)[()]
+    grad_output, x = common(grad_output, x)
+    return np.where(not_positive(x), zero(x), grad_output)[()]
 
 
-@np.errstate(all="ignore")
-def leaky_relu(x: ArrayLike, negative_slope: ArrayLike = 0.01) -> Any:
+@multiplies
+def leaky_relu(x: ArrayLike, /, negative_slope: ArrayLike = 0.01) -> Any:
     """`x if x > 0 else x * negative_slope`.
 
     Examples
@@ -76,11 +80,11 @@ def leaky_relu(x: ArrayLike, negative_slope: ArrayLike = 0.01) -> Any:
     array([-1.,  0.,  2.])
     """
     x = cast(x, leaky_promoted(x, negative_slope=negative_slope))
-    return np.where(positive(x), x, product(x, negative_slope))[()]
+    return leaky(x, x, negative_slope)
 
 
-@np.errstate(all="ignore")
-def leaky_relu_derivative(x: ArrayLike, negative_slope: ArrayLike = 0.01) -> Any:
+@multiplies
+def leaky_relu_derivative(x: ArrayLike, /, negative_slope: ArrayLike = 0.01) -> Any:
     """`1 if x > 0 else negative_slope`.
 
     Examples
@@ -94,9 +98,9 @@ def leaky_relu_derivative(x: ArrayLike, negative_slope: ArrayLike = 0.01) -> Any
     return np.where(positive(x), one(x), cast(negative_slope, x.dtype))[()]
 
 
-@np.errstate(all="ignore")
+@multiplies
 def leaky_relu_backward(
-    grad_output: ArrayLike, x: ArrayLike, negative_slope: ArrayLike = 0.01
+    grad_output: ArrayLike, x: ArrayLike, /, negative_slope: ArrayLike = 0.01
 ) -> Any:
     """`grad_output if x > 0 else grad_output * negative_slope`.
 
@@ -108,5 +112,12 @@ def leaky_relu_backward(
     array([0.5, 1. ])
     """
     dtype = leaky_promoted(grad_output, x, negative_slope=negative_slope)
-    grad_output, x = cast(grad_output, dtype), cast(x, dtype)
-    return np.where(positive(x), grad_output, product(grad_output, negative_slope))[()]
+    return leaky(cast(grad_output, dtype), cast(x, dtype), negative_slope)
+
+
+def leaky(values: NDArray[Any], x: NDArray[Any], slope: ArrayLike) -> Any:
+    """`values if x > 0 else values * slope`; what is kept takes no part in the product."""
+    kept = positive(x)
+    slopes = cast(slope, product_dtype(values.dtype))
+    products = product(np.where(kept, one(values), values), np.where(kept, one(slopes), slopes))
+    return np.where(kept, values, products)[()]

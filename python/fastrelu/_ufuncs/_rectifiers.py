@@ -1,56 +1,23 @@
-"""The ufuncs of the extension under the signatures and docstrings that NumPy cannot know."""
+"""relu and leaky_relu, their derivatives and their gradients."""
 
 from __future__ import annotations
 
-import inspect
-from typing import Any
-
-from fastrelu import _core
+from fastrelu._ufuncs._declaration import ufunc
 
 
-def _ufunc(declaration: Any) -> Any:
-    """Give the extension's ufunc of that name the signature and docstring of its declaration."""
-    ufunc = getattr(_core, declaration.__name__)
-    ufunc.__module__ = "fastrelu"
-    ufunc.__signature__ = inspect.signature(declaration)
-    text = inspect.cleandoc(declaration.__doc__)
-    ufunc.__doc__ = f"{declaration.__name__}{ufunc.__signature__}\n\n{text}"
-    return ufunc
-
-
-@_ufunc
-def relu(
-    x,
-    /,
-    out=None,
-    *,
-    where=True,
-    casting="same_kind",
-    order="K",
-    dtype=None,
-    subok=True,
-    signature=None,
-):
+@ufunc
+def relu(x, /):
     """Rectified linear unit, element by element: ``+0 if x <= 0 else x``.
 
     Parameters
     ----------
     x : array_like of integers or floats
         Input of any shape.
-    out : ndarray, None, or tuple of one of them, optional
-        Where the result goes, instead of a new array. It may be an input: that works in place.
-    where, casting, order, dtype, subok, signature
-        As for every NumPy ufunc.
 
     Returns
     -------
     y : ndarray or scalar
         Of the shape and dtype of `x`; a scalar if `x` is one.
-
-    Raises
-    ------
-    TypeError
-        If `x` is bool, complex, or no number at all.
 
     See Also
     --------
@@ -75,39 +42,19 @@ def relu(
     """
 
 
-@_ufunc
-def relu_derivative(
-    x,
-    /,
-    out=None,
-    *,
-    where=True,
-    casting="same_kind",
-    order="K",
-    dtype=None,
-    subok=True,
-    signature=None,
-):
+@ufunc
+def relu_derivative(x, /):
     """Derivative of :func:`relu`, element by element: ``0 if x <= 0 else 1``.
 
     Parameters
     ----------
     x : array_like of integers or floats
         relu's input or its output, of any shape: both give the same bits.
-    out : ndarray, None, or tuple of one of them, optional
-        Where the result goes, instead of a new array. It may be an input: that works in place.
-    where, casting, order, dtype, subok, signature
-        As for every NumPy ufunc.
 
     Returns
     -------
     dy_dx : ndarray or scalar
         Of the shape and dtype of `x`.
-
-    Raises
-    ------
-    TypeError
-        If `x` is bool, complex, or no number at all.
 
     Notes
     -----
@@ -123,20 +70,8 @@ def relu_derivative(
     """
 
 
-@_ufunc
-def relu_backward(
-    grad_output,
-    x,
-    /,
-    out=None,
-    *,
-    where=True,
-    casting="same_kind",
-    order="K",
-    dtype=None,
-    subok=True,
-    signature=None,
-):
+@ufunc
+def relu_backward(grad_output, x, /):
     """Gradient through :func:`relu`, element by element: ``+0 if x <= 0 else grad_output``.
 
     Parameters
@@ -145,23 +80,12 @@ def relu_backward(
         Gradient of the loss with respect to relu's output.
     x : array_like of integers or floats
         relu's input or its output: both give the same bits. It must broadcast with `grad_output`.
-    out : ndarray, None, or tuple of one of them, optional
-        Where the result goes, instead of a new array. It may be an input: that works in place.
-    where, casting, order, dtype, subok, signature
-        As for every NumPy ufunc.
 
     Returns
     -------
     grad_x : ndarray or scalar
         Gradient of the loss with respect to relu's input, of the broadcast shape and of the dtype
         ``np.result_type(grad_output, x)``.
-
-    Raises
-    ------
-    TypeError
-        If an argument is bool, complex, or no number at all.
-    ValueError
-        If the shapes do not broadcast.
 
     See Also
     --------
@@ -182,20 +106,8 @@ def relu_backward(
     """
 
 
-@_ufunc
-def leaky_relu(
-    x,
-    /,
-    negative_slope=0.01,
-    out=None,
-    *,
-    where=True,
-    casting="same_kind",
-    order="K",
-    dtype=None,
-    subok=True,
-    signature=None,
-):
+@ufunc
+def leaky_relu(x, /, negative_slope=0.01):
     """Leaky rectified linear unit, element by element: ``x if x > 0 else x * negative_slope``.
 
     Parameters
@@ -205,10 +117,6 @@ def leaky_relu(
     negative_slope : array_like of integers or floats, default 0.01
         Slope for ``x <= 0``: one number, or an array that broadcasts with `x`, such as one slope
         per channel. Any value is legal, negative ones and those above 1 too.
-    out : ndarray, None, or tuple of one of them, optional
-        Where the result goes, instead of a new array. It may be an input: that works in place.
-    where, casting, order, dtype, subok, signature
-        As for every NumPy ufunc.
 
     Returns
     -------
@@ -216,13 +124,6 @@ def leaky_relu(
         Of the broadcast shape. Its dtype is float64 for an integer `x`, that of `x` for a float
         narrower than float32 and a slope that float32 can hold, else
         ``np.result_type(x, negative_slope)``: a Python number as slope keeps the dtype of `x`.
-
-    Raises
-    ------
-    TypeError
-        If an argument is bool, complex, or no number at all.
-    ValueError
-        If the shapes do not broadcast.
 
     See Also
     --------
@@ -247,20 +148,8 @@ def leaky_relu(
     """
 
 
-@_ufunc
-def leaky_relu_derivative(
-    x,
-    /,
-    negative_slope=0.01,
-    out=None,
-    *,
-    where=True,
-    casting="same_kind",
-    order="K",
-    dtype=None,
-    subok=True,
-    signature=None,
-):
+@ufunc
+def leaky_relu_derivative(x, /, negative_slope=0.01):
     """Derivative of :func:`leaky_relu`, element by element: ``1 if x > 0 else negative_slope``.
 
     Parameters
@@ -269,22 +158,11 @@ def leaky_relu_derivative(
         leaky_relu's input, of any shape.
     negative_slope : array_like of integers or floats, default 0.01
         Slope for ``x <= 0``: one number, or an array that broadcasts with `x`.
-    out : ndarray, None, or tuple of one of them, optional
-        Where the result goes, instead of a new array. It may be an input: that works in place.
-    where, casting, order, dtype, subok, signature
-        As for every NumPy ufunc.
 
     Returns
     -------
     dy_dx : ndarray or scalar
         Of the broadcast shape, and of the dtype that :func:`leaky_relu` gives.
-
-    Raises
-    ------
-    TypeError
-        If an argument is bool, complex, or no number at all.
-    ValueError
-        If the shapes do not broadcast.
 
     Notes
     -----
@@ -299,21 +177,8 @@ def leaky_relu_derivative(
     """
 
 
-@_ufunc
-def leaky_relu_backward(
-    grad_output,
-    x,
-    /,
-    negative_slope=0.01,
-    out=None,
-    *,
-    where=True,
-    casting="same_kind",
-    order="K",
-    dtype=None,
-    subok=True,
-    signature=None,
-):
+@ufunc
+def leaky_relu_backward(grad_output, x, /, negative_slope=0.01):
     """Gradient through :func:`leaky_relu`: ``grad_output * (1 if x > 0 else negative_slope)``.
 
     Parameters
@@ -324,23 +189,12 @@ def leaky_relu_backward(
         leaky_relu's input. It must broadcast with `grad_output`.
     negative_slope : array_like of integers or floats, default 0.01
         The slope of the forward pass: one number, or an array that broadcasts with `x`.
-    out : ndarray, None, or tuple of one of them, optional
-        Where the result goes, instead of a new array. It may be an input: that works in place.
-    where, casting, order, dtype, subok, signature
-        As for every NumPy ufunc.
 
     Returns
     -------
     grad_x : ndarray or scalar
         Gradient of the loss with respect to leaky_relu's input, of the broadcast shape, and of the
         dtype that :func:`leaky_relu` gives for ``np.result_type(grad_output, x)``.
-
-    Raises
-    ------
-    TypeError
-        If an argument is bool, complex, or no number at all.
-    ValueError
-        If the shapes do not broadcast.
 
     See Also
     --------

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "activity_log.h"
+
+#include <cstring>
+
+namespace fastrelu {
+namespace {
+
+// A new reference that is given back; may be null.
+class Owned {
+ public:
+  explicit Owned(PyObject* object) : object_(object) {}
+  ~Owned() { Py_XDECREF(object_); }
+  Owned(const Owned&) = delete;
+  Owned& operator=(const Owned&) = delete;
+  PyObject* get() const { return object_; }
+
+ private:
+  PyObject* const object_;
+};
+
+PyFrameObject* as_frame(PyObject* frame) { return reinterpret_cast<PyFrameObject*>(frame); }
+
+std::string text_of(PyObject* string) {
+  const char* const text = string && PyUnicode_Check(string) ? PyUnicode_AsUTF8(string) : nullptr;
+  if (!text) PyErr_Clear();
+  return text ? text : "?";
+}
+
+bool is_own_code(PyObject* frame) {
+  const Owned globals(PyFrame_GetGlobals(as_frame(frame)));
+  PyObject* const name = globals.get() ? PyDict_GetItemString(globals.get(), "__name__") : nullptr;
+  const std::string module = name ? text_of(name) : "";
+  return module == "fastrelu" || module.compare(0, 9, "fastrelu.") == 0;
+}
+
+std::string place_of(PyObject* code, PyObject* frame) {
+  const Owned file(PyObject_GetAttrString(code, "co_filename"));
+  if (!file.get()) PyErr_Clear();
+  return text_of(file.get()) + ":" + std::to_string(PyFrame_GetLineNumber(as_frame(frame)));
+}
+
+}  // namespace
+
+void ActivityCounts::add(const Observation& seen, const std::vector<int>& batch_axes) {
+  calls += 1;
+  elements += seen.elements;
+  active += seen.active;
+  nans += seen.nans;
+  units.add(seen.array, batch_axes);
+}
+
+void ActivityCounts::add(const ActivityCounts& other) {
+  calls += other.calls;
+  elements += other.elements;
+  active += other.active;
+  nans += other.nans;
+  units.add(other.units);
+}
+
+ActivityLog::~ActivityLog() {
+  for (const auto& site : sites_) Py_DECREF(site.first.code);
+  for (const auto& label : labels_) Py_DECREF(label.first);
+}
+
+int ActivityLog::add_place(std::string text) {
+  const auto [found, is_new] = place_numbers_.emplace(std::move(text), static_cast<int>(places_.size()));
+  if (is_new) {
+    places_.push_back(found->first);
+    entries_of_place_.emplace_back();
+  }
+  return found->second;
+}
+
+int ActivityLog::place_of_label(PyObject* label) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = labels_.find(label);
+    if (found != labels_.end()) return found->second;
+  }
+  std::string text = text_of(label);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const int place = add_place(std::move(text));
+  if (labels_.emplace(label, place).second) Py_INCREF(label);
+  return place;
+}
+
+int ActivityLog::known_place(const Site& site, bool& known) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = sites_.find(site);
+  known = found != sites_.end();
+  return known ? found->second : own_code;
+}
+
+int ActivityLog::place_of_site(const Site& site, PyObject* frame) {
+  bool known;
+  const int place = known_place(site, known);
+  if (known) return place;
+  const bool own = is_own_code(frame);
+  std::string text = own ? "" : place_of(site.code, frame);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const int added = own ? own_code : add_place(std::move(text));
+  if (sites_.emplace(site, added).second) Py_INCREF(site.code);
+  return added;
+}
+
+int ActivityLog::place_of_caller() {
+  PyObject* frame = Py_XNewRef(reinterpret_cast<PyObject*>(PyEval_GetFrame()));
+  while (frame) {
+    const Owned current(frame);
+    const Owned code(reinterpret_cast<PyObject*>(PyFrame_GetCode(as_frame(frame))));
+    const int place = place_of_site({code.get(), PyFrame_GetLasti(as_frame(frame))}, frame);
+    if (place != own_code) return place;
+    frame = reinterpret_cast<PyObject*>(PyFrame_GetBack(as_frame(frame)));
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return add_place("?");
+}
+
+ActivityLog::Entry& ActivityLog::entry_of(int place, const char* function) {
+  auto& entries = entries_of_place_[static_cast<std::size_t>(place)];
+  for (Entry* const entry : entries) {
+    if (entry->function == function) return *entry;
+  }
+  entries_.push_back({places_[static_cast<std::size_t>(place)], function, {}, {}});
+  entries.push_back(&entries_.back());
+  return entries_.back();
+}
+
+void ActivityLog::record(PyObject* label, const Observation& seen) {
+  if (!is_open_) return;
+  const int place = label ? place_of_label(label) : place_of_caller();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  entry_of(place, seen.function).now.add(seen, batch_axes_);
+}
+
+std::vector<ActivityRow> ActivityLog::rows() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::vector<ActivityRow> rows;
+  for (const Entry& entry : entries_) {
+    rows.push_back({entry.place, entry.function, entry.earlier});
+    rows.back().counts.add(entry.now);
+  }
+  return rows;
+}
+
+std::vector<ActivityRow> ActivityLog::step() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::vector<ActivityRow> rows;
+  for (Entry& entry : entries_) {
+    if (entry.now.calls) rows.push_back({entry.place, entry.function, entry.now});
+    entry.earlier.add(entry.now);
+    entry.now = {};
+  }
+  return rows;
+}
+
+void ActivityLog::clear() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  entries_.clear();
+  for (auto& entries : entries_of_place_) entries.clear();
+}
+
+}  // namespace fastrelu

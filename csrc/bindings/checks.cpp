@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "checks.h"
+
+#include <cstring>
+
+namespace fastrelu {
+namespace {
+
+bool is_real(PyArrayObject* array) {
+  const int type_num = PyArray_TYPE(array);
+  return PyTypeNum_ISINTEGER(type_num) || PyTypeNum_ISFLOAT(type_num) || PyTypeNum_ISUSERDEF(type_num);
+}
+
+// New reference to an array of real numbers; null, perhaps with an exception set, for anything else.
+PyObject* as_real_array(PyObject* object) {
+  const bool is_number = PyFloat_Check(object) || PyLong_Check(object) || PyArray_IsScalar(object, Generic);
+  const bool is_known = is_number || PyArray_CheckExact(object) || PyList_Check(object) || PyTuple_Check(object);
+  PyObject* array = is_known ? PyArray_FROM_O(object) : nullptr;
+  if (array && !is_real(reinterpret_cast<PyArrayObject*>(array))) Py_CLEAR(array);
+  return array;
+}
+
+void refuse(const UfuncSpec& spec, PyObject* low, PyObject* high) {
+  const Parameter* const parameters = spec.parameters;
+  if (spec.check == Check::ordered) {
+    PyErr_Format(PyExc_ValueError, "%s: %s (%S) is above %s (%S)", spec.name, parameters[0].name, low,
+                 parameters[1].name, high);
+  } else {
+    PyErr_Format(PyExc_ValueError, "%s: %s (%S) is below 0", spec.name, parameters[0].name, high);
+  }
+}
+
+// Names the elements at a position of what both are broadcast to.
+void refuse_at(npy_intp position, const UfuncSpec& spec, PyObject* low, PyObject* high) {
+  auto* const both = reinterpret_cast<PyArrayMultiIterObject*>(PyArray_MultiIterNew(2, low, high));
+  if (!both) return;
+  PyArray_MultiIter_GOTO1D(both, position);
+  PyObject* const first = PyArray_ToScalar(PyArray_MultiIter_DATA(both, 0), both->iters[0]->ao);
+  PyObject* const second = PyArray_ToScalar(PyArray_MultiIter_DATA(both, 1), both->iters[1]->ao);
+  if (first && second) refuse(spec, first, second);
+  Py_XDECREF(first);
+  Py_XDECREF(second);
+  Py_DECREF(both);
+}
+
+// What NumPy cannot compare or broadcast is for the ufunc to refuse.
+bool is_for_the_ufunc() {
+  if (!PyErr_Occurred()) return true;
+  if (!PyErr_ExceptionMatches(PyExc_TypeError) && !PyErr_ExceptionMatches(PyExc_ValueError)) return false;
+  PyErr_Clear();
+  return true;
+}
+
+bool check_order(const UfuncSpec& spec, PyObject* low, PyObject* high) {
+  PyObject* const is_above = PyObject_RichCompare(low, high, Py_GT);
+  if (!is_above) return is_for_the_ufunc();
+  PyObject* const array = PyArray_FROM_OTF(is_above, NPY_BOOL, NPY_ARRAY_CARRAY_RO);
+  Py_DECREF(is_above);
+  if (!array) return is_for_the_ufunc();
+  auto* const flags = reinterpret_cast<PyArrayObject*>(array);
+  const char* const first = PyArray_BYTES(flags);
+  const void* const found = std::memchr(first, 1, static_cast<std::size_t>(PyArray_SIZE(flags)));
+  if (found) refuse_at(static_cast<const char*>(found) - first, spec, low, high);
+  Py_DECREF(array);
+  return !found;
+}
+
+}  // namespace
+
+bool check_thoroughly(const UfuncSpec& spec, PyObject* const* parameters) {
+  PyObject* const first = as_real_array(parameters[0]);
+  if (!first) return is_for_the_ufunc();
+  const bool is_ordered = spec.check == Check::ordered;
+  PyObject* const second = is_ordered ? as_real_array(parameters[1]) : PyLong_FromLong(0);
+  const bool is_legal = !second      ? is_for_the_ufunc()
+                        : is_ordered ? check_order(spec, first, second)
+                                     : check_order(spec, second, first);
+  Py_DECREF(first);
+  Py_XDECREF(second);
+  return is_legal;
+}
+
+}  // namespace fastrelu

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "mask_call.h"
+
+#include "activity.h"
+#include "dense_call.h"
+#include "float_status.h"
+#include "memory.h"
+#include "user_dtypes.h"
+
+namespace fastrelu {
+namespace {
+
+PyArrayObject* as_array(PyObject* object) { return reinterpret_cast<PyArrayObject*>(object); }
+
+bool is_dense(PyObject* object) { return is_plain(object) && PyArray_IS_C_CONTIGUOUS(as_array(object)); }
+
+// Every ufunc has loops for the same dtypes. Null, perhaps with an exception set, if there are none.
+const ActiveKernel* find_type(PyArrayObject* array) {
+  const int type_num = PyArray_TYPE(array);
+  if (const ActiveKernel* const known = find_kernel(0, type_num)) return known;
+  if (!PyTypeNum_ISUSERDEF(type_num) || ensure_loops(NPY_DTYPE(PyArray_DESCR(array))) <= 0) return nullptr;
+  return find_kernel(0, type_num);
+}
+
+bool read_type(MaskOp op, PyArrayObject* array, MaskWork& work) {
+  const ActiveKernel* const type = find_type(array);
+  if (!type || !find_mask_loop(op, type->dtype)) return false;
+  work = {op, *type, OutputMemory::used};
+  return true;
+}
+
+bool multiplies(MaskOp op) { return op == MaskOp::leaky_relu || op == MaskOp::leaky_relu_backward; }
+
+// As leaky_relu takes it; null is its default.
+bool read_slope(PyObject* slope, PyArrayObject* arrays, const MaskWork& work, Number& value) {
+  constexpr const UfuncSpec& leaky = ufunc_specs[static_cast<int>(Op::leaky_relu)];
+  PyObject* const given = slope ? Py_NewRef(slope) : PyFloat_FromDouble(leaky.parameters[0].default_value);
+  const bool is_read = given && read_number(given, leaky, leaky.arrays, {PyArray_TYPE(arrays), work.type.dtype}, value);
+  Py_XDECREF(given);
+  return is_read;
+}
+
+bool are_apart(PyArrayObject* a, PyArrayObject* b) {
+  const char *const first = PyArray_BYTES(a), *const second = PyArray_BYTES(b);
+  return first + PyArray_NBYTES(a) <= second || second + PyArray_NBYTES(b) <= first;
+}
+
+// In place exactly, or apart.
+bool is_output_for(PyObject* object, PyArrayObject* in) {
+  if (!is_dense(object)) return false;
+  PyArrayObject* const out = as_array(object);
+  return is_writable(out) && PyArray_TYPE(out) == PyArray_TYPE(in) && same_shape(out, in) &&
+         same_or_disjoint(PyArray_BYTES(in), PyArray_BYTES(out), PyArray_NBYTES(out));
+}
+
+bool is_mask_of(PyObject* object, npy_intp elements) {
+  if (!is_dense(object)) return false;
+  PyArrayObject* const mask = as_array(object);
+  return PyArray_TYPE(mask) == NPY_UBYTE && PyArray_NDIM(mask) == 1 && PyArray_DIM(mask, 0) == mask_bytes(elements);
+}
+
+std::uint8_t* bits_in(PyObject* mask) { return static_cast<std::uint8_t*>(PyArray_DATA(as_array(mask))); }
+
+PyObject* new_mask(npy_intp elements) {
+  const npy_intp bytes = mask_bytes(elements);
+  return new_result(NPY_UBYTE, bytes, {1, &bytes, nullptr, false});
+}
+
+PyObject* new_result_like(PyArrayObject* model) {
+  return new_result(PyArray_TYPE(model), PyArray_NBYTES(model),
+                    {PyArray_NDIM(model), PyArray_DIMS(model), nullptr, false});
+}
+
+// Into `out`, or, if that is null, a fresh array.
+PyObject* run(const char* name, MaskWork& work, PyArrayObject* in, const Number* slope, PyArrayObject* out,
+              std::uint8_t* mask, Found& found) {
+  PyObject* const result = out ? Py_NewRef(reinterpret_cast<PyObject*>(out)) : new_result_like(in);
+  if (!result) return nullptr;
+  work.output_memory = out ? OutputMemory::used : memory_of(as_array(result));
+  const MaskCall call{PyArray_BYTES(in), slope, PyArray_BYTES(as_array(result)), mask, PyArray_SIZE(in), nullptr};
+  const npy_intp size = PyArray_ITEMSIZE(in);
+  if (!slope) {
+    found = run_mask_kernel(work, call, size);
+  } else if (run_reporting(name, [&] { found = run_mask_kernel(work, call, size); }) < 0) {
+    Py_DECREF(result);
+    return nullptr;
+  }
+  return result;
+}
+
+PyObject* not_taken() { return PyErr_Occurred() ? nullptr : Py_NewRef(Py_NotImplemented); }
+
+PyObject* given(PyObject* argument) { return argument == Py_None ? nullptr : argument; }
+
+PyObject* with_mask(const char* name, MaskOp op, PyObject* x, PyObject* slope, PyObject* out, PyObject* mask) {
+  MaskedForward call;
+  if (!prepare_forward(name, op, x, slope, out, call)) return not_taken();
+  if (mask) {
+    const bool fits = is_mask_of(mask, call.size()) && is_writable(as_array(mask)) &&
+                      are_apart(as_array(mask), call.x) && (!out || are_apart(as_array(mask), call.out));
+    if (!fits) return not_taken();
+  }
+  PyObject* const bits = mask ? Py_NewRef(mask) : new_mask(call.size());
+  Found found;
+  PyObject* const y = bits ? run_forward(call, bits_in(bits), found) : nullptr;
+  PyObject* const pair = y ? PyTuple_New(2) : nullptr;
+  if (!pair) {
+    Py_XDECREF(y);
+    Py_XDECREF(bits);
+    return nullptr;
+  }
+  if (is_observing) observe_masked(call, bits_in(bits), found, y);
+  PyTuple_SET_ITEM(pair, 0, y);
+  PyTuple_SET_ITEM(pair, 1, bits);
+  return pair;
+}
+
+PyObject* from_mask(const char* name, MaskOp op, PyObject* grad, PyObject* mask, PyObject* slope, PyObject* out) {
+  MaskWork work;
+  Number value;
+  if (!is_dense(grad) || PyArray_NDIM(as_array(grad)) == 0 || !read_type(op, as_array(grad), work)) return not_taken();
+  PyArrayObject* const in = as_array(grad);
+  if (!is_mask_of(mask, PyArray_SIZE(in))) return not_taken();
+  if (multiplies(op) && !read_slope(slope, in, work, value)) return not_taken();
+  if (out && !(is_output_for(out, in) && are_apart(as_array(mask), as_array(out)))) return not_taken();
+  Found found;
+  return run(name, work, in, multiplies(op) ? &value : nullptr, out ? as_array(out) : nullptr, bits_in(mask), found);
+}
+
+// The functions take all of their arguments, by position.
+
+PyObject* relu_with_mask(PyObject* const* args) {
+  return with_mask("relu_with_mask", MaskOp::relu, args[0], nullptr, given(args[1]), given(args[2]));
+}
+
+PyObject* leaky_relu_with_mask(PyObject* const* args) {
+  return with_mask("leaky_relu_with_mask", MaskOp::leaky_relu, args[0], args[1], given(args[2]), given(args[3]));
+}
+
+PyObject* relu_backward_from_mask(PyObject* const* args) {
+  return from_mask("relu_backward_from_mask", MaskOp::relu_backward, args[0], args[1], nullptr, given(args[2]));
+}
+
+PyObject* leaky_relu_backward_from_mask(PyObject* const* args) {
+  return from_mask("leaky_relu_backward_from_mask", MaskOp::leaky_relu_backward, args[0], args[1], args[2],
+                   given(args[3]));
+}
+
+// The mask alone, of an array with any number of axes.
+PyObject* pack_mask(PyObject* const* args) {
+  const MaskOp op = args[1] == Py_True ? MaskOp::positive : MaskOp::keep;
+  MaskWork work;
+  if (!is_dense(args[0]) || !read_type(op, as_array(args[0]), work)) return not_taken();
+  PyArrayObject* const x = as_array(args[0]);
+  PyObject* const mask = new_mask(PyArray_SIZE(x));
+  if (mask) {
+    run_mask_kernel(work, {PyArray_BYTES(x), nullptr, nullptr, bits_in(mask), PyArray_SIZE(x), nullptr},
+                    PyArray_ITEMSIZE(x));
+  }
+  return mask;
+}
+
+using Function = PyObject*(PyObject* const*);
+
+template <Function* function, Py_ssize_t count> PyObject* entry(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
+  if (nargs != count) return PyErr_Format(PyExc_TypeError, "%zd arguments expected, %zd given", count, nargs);
+  return function(args);
+}
+
+// How CPython lists functions that take an array of arguments.
+template <Function* function, Py_ssize_t count> PyMethodDef listed(const char* name) {
+  const auto pointer = reinterpret_cast<void (*)()>(entry<function, count>);
+  return {name, reinterpret_cast<PyCFunction>(pointer), METH_FASTCALL, nullptr};
+}
+
+}  // namespace
+
+bool prepare_forward(const char* name, MaskOp op, PyObject* x, PyObject* slope, PyObject* out, MaskedForward& call) {
+  if (!is_dense(x) || PyArray_NDIM(as_array(x)) == 0) return false;
+  call.name = name;
+  call.op = op;
+  call.x = as_array(x);
+  call.out = out ? as_array(out) : nullptr;
+  if (!read_type(op, call.x, call.work) || (out && !is_output_for(out, call.x))) return false;
+  return !multiplies(op) || read_slope(slope, call.x, call.work, call.slope);
+}
+
+PyObject* run_forward(MaskedForward& call, std::uint8_t* mask, Found& found) {
+  const Number* const slope = multiplies(call.op) ? &call.slope : nullptr;
+  return run(call.name, call.work, call.x, slope, call.out, mask, found);
+}
+
+PyMethodDef mask_methods[] = {
+    listed<relu_with_mask, 3>("relu_with_mask"),
+    listed<leaky_relu_with_mask, 4>("leaky_relu_with_mask"),
+    listed<relu_backward_from_mask, 3>("relu_backward_from_mask"),
+    listed<leaky_relu_backward_from_mask, 4>("leaky_relu_backward_from_mask"),
+    listed<pack_mask, 2>("pack_mask"),
+    {nullptr, nullptr, 0, nullptr},
+};
+
+}  // namespace fastrelu

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The functions that make or take a mask, on dense arrays in C order. What they do not take, fastrelu._masks lays out.
+#pragma once
+
+#include "arguments.h"
+#include "mask_compute.h"
+
+namespace fastrelu {
+
+// A forward function on arrays as above: x, perhaps a slope, an output. Null out and slope: not given.
+struct MaskedForward {
+  const char* name;
+  MaskOp op;
+  PyArrayObject* x;
+  PyArrayObject* out;
+  MaskWork work;
+  Number slope;
+
+  npy_intp size() const { return PyArray_SIZE(x); }
+};
+
+// Whether the call is one of these. On success only a fresh result is missing.
+bool prepare_forward(const char* name, MaskOp op, PyObject* x, PyObject* slope, PyObject* out, MaskedForward& call);
+
+// Computes into call.out, or a fresh result, and into mask. Returns a new reference to the result, or null with an
+// exception set.
+PyObject* run_forward(MaskedForward& call, std::uint8_t* mask, Found& found);
+
+// The module's functions; they return NotImplemented for what they do not take.
+extern PyMethodDef mask_methods[];
+
+}  // namespace fastrelu

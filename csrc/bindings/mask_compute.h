@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Runs a mask kernel over dense operands: without the GIL, on several threads and past the caches where that pays, as
+// compute.h does for ufuncs.
+#pragma once
+
+#include "../runtime/walk.h"
+#include "ufuncs.h"
+
+namespace fastrelu {
+
+struct MaskWork {
+  MaskOp op;
+  ActiveKernel type;  // of the arrays: dtype, and data for the kernel
+  OutputMemory output_memory;
+};
+
+inline npy_intp mask_bytes(npy_intp elements) { return elements / 8 + (elements % 8 != 0); }
+
+// Null if no kernel does this.
+inline MaskLoop* find_mask_loop(MaskOp op, DType dtype) { return active_isa().mask_kernel(op, dtype).cached; }
+
+// call.data need not be set. Floating-point flags that the kernel raises end up in the caller's status word.
+Found run_mask_kernel(const MaskWork& work, MaskCall call, npy_intp element_bytes);
+
+}  // namespace fastrelu

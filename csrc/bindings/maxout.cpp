@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "maxout.h"
+
+#include <algorithm>
+
+#include "../runtime/nest.h"
+#include "../runtime/packed_pools.h"
+#include "../runtime/worth.h"
+#include "dense_arrays.h"
+
+namespace fastrelu {
+namespace {
+
+// Pools of a share: whole lines of every dtype.
+constexpr npy_intp granule = 64;
+
+struct Call {
+  PyArrayObject* x;
+  const ActiveKernel* active;
+  Pools pools;
+  npy_intp count;  // of pools
+  int ndim;
+  npy_intp pooled[max_axes];  // x's shape, with the pools in place of the channels
+};
+
+npy_intp product(const npy_intp* first, const npy_intp* last) {
+  npy_intp result = 1;
+  for (; first < last; ++first) result *= *first;
+  return result;
+}
+
+// False, perhaps with an exception, if this is not for us.
+bool read_call(PyObject* x, PyObject* groups, PyObject* axis, Call& call) {
+  call.x = as_dense(x);
+  if (!call.x || !PyLong_CheckExact(groups) || !PyLong_CheckExact(axis)) return false;
+  const npy_intp size = PyLong_AsSsize_t(groups), along = PyLong_AsSsize_t(axis);
+  if (PyErr_Occurred()) {
+    PyErr_Clear();
+    return false;
+  }
+  call.ndim = PyArray_NDIM(call.x);
+  if (call.ndim > max_axes) return false;
+  const npy_intp at = along < 0 ? along + call.ndim : along;
+  if (size < 1 || at < 0 || at >= call.ndim || PyArray_DIM(call.x, static_cast<int>(at)) % size != 0) return false;
+  call.active = kernel_of(call.x);
+  if (!call.active) return false;
+  std::copy_n(PyArray_DIMS(call.x), call.ndim, call.pooled);
+  call.pooled[at] /= size;
+  call.pools = {size, product(call.pooled + at + 1, call.pooled + call.ndim)};
+  call.count = product(call.pooled, call.pooled + call.ndim);
+  return true;
+}
+
+// As measured with float32 on AVX-512 and AVX2, where keys cost less than memory.
+npy_intp cost_of(const Call& call, bool is_packed) {
+  const npy_intp bytes = PyArray_NBYTES(call.x);
+  return call.active->dtype == DType::longdouble ? 16 * bytes : is_packed ? 4 * bytes : 2 * bytes;
+}
+
+const MaxoutKernels& kernels_for(const Call& call) { return active_isa().maxout[static_cast<int>(call.active->dtype)]; }
+
+// Shares the pools out, or blocks of them: each task takes what runs its part of either.
+template <class Packed, class Direct> void run_shared(const Call& call, const Packed& packed, const Direct& direct) {
+  if (call.count == 0) return;
+  const PackedPools blocks(call.pools, PyArray_ITEMSIZE(call.x));
+  run_without_gil(PyArray_NBYTES(call.x), [&] {
+    if (blocks.pays()) {
+      share(call.count / call.pools.inner, granule, cost_of(call, true),
+            [&](npy_intp begin, npy_intp end) { packed(blocks, begin, end); });
+    } else {
+      share(call.count, granule, cost_of(call, false), direct);
+    }
+  });
+}
+
+void run_forward(const Call& call, PyArrayObject* result) {
+  Maxout* const kernel = kernels_for(call).forward;
+  const char* const x = PyArray_BYTES(call.x);
+  char* const out = PyArray_BYTES(result);
+  const void* const data = call.active->data;
+  run_shared(
+      call,
+      [=](const PackedPools& blocks, npy_intp begin, npy_intp end) {
+        blocks.forward(kernel, x, out, begin, end, data);
+      },
+      [=, pools = call.pools](npy_intp begin, npy_intp end) { kernel(x, out, pools, begin, end, data); });
+}
+
+void run_backward(const Call& call, PyArrayObject* grad_output, PyArrayObject* result) {
+  MaxoutBackward* const kernel = kernels_for(call).backward;
+  const char *const grad = PyArray_BYTES(grad_output), *const x = PyArray_BYTES(call.x);
+  char* const out = PyArray_BYTES(result);
+  const void* const data = call.active->data;
+  run_shared(
+      call,
+      [=](const PackedPools& blocks, npy_intp begin, npy_intp end) {
+        blocks.backward(kernel, grad, x, out, begin, end, data);
+      },
+      [=, pools = call.pools](npy_intp begin, npy_intp end) { kernel(grad, x, out, pools, begin, end, data); });
+}
+
+PyObject* maxout(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  Call call;
+  if (!has_count("maxout", count, 4)) return nullptr;
+  if (!read_call(arguments[0], arguments[1], arguments[2], call)) return not_implemented();
+  PyArrayObject* const result =
+      take_result(arguments[3], PyArray_TYPE(call.x), PyArray_ITEMSIZE(call.x), call.ndim, call.pooled);
+  if (!result) return not_implemented();
+  if (!are_apart(result, call.x)) {
+    Py_DECREF(result);
+    return not_implemented();
+  }
+  run_forward(call, result);
+  return reinterpret_cast<PyObject*>(result);
+}
+
+PyObject* maxout_backward(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  Call call;
+  if (!has_count("maxout_backward", count, 5)) return nullptr;
+  PyArrayObject* const grad = as_dense(arguments[0]);
+  if (!grad || !read_call(arguments[1], arguments[2], arguments[3], call) ||
+      PyArray_TYPE(grad) != PyArray_TYPE(call.x) || !has_shape(grad, call.ndim, call.pooled)) {
+    return not_implemented();
+  }
+  PyArrayObject* const result =
+      take_result(arguments[4], PyArray_TYPE(call.x), PyArray_ITEMSIZE(call.x), call.ndim, PyArray_DIMS(call.x));
+  if (!result) return not_implemented();
+  if (!may_overwrite(result, call.x) || !are_apart(result, grad)) {
+    Py_DECREF(result);
+    return not_implemented();
+  }
+  run_backward(call, grad, result);
+  return reinterpret_cast<PyObject*>(result);
+}
+
+}  // namespace
+
+PyMethodDef maxout_methods[] = {
+    {"maxout", as_method(maxout), METH_FASTCALL, nullptr},
+    {"maxout_backward", as_method(maxout_backward), METH_FASTCALL, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+}  // namespace fastrelu

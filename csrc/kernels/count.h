@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Counts of active elements, those that relu keeps, and of the bits of a mask.
+#pragma once
+
+#include "float8.h"
+#include "reduction.h"
+#include "predicates.h"
+#include "sum.h"
+
+namespace fastrelu::FASTRELU_ISA {
+
+// Lanes count in integers as wide as the elements, of which the narrowest hold this much.
+constexpr ptrdiff_t most_counted = 255;
+// Totals of so many runs of one element are counted in such integers at a time.
+constexpr ptrdiff_t counted_columns = 1024;
+
+template <std::size_t bytes> struct CounterOf;
+template <> struct CounterOf<1> {
+  using Type = std::uint8_t;
+};
+template <> struct CounterOf<2> {
+  using Type = std::uint16_t;
+};
+template <> struct CounterOf<4> {
+  using Type = std::uint32_t;
+};
+template <> struct CounterOf<8> {
+  using Type = std::uint64_t;
+};
+template <> struct CounterOf<16> {  // a longdouble, which has no lanes
+  using Type = std::uint64_t;
+};
+template <class T> using Counter = typename CounterOf<(sizeof(T) > 8 ? 16 : sizeof(T))>::Type;
+
+// Whether an element is active, by what it holds or by its code.
+template <class T> struct Activity {
+  explicit Activity(const void*) {}
+  bool operator()(T x) const { return keep(x); }
+};
+template <> struct Activity<Coded8> {
+  bool active[256];
+  explicit Activity(const void* data) {
+    const Float8& format = *static_cast<const Float8*>(data);
+    for (int code = 0; code < 256; ++code) active[code] = keep(format.value[code]);
+  }
+  bool operator()(Coded8 x) const { return active[x.code]; }
+};
+
+#ifdef __GNUC__
+template <class T> constexpr bool counts_vectors = Vec<T>::width > 1;
+
+// A vector of counters, one for each lane of a vector of T.
+template <class T> struct Counters {
+  typedef Counter<T> Type __attribute__((vector_size(Vec<T>::width * sizeof(T))));
+  static Type active(const T* p) {
+    const Vec<Counter<T>> ones = select_or_zero(keep(Vec<T>::load(p)), Vec<Counter<T>>(1));
+    Type counts;
+    std::memcpy(&counts, &ones.v, sizeof counts);
+    return counts;
+  }
+};
+
+// The active elements of whole vectors, at most most_counted of them.
+template <class T> std::int64_t count_vectors(const T* x, ptrdiff_t vectors) {
+  constexpr ptrdiff_t width = Vec<T>::width;
+  typename Counters<T>::Type counters = {};
+  for (ptrdiff_t v = 0; v < vectors; ++v) counters += Counters<T>::active(x + v * width);
+  Counter<T> counts[width];
+  std::memcpy(counts, &counters, sizeof counts);
+  std::int64_t total = 0;
+  for (const Counter<T> count : counts) total += static_cast<std::int64_t>(count);
+  return total;
+}
+#else
+template <class T> constexpr bool counts_vectors = false;
+#endif
+
+template <class T> std::int64_t count_run(const T* x, ptrdiff_t n, const Activity<T>& is_active) {
+  std::int64_t total = 0;
+  ptrdiff_t i = 0;
+#ifdef __GNUC__
+  if constexpr (counts_vectors<T>) {
+    constexpr ptrdiff_t width = Vec<T>::width;
+    while (n - i >= width) {
+      const ptrdiff_t left = (n - i) / width, vectors = left < most_counted ? left : most_counted;
+      total += count_vectors(x + i, vectors);
+      i += vectors * width;
+    }
+  }
+#endif
+  for (; i < n; ++i) total += is_active(x[i]);
+  return total;
+}
+
+template <class T> void count_each(const T* x, ptrdiff_t n, Counter<T>* counts, const Activity<T>& is_active) {
+  ptrdiff_t i = 0;
+#ifdef __GNUC__
+  if constexpr (counts_vectors<T>) {
+    for (; i + Vec<T>::width <= n; i += Vec<T>::width) {
+      typename Counters<T>::Type sum;
+      std::memcpy(&sum, counts + i, sizeof sum);
+      sum += Counters<T>::active(x + i);
+      std::memcpy(counts + i, &sum, sizeof sum);
+    }
+  }
+#endif
+  for (; i < n; ++i) counts[i] = static_cast<Counter<T>>(counts[i] + is_active(x[i]));
+}
+
+// Adds up to most_counted rows of up to counted_columns elements to the totals of each column.
+template <class T> void count_columns(const ReductionTile& tile, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t column,
+                                      ptrdiff_t columns, const Activity<T>& is_active) {
+  alignas(64) Counter<T> counts[counted_columns] = {};
+  for (ptrdiff_t r = row; r < row + rows; ++r) {
+    count_each(reinterpret_cast<const T*>(tile.values + r * tile.row_step) + column, columns, counts, is_active);
+  }
+  std::int64_t* const totals = reinterpret_cast<std::int64_t*>(tile.totals) + column;
+  for (ptrdiff_t i = 0; i < columns; ++i) totals[i] += static_cast<std::int64_t>(counts[i]);
+}
+
+template <class T> struct ActiveCount {
+  static void reduce(const ReductionTile& tile, const void* data) {
+    const Activity<T> is_active(data);
+    tile.length == 1 ? count_elements(tile, is_active) : count_runs(tile, is_active);
+  }
+
+ private:
+  static void count_elements(const ReductionTile& tile, const Activity<T>& is_active) {
+    for (ptrdiff_t column = 0; column < tile.runs; column += counted_columns) {
+      const ptrdiff_t right = tile.runs - column, columns = right < counted_columns ? right : counted_columns;
+      for (ptrdiff_t row = 0; row < tile.rows; row += most_counted) {
+        const ptrdiff_t below = tile.rows - row, rows = below < most_counted ? below : most_counted;
+        count_columns(tile, row, rows, column, columns, is_active);
+      }
+    }
+  }
+
+  static void count_runs(const ReductionTile& tile, const Activity<T>& is_active) {
+    auto* const totals = reinterpret_cast<std::int64_t*>(tile.totals);
+    for (ptrdiff_t row = 0; row < tile.rows; ++row) {
+      const T* const x = reinterpret_cast<const T*>(tile.values + row * tile.row_step);
+      for (ptrdiff_t run = 0; run < tile.runs; ++run) {
+        totals[run] += count_run(x + run * tile.length, tile.length, is_active);
+      }
+    }
+  }
+};
+
+// Written out, for the builtin would call the compiler's library where the processor has no such instruction; where it
+// has one, GCC and Clang recognise this.
+inline std::uint64_t population(std::uint64_t word) {
+  word -= (word >> 1) & 0x5555555555555555;
+  word = (word & 0x3333333333333333) + ((word >> 2) & 0x3333333333333333);
+  word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
+  return (word * 0x0101010101010101) >> 56;
+}
+
+inline std::int64_t count_bits_of(const char* bytes, ptrdiff_t n) {
+  constexpr ptrdiff_t word_bytes = sizeof(std::uint64_t);
+  std::uint64_t total = 0;
+  for (; n > 0; bytes += word_bytes, n -= word_bytes) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes, static_cast<std::size_t>(n < word_bytes ? n : word_bytes));
+    total += population(word);
+  }
+  return static_cast<std::int64_t>(total);
+}
+
+inline void count_bits(const ReductionTile& tile, const void*) {
+  auto* const totals = reinterpret_cast<std::int64_t*>(tile.totals);
+  for (ptrdiff_t row = 0; row < tile.rows; ++row) {
+    for (ptrdiff_t run = 0; run < tile.runs; ++run) {
+      totals[run] += count_bits_of(tile.values + row * tile.row_step + run * tile.length, tile.length);
+    }
+  }
+}
+
+}  // namespace fastrelu::FASTRELU_ISA

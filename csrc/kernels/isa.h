@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What one instruction set provides.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels.h"
+#include "mask.h"
+#include "reduction.h"
+
+namespace fastrelu {
+
+// result[i] = table[index[i]] for n elements: a table of 256 entries, indexed by bytes. result may be index, exactly, if
+// entries are bytes; no other operands may overlap.
+using LookUp = void(const void* index, const void* table, void* result, std::ptrdiff_t n);
+
+// maxout takes the first largest (NaN above all) of each pool: `size` elements of x that lie `inner` elements apart, side
+// by side with those of the next inner - 1 pools. Pools are counted in the order of the results. Both functions run over
+// pools [begin, end) and are given where pool 0 lies. data: as for a Loop. out of the gradient may be x, exactly.
+struct Pools {
+  std::ptrdiff_t size, inner;
+};
+using Maxout = void(const void* x, void* out, Pools pools, std::ptrdiff_t begin, std::ptrdiff_t end, const void* data);
+using MaxoutBackward = void(const void* grad, const void* x, void* out, Pools pools, std::ptrdiff_t begin,
+                            std::ptrdiff_t end, const void* data);
+
+struct MaxoutKernels {
+  Maxout* forward;
+  MaxoutBackward* backward;
+};
+
+// A null entry means that the function has no loop for that dtype.
+struct Isa {
+  const char* name;
+  const Row* rows[op_count];
+  MaskKernel mask_kernels[mask_op_count][dtype_count];
+  Reduction* reductions[reduce_count][dtype_count];
+  LookUp* look_up[4];  // by the logarithm of an entry's size
+  MaxoutKernels maxout[dtype_count];
+
+  constexpr Kernel kernel(Op op, DType dtype) const {
+    return rows[static_cast<int>(op)]->kernels[static_cast<int>(dtype)];
+  }
+  constexpr MaskKernel mask_kernel(MaskOp op, DType dtype) const {
+    return mask_kernels[static_cast<int>(op)][static_cast<int>(dtype)];
+  }
+  constexpr Reduction* reduction(Reduce reduce, DType dtype) const {
+    return reductions[static_cast<int>(reduce)][static_cast<int>(dtype)];
+  }
+};
+
+}  // namespace fastrelu

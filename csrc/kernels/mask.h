@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The contract of functions that make or take a mask: one bit an element, the first in the lowest bit of the first byte
+// (np.packbits with bitorder="little"); the unused bits of the last byte are 0. Operands are dense.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace fastrelu {
+
+// relu's bit is keep(x), leaky_relu's positive(x); the last two make nothing but bits.
+enum class MaskOp { relu, leaky_relu, relu_backward, leaky_relu_backward, keep, positive };
+inline constexpr int mask_op_count = 6;
+
+// The output is the input exactly or overlaps with nothing, and nothing overlaps with the mask.
+struct MaskCall {
+  const char* in;     // x, or the gradient
+  const void* slope;  // one number of the slope's type, or null
+  char* out;          // null for what makes nothing but bits
+  std::uint8_t* mask;
+  std::ptrdiff_t n;
+  const void* data;  // a Float8 for floats of one byte
+};
+
+// What a forward function tells of its elements.
+struct Found {
+  std::ptrdiff_t active;  // bits that are set
+  bool nan;               // whether a result is NaN; of what makes nothing but bits, an element
+};
+
+using MaskLoop = Found(const MaskCall&);
+
+// As Kernel (kernels.h).
+struct MaskKernel {
+  MaskLoop* cached;
+  MaskLoop* streaming;
+};
+
+}  // namespace fastrelu

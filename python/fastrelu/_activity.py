@@ -1,0 +1,225 @@
+"""What the units of a network do: calls are counted where they are made, while a log is open."""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, SupportsIndex
+
+from fastrelu import _core
+
+_HEADINGS = ("where", "function", "calls", "elements", "active", "dead units", "NaN")
+_TEXT_COLUMNS = 2
+
+
+@dataclass(frozen=True)
+class ActivityRow:
+    """What one function did at one place.
+
+    Attributes
+    ----------
+    where : str
+        The label of the block, or ``file:line`` of the call.
+    function : str
+        The name of the function.
+    calls : int
+        How often it was called there.
+    elements : int
+        Elements of all calls.
+    active : int
+        Of these, how many were active.
+    nan : int
+        How many results were NaN.
+    units : int or None
+        Places along the axes that are not the batch; None if calls differed in them.
+    dead_units : int or None
+        Of these, how many were active in no call.
+    """
+
+    where: str
+    function: str
+    calls: int
+    elements: int
+    active: int
+    nan: int
+    units: int | None
+    dead_units: int | None
+
+    @property
+    def active_share(self) -> float:
+        """The share of elements that were active; NaN if there were none."""
+        return self.active / self.elements if self.elements else float("nan")
+
+    def _cells(self) -> tuple[str, ...]:
+        path, colon, line = self.where.rpartition(":")
+        is_place = colon and line.isdigit()
+        dead = "?" if self.units is None else f"{self.dead_units:,} of {self.units:,}"
+        return (
+            f"{PurePath(path).name}:{line}" if is_place else self.where,
+            self.function,
+            f"{self.calls:,}",
+            f"{self.elements:,}",
+            f"{self.active_share:.1%}",
+            dead,
+            f"{self.nan:,}",
+        )
+
+
+class ActivityLog:
+    """What `activity` gives: one row per place and function, in the order of their first calls.
+
+    Iterating yields the rows of the whole time; ``str`` makes a table of them.
+    """
+
+    def __init__(self, axes: Sequence[int]) -> None:
+        self._log = _core.new_activity_log(list(axes))
+        self._history: list[tuple[ActivityRow, ...]] = []
+
+    @property
+    def rows(self) -> tuple[ActivityRow, ...]:
+        """What was counted since the log was opened or cleared."""
+        return _rows(_core.activity_rows(self._log))
+
+    @property
+    def history(self) -> tuple[tuple[ActivityRow, ...], ...]:
+        """The rows of each step, as `step` returned them."""
+        return tuple(self._history)
+
+    def step(self) -> tuple[ActivityRow, ...]:
+        """End a step, of training for example: its rows are returned and added to `history`.
+
+        Returns
+        -------
+        tuple of ActivityRow
+            What was counted since the step before. `rows` goes on counting.
+        """
+        rows = _rows(_core.step_activity(self._log))
+        self._history.append(rows)
+        return rows
+
+    def clear(self) -> None:
+        """Forget all rows and the history."""
+        _core.clear_activity(self._log)
+        self._history.clear()
+
+    @contextmanager
+    def label(self, name: str) -> Iterator[None]:
+        """Count the calls inside of a ``with`` block under a name instead of their file and line.
+
+        Parameters
+        ----------
+        name : str
+            Equal names share their rows. The innermost of nested blocks counts.
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"a label is a str, not {type(name).__name__}")
+        name = sys.intern(str(name))
+        logs = _core.activity_logs.get(())
+        entered = tuple((log, name if log is self._log else label) for log, label in logs)
+        token = _core.activity_logs.set(entered)
+        try:
+            yield
+        finally:
+            _core.activity_logs.reset(token)
+
+    def __iter__(self) -> Iterator[ActivityRow]:
+        """Go through the rows."""
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.rows)
+
+    def __str__(self) -> str:
+        """Make a table, one line per row."""
+        lines = [_HEADINGS, *(row._cells() for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join(_line(cells, widths) for cells in lines)
+
+    def __repr__(self) -> str:
+        """Sum it up."""
+        return f"<ActivityLog of {len(self)} rows, {len(self._history)} steps>"
+
+
+@contextmanager
+def activity(axis: SupportsIndex | Sequence[SupportsIndex] = 0) -> Iterator[ActivityLog]:
+    """Log what rectifiers do inside of a ``with`` block: active share, dead units and NaN.
+
+    Every call of relu, leaky_relu and the other forward functions is counted where it is made, in
+    place or with a mask too. An element is active if ``not x <= 0``, or, in leaky_relu, if
+    ``x > 0``; for functions of several operands or with more bounds, if the result is ``not <= 0``.
+    Results and errors are those of calls without a log.
+
+    Parameters
+    ----------
+    axis : int or sequence of ints, default 0
+        The batch: a unit is a place along the other axes, and it is dead if no element of any call
+        was active there. ``axis=(0, 2, 3)`` makes units of the channels of NCHW arrays.
+
+    Yields
+    ------
+    ActivityLog
+        Its rows say for each place, ``file:line`` or label, and each function: calls, elements,
+        active ones, NaN results, units and dead units. Print it for a table.
+
+    Notes
+    -----
+    Counted are the calls of this context (see :mod:`contextvars`): of the thread that entered the
+    block, and of asyncio tasks that were created inside of it. Threads that are started inside
+    begin with an empty context, so that their calls are not counted, unless they run in
+    ``contextvars.copy_context()`` (as those of ``asyncio.to_thread`` do). Calls with ``where=``,
+    methods as ``relu.at``, and results that are no plain numbers are not counted; calls
+    that another package makes with plain arrays on behalf of its own are.
+
+    Dense arrays in C order are counted while they are computed. Other layouts, integers in
+    leaky_relu and the functions of several operands take a pass of their own. Without a log, calls
+    cost what they always do.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> x = np.array([[-1.0, 2.0, -3.0, 4.0], [5.0, -6.0, -7.0, 8.0]])
+    >>> with fr.activity() as log:
+    ...     with log.label("hidden"):
+    ...         y = fr.relu(x)
+    >>> print(log)
+    where   function  calls  elements  active  dead units  NaN
+    hidden  relu          1         8   50.0%      1 of 4    0
+
+    For a plot over training steps, end each of them:
+
+    >>> with fr.activity() as log:
+    ...     for bias in (0.0, -2.0, -4.0):
+    ...         with log.label("hidden"):
+    ...             y = fr.relu(x + bias)
+    ...         rows = log.step()
+    >>> [[row.active_share for row in step] for step in log.history]
+    [[0.5], [0.375], [0.25]]
+    """
+    axes = [operator.index(each) for each in (axis if isinstance(axis, Sequence) else (axis,))]
+    log = ActivityLog(axes)
+    token = _core.activity_logs.set((*_core.activity_logs.get(()), (log._log, None)))
+    _core.start_observing()
+    try:
+        yield log
+    finally:
+        _core.stop_observing()
+        _core.close_activity(log._log)
+        _core.activity_logs.reset(token)
+
+
+def _rows(counted: list[tuple[Any, ...]]) -> tuple[ActivityRow, ...]:
+    return tuple(ActivityRow(*row[:6], *(None if n < 0 else n for n in row[6:])) for row in counted)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [
+        cell.ljust(width) if column < _TEXT_COLUMNS else cell.rjust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return "  ".join(padded).rstrip()

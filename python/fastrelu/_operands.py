@@ -1,0 +1,52 @@
+"""Arguments of the functions that are no ufuncs: checked, and laid out as the extension takes them.
+
+The extension takes plain arrays that are dense in C order, and returns NotImplemented for others.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, SupportsIndex
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from fastrelu.reference._dtypes import is_float
+
+
+def dense(values: ArrayLike, dtype: DTypeLike | None = None) -> NDArray[Any]:
+    """Return the values as a plain array, dense in C order: themselves if they are one."""
+    array = np.asarray(values, dtype)
+    if array.dtype.metadata:
+        array = array.view(np.dtype(array.dtype.char))
+    native = array.dtype if array.dtype.isnative else array.dtype.newbyteorder()
+    return np.require(array, native, ["C_CONTIGUOUS", "ALIGNED"])
+
+
+def numbers(function: str, values: ArrayLike) -> NDArray[Any]:
+    """Return an array of integers or floats; TypeError if the values are something else."""
+    array = np.asarray(values)
+    if not (array.dtype.kind in "iu" or is_float(array.dtype)):
+        raise TypeError(f"{function} takes integers and floats, not {array.dtype}")
+    return array
+
+
+def axis_of(array: NDArray[Any], axis: SupportsIndex) -> int:
+    """Return the axis counted from the first; AxisError if there is none such."""
+    return normalize_axis_index(operator.index(axis), array.ndim)
+
+
+def check_out(
+    function: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """Refuse, before anything is written, an `out` that the result cannot go into as it is."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"{function}: out must be an array, not {type(out).__name__}")
+    if out.dtype != dtype and out.dtype.newbyteorder() != dtype:
+        raise TypeError(f"{function}: out has dtype {out.dtype}, but the result has {dtype}")
+    if out.shape != shape:
+        raise ValueError(f"{function}: out has shape {out.shape}, but the result has {shape}")
+    if not out.flags.writeable:
+        raise ValueError(f"{function}: out is read-only")
+    return out

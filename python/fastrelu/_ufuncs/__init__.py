@@ -1,0 +1,63 @@
+"""The ufuncs of the extension under the signatures and docstrings that NumPy cannot know."""
+
+from __future__ import annotations
+
+from fastrelu._ufuncs._bounded import (
+    clipped_relu,
+    clipped_relu_backward,
+    hardtanh,
+    hardtanh_backward,
+    relu6,
+    relu6_backward,
+    relu_quantized,
+    threshold,
+    threshold_backward,
+    thresholded_relu,
+    thresholded_relu_backward,
+)
+from fastrelu._ufuncs._fused import add_leaky_relu, add_relu, scale_shift_relu
+from fastrelu._ufuncs._hard import (
+    hardsigmoid,
+    hardsigmoid_backward,
+    hardswish,
+    hardswish_backward,
+    squared_relu,
+    squared_relu_backward,
+)
+from fastrelu._ufuncs._rectifiers import (
+    leaky_relu,
+    leaky_relu_backward,
+    leaky_relu_derivative,
+    relu,
+    relu_backward,
+    relu_derivative,
+)
+
+__all__ = [
+    "add_leaky_relu",
+    "add_relu",
+    "clipped_relu",
+    "clipped_relu_backward",
+    "hardsigmoid",
+    "hardsigmoid_backward",
+    "hardswish",
+    "hardswish_backward",
+    "hardtanh",
+    "hardtanh_backward",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "leaky_relu_derivative",
+    "relu",
+    "relu6",
+    "relu6_backward",
+    "relu_backward",
+    "relu_derivative",
+    "relu_quantized",
+    "scale_shift_relu",
+    "squared_relu",
+    "squared_relu_backward",
+    "threshold",
+    "threshold_backward",
+    "thresholded_relu",
+    "thresholded_relu_backward",
+]

@@ -1,0 +1,122 @@
+"""Rectifiers of a sum, and of a scaled and shifted array: one pass over memory, no temporary."""
+
+from __future__ import annotations
+
+from fastrelu._ufuncs._declaration import ufunc
+
+
+@ufunc
+def add_relu(x, y, /):
+    """Rectified sum, element by element: ``+0 if s <= 0 else s`` with ``s = x + y``.
+
+    A residual connection or a bias in one pass.
+
+    Parameters
+    ----------
+    x : array_like of integers or floats
+        First summand, of any shape.
+    y : array_like of integers or floats
+        Second summand. It must broadcast with `x`: a bias per channel, or one number.
+
+    Returns
+    -------
+    z : ndarray or scalar
+        Of the broadcast shape, and of the dtype ``np.result_type(x, y)``: a Python number keeps the
+        dtype of the other argument.
+
+    See Also
+    --------
+    scale_shift_relu : The same with a factor, as batch normalisation has it at inference.
+    relu_backward : The gradient with respect to both summands; as its `x` take the result.
+
+    Notes
+    -----
+    The bytes of ``np.maximum(x + y, 0)``, but that 0 is always +0.0. The sum is rounded to the
+    dtype of the result and reports what NumPy's sum reports (overflow; inf - inf is invalid);
+    integers wrap around. NaN stays NaN, its payload is not promised.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.add_relu(np.array([[1.0, -4.0], [2.0, 3.0]]), np.array([0.5, 2.0]))
+    array([[1.5, 0. ],
+           [2.5, 5. ]])
+    """
+
+
+@ufunc
+def add_leaky_relu(x, y, /, negative_slope=0.01):
+    """Leaky rectified sum: ``s if s > 0 else s * negative_slope`` with ``s = x + y``.
+
+    Parameters
+    ----------
+    x : array_like of integers or floats
+        First summand, of any shape.
+    y : array_like of integers or floats
+        Second summand. It must broadcast with `x`.
+    negative_slope : array_like of integers or floats, default 0.01
+        Slope for ``s <= 0``: one number, or an array that broadcasts with the sum.
+
+    Returns
+    -------
+    z : ndarray or scalar
+        Of the broadcast shape, and of the dtype that :func:`leaky_relu` gives for the sum.
+
+    See Also
+    --------
+    leaky_relu_backward : The gradient with respect to both summands; as its `x` take the sum.
+
+    Notes
+    -----
+    The bits of ``leaky_relu(x + y, negative_slope)``: the sum is rounded to the dtype of the arrays
+    first, and one of integers wraps around before it becomes a float64. A slope of 0 is
+    arithmetic, as in :func:`leaky_relu`; use :func:`add_relu` instead.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.add_leaky_relu(np.array([1.0, -4.0]), np.array([0.5, 2.0]), 0.25)
+    array([ 1.5, -0.5])
+    """
+
+
+@ufunc
+def scale_shift_relu(x, scale, shift, /):
+    """Rectified scaled and shifted array: ``+0 if s <= 0 else s`` with ``s = x * scale + shift``.
+
+    Batch normalisation at inference, folded into a factor and a summand per channel.
+
+    Parameters
+    ----------
+    x : array_like of integers or floats
+        Input of any shape.
+    scale : array_like of integers or floats
+        Factor: one number, or an array that broadcasts with `x`.
+    shift : array_like of integers or floats
+        Summand: one number, or an array that broadcasts with `x`.
+
+    Returns
+    -------
+    y : ndarray or scalar
+        Of the broadcast shape, and of the dtype ``np.result_type(x, scale, shift)``: Python numbers
+        keep the dtype of the arrays.
+
+    See Also
+    --------
+    relu_backward : The gradient with respect to ``x * scale + shift``; as its `x` take the result.
+
+    Notes
+    -----
+    The bytes of ``np.maximum(x * scale + shift, 0)``, but that 0 is always +0.0. Product and sum
+    are each rounded to the dtype of the result, never fused into one rounding, and report what
+    NumPy's report; integers wrap around. NaN stays NaN, its payload is not promised.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.scale_shift_relu(np.array([1.0, -1.0, 0.5]), 2.0, -0.5)
+    array([1.5, 0. , 0.5])
+    """

@@ -1,0 +1,213 @@
+"""The squared rectifier, and the piecewise-linear stand-ins for sigmoid and swish."""
+
+from __future__ import annotations
+
+from fastrelu._ufuncs._declaration import ufunc
+
+
+@ufunc
+def squared_relu(x, /):
+    """Squared rectifier, element by element: ``r * r`` with ``r = relu(x)``.
+
+    Parameters
+    ----------
+    x : array_like of integers or floats
+        Input of any shape.
+
+    Returns
+    -------
+    y : ndarray or scalar
+        Of the shape of `x`, and of its dtype; float64 for integers.
+
+    See Also
+    --------
+    squared_relu_backward : The gradient.
+
+    Notes
+    -----
+    The square of a float narrower than float32 is computed in float32 and rounded once. Overflow
+    and underflow are reported where a positive `x` has them. NaN stays NaN, its payload is not
+    promised. The activation of Primer (So et al., 2021).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.squared_relu(np.array([-2.0, 0.5, 3.0]))
+    array([0.  , 0.25, 9.  ])
+    """
+
+
+@ufunc
+def squared_relu_backward(grad_output, x, /):
+    """Gradient through :func:`squared_relu`: ``+0 if x <= 0 else grad_output * (x + x)``.
+
+    Parameters
+    ----------
+    grad_output : array_like of integers or floats
+        Gradient of the loss with respect to squared_relu's output.
+    x : array_like of integers or floats
+        squared_relu's input. It must broadcast with `grad_output`.
+
+    Returns
+    -------
+    grad_x : ndarray or scalar
+        Of the broadcast shape, and of the dtype ``np.result_type(grad_output, x)``; float64 for
+        integers.
+
+    See Also
+    --------
+    squared_relu : The function itself.
+
+    Notes
+    -----
+    Where ``x <= 0`` the result is +0.0 even if `grad_output` is NaN or infinite, and nothing is
+    reported. A NaN in `x` gives NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.squared_relu_backward(np.array([np.nan, 1.0, 2.0]), np.array([-2.0, 0.5, 3.0]))
+    array([ 0.,  1., 12.])
+    """
+
+
+@ufunc
+def hardsigmoid(x, /):
+    """Piecewise-linear sigmoid: ``c / 6``, where `c` is ``x + 3`` bounded by 0 and 6.
+
+    Parameters
+    ----------
+    x : array_like of integers or floats
+        Input of any shape.
+
+    Returns
+    -------
+    y : ndarray or scalar
+        Of the shape of `x`, and of its dtype; float64 for integers.
+
+    See Also
+    --------
+    hardsigmoid_backward : The gradient.
+    hardswish : `x` times this.
+
+    Notes
+    -----
+    With ``t = x + 3``, `c` is ``0 if t <= 0 else 6 if t >= 6 else t``. A float narrower than
+    float32 is computed in float32 and rounded once. NaN stays NaN. Bits and slope are those of
+    PyTorch's ``hardsigmoid`` (MobileNetV3: Howard et al., 2019); that of ONNX has a slope of 0.2
+    by default.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.hardsigmoid(np.array([-4.0, 0.0, 1.5, 3.0]))
+    array([0.  , 0.5 , 0.75, 1.  ])
+    """
+
+
+@ufunc
+def hardsigmoid_backward(grad_output, x, /):
+    """Gradient through :func:`hardsigmoid`: ``grad_output * (1 / 6) if -3 < x < 3 else +0``.
+
+    Parameters
+    ----------
+    grad_output : array_like of integers or floats
+        Gradient of the loss with respect to hardsigmoid's output.
+    x : array_like of integers or floats
+        hardsigmoid's input. It must broadcast with `grad_output`.
+
+    Returns
+    -------
+    grad_x : ndarray or scalar
+        Of the broadcast shape, and of the dtype ``np.result_type(grad_output, x)``; float64 for
+        integers.
+
+    See Also
+    --------
+    hardsigmoid : The function itself.
+
+    Notes
+    -----
+    The gradient at -3, at 3 and at NaN is +0.0, whatever `grad_output`, as in PyTorch. 1 / 6 is
+    rounded to the dtype that is computed in; PyTorch rounds it to float32 for float64, too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.hardsigmoid_backward(np.array([6.0, 6.0, np.inf]), np.array([-3.0, 0.0, 4.0]))
+    array([0., 1., 0.])
+    """
+
+
+@ufunc
+def hardswish(x, /):
+    """Piecewise-quadratic swish: ``x if x >= 3 else (x * c) / 6``, `c` as in :func:`hardsigmoid`.
+
+    Parameters
+    ----------
+    x : array_like of integers or floats
+        Input of any shape.
+
+    Returns
+    -------
+    y : ndarray or scalar
+        Of the shape of `x`, and of its dtype; float64 for integers.
+
+    See Also
+    --------
+    hardswish_backward : The gradient.
+
+    Notes
+    -----
+    `c` is ``x + 3`` bounded by 0 and 6. Where ``x <= -3`` the result is -0.0, and at -inf it is
+    NaN, with the report of an invalid value: 0 times infinity. Both are PyTorch's bits; but a large
+    `x` stays itself here, where PyTorch's ``x * 6 / 6`` overflows. A float narrower than float32 is
+    computed in float32 and rounded once. The activation of MobileNetV3 (Howard et al., 2019).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.hardswish(np.array([-4.0, -1.5, 0.0, 1.5, 4.0]))
+    array([-0.   , -0.375,  0.   ,  1.125,  4.   ])
+    """
+
+
+@ufunc
+def hardswish_backward(grad_output, x, /):
+    """Gradient through :func:`hardswish`: 0, ``grad_output * (x / 3 + 0.5)``, or `grad_output`.
+
+    Parameters
+    ----------
+    grad_output : array_like of integers or floats
+        Gradient of the loss with respect to hardswish's output.
+    x : array_like of integers or floats
+        hardswish's input. It must broadcast with `grad_output`.
+
+    Returns
+    -------
+    grad_x : ndarray or scalar
+        Of the broadcast shape, and of the dtype ``np.result_type(grad_output, x)``; float64 for
+        integers.
+
+    See Also
+    --------
+    hardswish : The function itself.
+
+    Notes
+    -----
+    ``+0 if x <= -3``, the product ``if x < 3``, else `grad_output` itself, so too where `x` is NaN.
+    (PyTorch's vectorised code gives NaN there; its other bits are the same.) Only the product
+    reports anything.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.hardswish_backward(np.array([2.0, 2.0, 2.0]), np.array([-4.0, 1.5, 4.0]))
+    array([0., 2., 2.])
+    """

@@ -1,0 +1,8 @@
+from fastrelu._ufuncs._types import GradXMultiplied, XMultiplied
+
+squared_relu: XMultiplied
+squared_relu_backward: GradXMultiplied
+hardsigmoid: XMultiplied
+hardsigmoid_backward: GradXMultiplied
+hardswish: XMultiplied
+hardswish_backward: GradXMultiplied

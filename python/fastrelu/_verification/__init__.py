@@ -1,0 +1,101 @@
+"""Hold every kernel against the NumPy reference, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastrelu import _core, _terminal
+from fastrelu._verification import functions, ufuncs
+from fastrelu._verification.results import Row, Verification
+from fastrelu._verification.surroundings import forced_isa, supported_dtypes
+from fastrelu._verification.ufuncs import open_nans
+
+__all__ = ["Verification", "forced_isa", "open_nans", "run", "supported_dtypes"]
+
+_Function = ufuncs.Function | functions.Function
+
+
+def run(
+    wanted: Iterable[str] | None,
+    dtypes: Iterable[DTypeLike] | None,
+    isas: Iterable[str] | None,
+    exhaustive: bool,
+    progress: bool,
+) -> Verification:
+    """Do what `fastrelu.verify` says; `wanted` are names of functions."""
+    start = perf_counter()
+    isas = _known("instruction set", isas, _core.available_isas())
+    registry = [ufunc.__name__ for ufunc in _core.ufuncs]
+    names = _known("function", wanted, (*registry, *functions.ARGUMENTS))
+    chosen = [
+        ufuncs.Function(name) if name in registry else functions.Function(name) for name in names
+    ]
+    pairs = _pairs(chosen, dtypes)
+    with _progress(progress, "verify", len(pairs)) as advance:
+        rows = [_verify_pair(function, dtype, isas, advance) for function, dtype in pairs]
+    if exhaustive:
+        rows += _verify_exhaustively(chosen, isas, progress)
+    return Verification(isas, tuple(rows), perf_counter() - start)
+
+
+def _pairs(
+    chosen: list[_Function], dtypes: Iterable[DTypeLike] | None
+) -> list[tuple[_Function, np.dtype[Any]]]:
+    """Return what there is of each function with each dtype; a dtype asked for must be of use."""
+    wanted = _dtypes(dtypes)
+    pairs = [(each, dtype) for each in chosen for dtype in wanted if each.takes(dtype)]
+    taken = {dtype for _, dtype in pairs}
+    for dtype in () if dtypes is None else wanted:
+        if dtype not in taken:
+            raise TypeError(f"none of these functions takes {dtype}")
+    return pairs
+
+
+def _verify_pair(
+    function: _Function,
+    dtype: np.dtype[Any],
+    isas: tuple[str, ...],
+    advance: Callable[[int], None],
+) -> Row:
+    if isinstance(function, ufuncs.Function):
+        row = ufuncs.verify_ufunc(function, dtype, isas)
+    else:
+        row = functions.verify_function(function, dtype, isas)
+    advance(1)
+    return row
+
+
+def _verify_exhaustively(
+    chosen: list[_Function], isas: tuple[str, ...], progress: bool
+) -> list[Row]:
+    exhaustive = [
+        each
+        for each in chosen
+        if isinstance(each, ufuncs.Function) and each.name in ufuncs.EXHAUSTIVE_FUNCTIONS
+    ]
+    total = len(exhaustive) * ufuncs.PATTERNS
+    with _progress(progress, "all 2^32 float32 patterns", total) as advance:
+        return [ufuncs.verify_all_patterns(each, isas, advance) for each in exhaustive]
+
+
+def _dtypes(wanted: Iterable[DTypeLike] | None) -> tuple[np.dtype[Any], ...]:
+    return supported_dtypes() if wanted is None else tuple(np.dtype(each) for each in wanted)
+
+
+def _known(what: str, wanted: Iterable[str] | None, known: Iterable[str]) -> tuple[str, ...]:
+    known = tuple(known)
+    chosen = known if wanted is None else tuple(wanted)
+    for name in chosen:
+        if name not in known:
+            raise ValueError(f"no {what} {name!r} here; there is {', '.join(known)}")
+    return chosen
+
+
+def _progress(show: bool, what: str, total: int) -> Any:
+    return _terminal.progress(what, total) if show else nullcontext(lambda steps: None)

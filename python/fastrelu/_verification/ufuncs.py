@@ -1,0 +1,357 @@
+"""The ufuncs, held against the reference.
+
+Every ufunc x dtype x instruction set x layout, through the fast path, through NumPy's generic
+path (`where=True`), into `out=` and in place. Beside the bits it checks dtype, shape, memory around
+the results and floating-point warnings: a sum or a product may warn where NumPy's own does, and
+nothing else may.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from fastrelu import _core, cases, reference
+from fastrelu._verification.results import Failure, Row
+from fastrelu._verification.surroundings import forced_isa, recorded
+from fastrelu.cases import LAYOUTS, Array, Layout
+
+EXHAUSTIVE_FUNCTIONS = ("relu", "relu_backward", "leaky_relu")
+EXHAUSTIVE_BLOCK = 1 << 16
+"""Patterns at once: about 2 MiB of temporaries, which stay in a core's own cache."""
+PATTERNS = 1 << 32
+_DENSE = LAYOUTS["dense"]
+_USUAL = {
+    "negative_slope": 0.3,
+    "max_value": 6,
+    "min_val": 1,
+    "max_val": 6,
+    "alpha": 1,
+    "threshold": 1,
+    "value": 2,
+    "zero_point": 3,
+}
+"""Parameters that every dtype can hold."""
+
+
+@np.errstate(all="ignore")
+def open_nans(function: str, inputs: Sequence[Any], actual: Array, expected: Array) -> Array:
+    """Say where two results are NaNs whose bits are not promised, flat.
+
+    Arithmetic may give a NaN any sign and payload. What it passed on without touching keeps both,
+    but for the quiet bit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu._verification import open_nans
+    >>> x = np.array([np.nan, -np.inf])
+    >>> open_nans("relu", [x], x, x), open_nans("hardswish", [x], x, x)
+    (array([False, False]), array([ True, False]))
+    """
+    nowhere = np.zeros(expected.size, np.bool_)
+    if reference.arithmetic(function) == "selects" or not cases.is_float(expected.dtype):
+        return nowhere
+    call = inspect.signature(getattr(reference, function)).bind(*inputs)
+    call.apply_defaults()
+    kept = _passed_on_nan(function, *call.arguments.values())
+    if function == "leaky_relu_derivative":
+        if reference.product_dtype(expected.dtype) == expected.dtype:
+            return nowhere
+        kept = np.False_  # a slope's payload need not fit into a narrow float
+    open_: Array = np.ravel(np.isnan(actual) & np.isnan(expected))
+    touched = ~np.ravel(np.broadcast_to(kept, expected.shape))
+    return open_ & (touched | cases.same_nan_bits(actual, expected))
+
+
+def _passed_on_nan(function: str, *inputs: Any) -> Any:
+    """Say where a function that computes gives a NaN of its first input."""
+    if function in ("leaky_relu", "leaky_relu_backward"):
+        *arrays, slope = inputs
+        # A product with a number keeps a NaN; which of two it keeps is the processor's choice.
+        return np.isnan(arrays[0]) & (reference.positive(arrays[-1]) | ~np.isnan(slope))
+    return np.False_
+
+
+class Function:
+    """A ufunc, its reference, and its inputs: arrays of data, then parameters."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.ufunc = getattr(_core, name)
+        self.reference = getattr(reference, name)
+        self.arithmetic = reference.arithmetic(name)
+        inputs = inspect.signature(self.reference).parameters.values()
+        self.inputs = tuple(each.name for each in inputs)
+        self.arrays = tuple(each.name for each in inputs if each.kind is each.POSITIONAL_ONLY)
+        self.parameters = self.inputs[len(self.arrays) :]
+        self.required = tuple(each.name for each in inputs if each.default is each.empty)
+
+    def takes(self, dtype: np.dtype[Any]) -> bool:
+        """Say whether it has a loop for arrays of that dtype."""
+        try:
+            self.ufunc.resolve_dtypes((dtype,) * self.ufunc.nin + (None,))
+        except TypeError:
+            return False
+        return True
+
+    def parameter_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """Return the dtype of an array of parameters that does not change that of the result."""
+        return cases.slope_dtype(dtype) if self.arithmetic == "multiplies" else dtype
+
+
+@dataclass(frozen=True)
+class _Case:
+    """Flat values for the arrays, the layouts to put them in, and parameters if not left out."""
+
+    values: tuple[Array, ...]
+    layouts: tuple[Layout, ...]
+    parameters: tuple[Any, ...] = ()
+
+    def inputs(self) -> tuple[Array, ...]:
+        placed = zip(self.values, self.layouts, strict=True)
+        return tuple(layout.place(values) for values, layout in placed)
+
+    def empty_out(self, dtype: np.dtype[Any]) -> Array:
+        return self.layouts[-1].empty(self.values[-1].size, dtype)
+
+    def __str__(self) -> str:
+        layouts = " and ".join(dict.fromkeys(each.name for each in self.layouts))
+        parameters = "".join(f", parameter {_described(each)}" for each in self.parameters)
+        return f"{self.values[-1].size} values, {layouts}{parameters}"
+
+
+class _Expectation:
+    """The reference's result for one call, and what a kernel's result may differ in."""
+
+    def __init__(self, function: Function, inputs: tuple[Array, ...], parameters: tuple[Any, ...]):
+        self.function, self.inputs, self.parameters = function, inputs, parameters
+        self.result = function.reference(*inputs, *parameters)
+        self.bits = cases.bits(self.result)
+
+    @cached_property
+    def warnings(self) -> set[str]:
+        """The floating-point errors of the sums and products that the result is made of."""
+        found: set[str] = set()
+        if self.function.arithmetic != "selects":
+            with recorded(found):
+                inspect.unwrap(self.function.reference)(*self.inputs, *self.parameters)
+        return found
+
+    @cached_property
+    def optional_warnings(self) -> set[str]:
+        """What multiplying kept values by 1 and rounding the slope to a narrow dtype report."""
+        found: set[str] = set()
+        if self.function.arithmetic == "selects":
+            return found
+        with recorded(found):
+            for each in self.inputs:
+                reference.product(each.astype(self.result.dtype), 1)
+            if self.function.name == "leaky_relu_derivative":
+                slope = np.asarray(self.parameters[0] if self.parameters else 0.01)
+                wide = slope.astype(reference.product_dtype(self.result.dtype))
+                reference.product(wide, 1).astype(self.result.dtype)
+        return found
+
+    def difference(self, actual: Array) -> dict[str, Any] | None:
+        """Find where the bits first differ beyond what is allowed, as fields of a `Failure`."""
+        differs = cases.bits(actual) != self.bits
+        if not differs.any():
+            return None
+        differs = differs if differs.ndim == 1 else differs.any(axis=1)
+        inputs = (*self.inputs, *self.parameters)
+        differs &= ~open_nans(self.function.name, inputs, actual, np.asarray(self.result))
+        if not differs.any():
+            return None
+        index = np.unravel_index(int(differs.argmax()), self.result.shape)
+        operands = np.broadcast_arrays(*inputs, self.result)[:-1]
+        return {
+            "problem": "wrong bits",
+            "index": tuple(int(each) for each in index),
+            "inputs": tuple(cases.hexadecimal(each[index]) for each in operands),
+            "expected": cases.hexadecimal(np.asarray(self.result)[index]),
+            "actual": cases.hexadecimal(np.asarray(actual)[index]),
+        }
+
+
+def verify_ufunc(function: Function, dtype: np.dtype[Any], isas: tuple[str, ...]) -> Row:
+    """Compare all results of one ufunc for one dtype."""
+    row = Row(function.name, dtype.type.__name__, dict.fromkeys(isas, 0))
+    for case in _cases(function, dtype):
+        expectation = _Expectation(function, case.inputs(), case.parameters)
+        for isa in isas:
+            if isa not in row.failures:
+                with forced_isa(isa):
+                    _verify_case(row, isa, case, expectation)
+    return row
+
+
+def _verify_case(row: Row, isa: str, case: _Case, expectation: _Expectation) -> None:
+    for path, args, keywords in _calls(expectation, case):
+        fields = _problem(expectation, args, keywords)
+        if fields:
+            label = f"{case}, {path}"
+            row.failures[isa] = Failure(row.function, row.dtype, isa, label, **fields)
+            return
+        row.compared[isa] += expectation.result.size
+
+
+def _calls(expected: _Expectation, case: _Case) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    """Make one call in every way: a description, the inputs and the keywords."""
+    inputs, parameters, result = expected.inputs, case.parameters, expected.result
+    yield "plain call", (*inputs, *parameters), {}
+    yield "where=True", (*inputs, *parameters), {"where": True}
+    out = case.empty_out(result.dtype)
+    yield "out=", (*inputs, *parameters), {"out": out}
+    yield "out=, where=True", (*inputs, *parameters), {"out": out, "where": True}
+    if parameters:
+        by_keyword = dict(zip(expected.function.parameters, parameters, strict=True))
+        yield "parameters by keyword", inputs, by_keyword
+    for position, each in enumerate(inputs):
+        if each.dtype == result.dtype:
+            fresh = case.inputs()
+            yield f"in place of input {position}", (*fresh, *parameters), {"out": fresh[position]}
+
+
+def _problem(expected: _Expectation, args: Any, keywords: dict[str, Any]) -> dict[str, Any] | None:
+    """Find what is wrong with one call, as fields of a `Failure`."""
+    warnings: set[str] = set()
+    try:
+        with recorded(warnings):
+            actual = expected.function.ufunc(*args, **keywords)
+    except Exception as error:
+        return {"problem": f"raised {type(error).__name__}: {error}"}
+    out = keywords.get("out")
+    kind = np.ndarray if out is not None else type(expected.result)
+    if type(actual) is not kind or (out is not None and actual is not out):
+        return {"problem": f"returned {type(actual).__name__}, not the {kind.__name__} expected"}
+    if (actual.dtype, actual.shape) != (expected.result.dtype, expected.result.shape):
+        return {"problem": f"returned {actual.dtype} of shape {actual.shape}"}
+    if (
+        not expected.warnings - expected.optional_warnings
+        <= warnings
+        <= (expected.warnings | expected.optional_warnings)
+    ):
+        return {"problem": f"warned {sorted(warnings)}, expected {sorted(expected.warnings)}"}
+    fields = expected.difference(actual)
+    if not fields and out is not None and not cases.guards_intact(out):
+        return {"problem": "wrote outside of the result"}
+    return fields
+
+
+def _cases(function: Function, dtype: np.dtype[Any]) -> Iterator[_Case]:
+    yield from _special_cases(function, dtype)
+    for n in cases.lengths(dtype):
+        yield _sampled(function, dtype, n, _DENSE)
+    for offset, layout in enumerate(cases.alignments(dtype)):
+        yield _sampled(function, dtype, 2 * cases.values_at_once(dtype) + offset, layout)
+    for layout in LAYOUTS.values():
+        yield from _layout_cases(function, dtype, layout)
+    for layout in (_DENSE, LAYOUTS["offset"]):
+        yield _sampled(function, dtype, cases.large_length(dtype), layout)
+    if function.parameters:
+        yield from _parameter_cases(function, dtype)
+
+
+def _special_cases(function: Function, dtype: np.dtype[Any]) -> Iterator[_Case]:
+    yield _shuffled(function, cases.every_lane(dtype))
+    if dtype.itemsize <= cases.FEW_PATTERNS:
+        yield _shuffled(function, cases.every_pattern(dtype))
+    if len(function.arrays) > 1:
+        yield _case(function, dtype, _against_each_other(function, cases.special_values(dtype)))
+
+
+def _against_each_other(function: Function, values: Array) -> list[Array]:
+    """Pair each value with each, or as many triples."""
+    pairs = [np.tile(values, values.size), np.repeat(values, values.size)]
+    random = np.random.default_rng(values.size)
+    return [*(random.choice(values, pairs[0].size) for _ in function.arrays[2:]), *pairs]
+
+
+def _layout_cases(function: Function, dtype: np.dtype[Any], layout: Layout) -> Iterator[_Case]:
+    same_shape = LAYOUTS[{0: "dense", -1: "0-d"}.get(layout.rows, "rows")]
+    for n in (5, 40, 3 * cases.values_at_once(dtype) + 13):
+        yield _sampled(function, dtype, n, layout)
+        if len(function.arrays) > 1 and layout != same_shape:
+            yield _sampled(function, dtype, n, same_shape, layout)
+            yield _sampled(function, dtype, n, layout, same_shape)
+
+
+def _parameter_cases(function: Function, dtype: np.dtype[Any]) -> Iterator[_Case]:
+    case = _shuffled(function, cases.every_lane(dtype))
+    names, wide = function.parameters, function.parameter_dtype(dtype)
+    for setting in cases.settings(names, dtype):
+        yield replace(case, parameters=setting)
+    yield replace(case, parameters=tuple(np.array(_USUAL[each], wide) for each in names))
+    random = np.random.default_rng(dtype.itemsize)
+    specials = cases.special_values(wide)
+    for layout in (LAYOUTS["rows"], LAYOUTS["Fortran"], LAYOUTS["sliced rows"]):
+        rows, columns = layout.rows, specials.size
+        case = _sampled(function, dtype, rows * columns, layout)
+        for shape in ((rows, 1), (columns,), (rows, columns)):
+            values = [np.resize(random.permutation(specials), shape) for _ in names]
+            yield replace(case, parameters=tuple(cases.legal(names, values)))
+
+
+def _sampled(function: Function, dtype: np.dtype[Any], n: int, *layouts: Layout) -> _Case:
+    """Draw `n` values per array; the last layout serves `x`, the first all others."""
+    values = [cases.sample(dtype, n, seed=n + each) for each in range(len(function.arrays))]
+    others = (layouts[0],) * (len(values) - 1)
+    return replace(_case(function, dtype, values), layouts=(*others, layouts[-1]))
+
+
+def _shuffled(function: Function, values: Array) -> _Case:
+    """Take the values as the last array, and in another order as every array before it."""
+    random = np.random.default_rng(values.size)
+    others = [random.permutation(values) for _ in function.arrays[1:]]
+    return _case(function, values.dtype, [*others, values])
+
+
+def _case(function: Function, dtype: np.dtype[Any], values: Sequence[Array]) -> _Case:
+    """Make a case of dense arrays, and of parameters only where they cannot be left out."""
+    needed = set(function.parameters) & set(function.required)
+    if dtype.kind == "u" and "min_val" in function.parameters:
+        needed = set(function.parameters)  # there is no -1
+    parameters = tuple(_USUAL[each] for each in function.parameters if each in needed)
+    return _Case(tuple(values), (_DENSE,) * len(values), parameters)
+
+
+def verify_all_patterns(
+    function: Function,
+    isas: tuple[str, ...],
+    advance: Callable[[int], None],
+    stop: int = PATTERNS,
+) -> Row:
+    """Compare a function's results for all float32 patterns below `stop`."""
+    row = Row(function.name, "float32, all", dict.fromkeys(isas, 0))
+    offsets = np.arange(EXHAUSTIVE_BLOCK, dtype=np.uint32)
+    out = np.empty(EXHAUSTIVE_BLOCK, np.float32)
+    for start in range(0, stop, EXHAUSTIVE_BLOCK):
+        x = offsets + np.uint32(start)
+        # An odd factor makes the gradients run through all patterns too, in another order.
+        gradient = x * np.uint32(0x9E3779B1)
+        inputs = tuple(each.view(np.float32) for each in (gradient, x)[-len(function.arrays) :])
+        expectation = _Expectation(function, inputs, ())
+        for isa in (each for each in isas if each not in row.failures):
+            warnings: set[str] = set()
+            out.view(np.uint8).fill(cases.CANARY)
+            with forced_isa(isa), recorded(warnings):
+                function.ufunc(*inputs, out=out)
+            fields = expectation.difference(out)
+            if warnings and function.arithmetic == "selects":
+                fields = {"problem": f"warned {sorted(warnings)}"}
+            row.compared[isa] += out.size
+            if fields:
+                case = f"block at {start:#010x}"
+                row.failures[isa] = Failure(row.function, row.dtype, isa, case, **fields)
+        advance(EXHAUSTIVE_BLOCK)
+    return row
+
+
+def _described(slope: Any) -> str:
+    return f"array of {slope.dtype} {slope.shape}" if isinstance(slope, np.ndarray) else repr(slope)

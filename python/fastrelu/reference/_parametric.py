@@ -1,0 +1,155 @@
+"""Gradients with the sums that belong to them, and leaky_relu with weights along an axis."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastrelu.reference._dtypes import cast, is_narrow_float, leaky_promoted
+from fastrelu.reference._rectifiers import leaky_relu, leaky_relu_backward, relu_backward
+
+_BLOCK = 512
+_PARTIAL_SUMS = 16
+
+
+def relu_backward_bias(
+    grad_output: ArrayLike, x: ArrayLike, axis: int | tuple[int, ...] | None = 0
+) -> tuple[Any, Any]:
+    """`relu_backward(grad_output, x)` and its sum over `axis`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu import reference
+    >>> reference.relu_backward_bias(np.ones((2, 2)), np.array([[1.0, 1.0], [-1.0, 2.0]]))[1]
+    array([1., 2.])
+    """
+    grad_x = np.asarray(relu_backward(grad_output, x))
+    axes = range(grad_x.ndim) if axis is None else np.atleast_1d(axis) % grad_x.ndim
+    if grad_x.dtype.kind in "iu":
+        return grad_x, grad_x.sum(tuple(axes))
+    return grad_x, rounded(sum_over(cast(grad_x, _total_dtype(grad_x.dtype)), axes), grad_x.dtype)
+
+
+def prelu(x: ArrayLike, weight: ArrayLike, axis: int | None = 1) -> Any:
+    """`leaky_relu(x, weight)` with a 1-D weight along `axis`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu import reference
+    >>> reference.prelu(np.array([[-2.0, -2.0]]), np.array([0.5, 0.25]))
+    array([[-1. , -0.5]])
+    """
+    return leaky_relu(x, laid_out(weight, np.shape(x), axis))
+
+
+@np.errstate(all="ignore")
+def prelu_backward(
+    grad_output: ArrayLike, x: ArrayLike, weight: ArrayLike, axis: int | None = 1
+) -> tuple[Any, Any]:
+    """Return the gradient of `x`, and `sum(0 if x > 0 else grad_output * x)` for each weight.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu import reference
+    >>> reference.prelu_backward([[1.0, 1.0]], [[-2.0, 3.0]], np.array([0.5, 0.25]))[1]
+    array([-2.,  0.])
+    """
+    shape = np.broadcast_shapes(np.shape(grad_output), np.shape(x))
+    slopes = laid_out(weight, shape, axis)
+    grad_x = leaky_relu_backward(grad_output, x, slopes)
+    dtype = leaky_promoted(grad_output, x, negative_slope=weight)
+    wide = _total_dtype(dtype)
+    grad, x = (np.broadcast_to(cast(cast(a, dtype), wide), shape) for a in (grad_output, x))
+    along = (1,) * (len(shape) - np.ndim(slopes)) + np.shape(slopes)
+    axes = [k for k, n in enumerate(along) if n == 1]
+    totals = sum_over(np.where(x > 0, 0, grad * x), axes).reshape(np.shape(weight))
+    own = dtype if type(weight) in (int, float) else np.asarray(weight).dtype
+    return grad_x, rounded(totals, np.dtype(np.float64) if own.kind in "iu" else own)
+
+
+def laid_out(weight: ArrayLike, shape: tuple[int, ...], axis: int | None) -> Any:
+    """Give a weight the shape with which it broadcasts to `shape`."""
+    if np.size(weight) == 1:
+        return weight if np.ndim(weight) == 0 else np.asarray(weight).reshape(())
+    if np.ndim(weight) != 1 or axis is None:
+        return weight
+    return np.expand_dims(weight, tuple(range(1, len(shape) - axis % len(shape))))
+
+
+@np.errstate(all="ignore")
+def sum_over(addends: NDArray[Any], axes: Any) -> NDArray[Any]:
+    """Sum over some axes in the order that the docstring of relu_backward_bias states.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu.reference._parametric import sum_over
+    >>> sum_over(np.arange(6.0).reshape(2, 3), [1])
+    array([ 3., 12.])
+    """
+    summed = {int(axis) for axis in axes} | {k for k, n in enumerate(addends.shape) if n == 1}
+    kept = [k for k in range(addends.ndim) if k not in summed]
+    between = [k for k in sorted(summed) if kept and k < kept[-1]]
+    behind = [k for k in sorted(summed) if k not in between]
+    shape = [prod(addends.shape[k] for k in group) for group in (kept, between, behind)]
+    runs = addends.transpose([*kept, *between, *behind]).reshape(shape)
+    totals = _in_order(_run_sums(runs))
+    axes = {int(axis) for axis in axes}
+    return totals.reshape([n for k, n in enumerate(addends.shape) if k not in axes])
+
+
+def _run_sums(runs: NDArray[Any]) -> NDArray[Any]:
+    """Sum along the last axis: in each block by partial sums, the blocks in order."""
+    totals = np.zeros(runs.shape[:-1], runs.dtype)
+    for begin in range(0, runs.shape[-1], _BLOCK):
+        block = runs[..., begin : begin + _BLOCK]
+        sums = np.zeros((*runs.shape[:-1], _PARTIAL_SUMS), runs.dtype)
+        for k in range(block.shape[-1]):
+            sums[..., k % _PARTIAL_SUMS] += block[..., k]
+        while sums.shape[-1] > 1:
+            half = sums.shape[-1] // 2
+            sums = sums[..., :half] + sums[..., half:]
+        totals += sums[..., 0]
+    return totals
+
+
+def _in_order(rows: NDArray[Any]) -> NDArray[Any]:
+    """Sum along the last axis: within blocks in order, then the blocks in order."""
+    totals = np.zeros(rows.shape[:-1], rows.dtype)
+    for begin in range(0, rows.shape[-1], _BLOCK):
+        block = np.zeros_like(totals)
+        for k in range(begin, min(begin + _BLOCK, rows.shape[-1])):
+            block += rows[..., k]
+        totals += block
+    return totals
+
+
+def _total_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(np.longdouble if dtype == np.longdouble else np.float64)
+
+
+@np.errstate(all="ignore")
+def rounded(totals: NDArray[Any], dtype: np.dtype[Any]) -> Any:
+    """Round once to `dtype`: a cast of another package's dtype may round to float32 first.
+
+    So those are given the neighbouring float32 with an odd last bit, which rounds as the total.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu.reference._parametric import rounded
+    >>> rounded(np.array([0.1]), np.dtype(np.float16))
+    array([0.1], dtype=float16)
+    """
+    if dtype.isbuiltin == 1 or not is_narrow_float(dtype):
+        return totals.astype(dtype)[()]
+    near = totals.astype(np.float32)
+    other = np.nextafter(near, np.where(near > totals, -np.inf, np.inf).astype(np.float32))
+    is_odd = near.view(np.uint32) % 2 == 1
+    return np.where((near == totals) | np.isnan(near) | is_odd, near, other).astype(dtype)[()]

@@ -1,0 +1,380 @@
+"""Gradients with their sums, and leaky functions with learned and drawn slopes."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import fastrelu as fr
+import numpy as np
+import pytest
+from fastrelu import reference
+from fastrelu.reference._parametric import laid_out
+from numpy.exceptions import AxisError
+from support import assert_as_promised, assert_same_bytes, differing, reported, signalling_nan
+
+FLOATS = ["float16", "float32", "float64", "longdouble"]
+ML_FLOATS = ["bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e8m0fnu"]
+INTEGERS = ["int8", "uint16", "int32", "uint64"]
+B = 512
+"""Addends in a block."""
+CASES = [
+    *product(
+        [(0, 3), (3, 0), (1, 1), (1, 7), (7, 1), (B + 1, 3), (40, 70)], [0, 1, -1, (0, 1), None]
+    ),
+    *product([(B - 1, 2), (B, 2), (2 * B + 1, 2), (3, 1030)], [0]),
+    *product([(2, 3, n) for n in (1, 2, 15, 16, 17, 255, 256, 257, B, B + 1)], [2, (0, 2), 0]),
+    *product([(3, 4, 5, 7)], [(0, 2, 3), (1, 3), 1, (0, 2), (3, 1)]),
+    ((B + 1, 2, 300), (0, 2)),
+    ((B + 1, 3, 5), (0, 2)),
+    ((2, B + 3, 3), 1),
+    ((1, 5, 1, 600), (0, 3)),
+    ((2, 9000), 1),
+    ((), ()),
+]
+
+
+def dtype_called(name):
+    if name in ML_FLOATS:
+        return np.dtype(getattr(pytest.importorskip("ml_dtypes"), name))
+    return np.dtype(name)
+
+
+def values(dtype, shape, seed):
+    """Numbers of both signs whose sums depend on the order of the addends."""
+    random = np.random.default_rng(seed)
+    n = random.standard_normal(shape) * 2.0 ** random.integers(-3, 4, shape)
+    if dtype.kind in "iu":
+        return (n * 50).astype(np.int64).astype(dtype)
+    return np.asarray(n).astype(dtype)
+
+
+def assert_same(actual, expected):
+    """As bytes, but for which NaN it is."""
+    assert (actual.dtype, np.shape(actual)) == (expected.dtype, np.shape(expected))
+    either_nan = np.ravel(np.isnan(actual) & np.isnan(expected))
+    assert not (differing(actual, expected) & ~either_nan).any(), (actual, expected)
+
+
+def assert_bias(g, x, axis, **out):
+    expected_x, expected_bias = reference.relu_backward_bias(g, x, axis)
+    grad_x, grad_bias = fr.relu_backward_bias(g, x, axis, **out)
+    assert_same(grad_x, np.asarray(expected_x))
+    assert_same(grad_bias, expected_bias)
+
+
+def assert_prelu(g, x, weight, axis=1, **out):
+    expected_x, expected_weight = reference.prelu_backward(g, x, weight, axis)
+    grad_x, grad_weight = fr.prelu_backward(g, x, weight, axis, **out)
+    assert_same(grad_x, np.asarray(expected_x))
+    assert_same(grad_weight, expected_weight)
+
+
+@pytest.mark.parametrize("name", [*FLOATS, *ML_FLOATS, *INTEGERS])
+def test_bias_at_every_shape(name, isa):
+    dtype = dtype_called(name)
+    for shape, axis in CASES:
+        assert_bias(values(dtype, shape, 1), values(dtype, shape, 2), axis)
+
+
+@pytest.mark.parametrize("name", [*FLOATS, *ML_FLOATS[:-1], "int16"])
+def test_prelu_backward_at_every_shape(name, isa):
+    dtype = dtype_called(name)
+    slopes = np.float32 if dtype.itemsize < 4 and dtype.kind not in "iu" else dtype
+    for shape, axis in CASES:
+        if isinstance(axis, int) and shape:
+            weight = values(np.dtype(slopes), shape[axis], 3)
+            assert_prelu(values(dtype, shape, 1), values(dtype, shape, 2), weight, axis)
+
+
+WEIGHTS = [
+    (0.25, 1),
+    (2, 1),
+    (np.float32(0.25), None),
+    (np.array([0.25]), 7),
+    (np.full((1, 1, 1), 0.25, np.float32), 1),
+    (np.array([0.5, -0.25, 2.0, 0.0], np.float32), 1),
+    (np.array([0.5, -0.25, 2.0], np.float32), 0),
+    (np.arange(5, dtype=np.float16), -2),
+    (np.arange(5, dtype=np.int8), 2),
+    (np.arange(7, dtype=np.float32), None),
+    (np.linspace(-1, 1, 4).reshape(4, 1, 1), 1),
+    (np.linspace(-1, 1, 20, dtype=np.float32).reshape(4, 5, 1), None),
+    (np.linspace(-1, 1, 21, dtype=np.float32).reshape(3, 1, 1, 7), 1),
+    (np.linspace(-1, 1, 420, dtype=np.float32).reshape(3, 4, 5, 7), 1),
+]
+
+
+@pytest.mark.parametrize(("weight", "axis"), WEIGHTS, ids=lambda each: str(np.shape(each)))
+def test_weights(weight, axis):
+    g, x = (values(np.dtype(np.float32), (3, 4, 5, 7), seed) for seed in (1, 2))
+    assert_prelu(g, x, weight, axis)
+    y = fr.prelu(x, weight, axis)
+    assert_same_bytes(y, fr.leaky_relu(x, laid_out(weight, x.shape, axis)))
+    out = np.empty_like(y)
+    assert fr.prelu(x, weight, axis, out=out) is out
+    assert_same_bytes(out, y)
+
+
+def test_one_weight_for_everything():
+    for n in (0, 1, B, 20 * B + 5):
+        x = values(np.dtype(np.float32), n, 1)
+        assert_prelu(x[::-1], x, 0.25)
+    grad_x, grad_weight = fr.prelu_backward(np.float32(2), np.float32(-3), 0.5)
+    assert (grad_x.item(), grad_weight.item(), grad_weight.dtype) == (1.0, -6.0, np.float32)
+    assert fr.prelu(np.float32(-3), 0.5) == -1.5
+
+
+@pytest.mark.parametrize("function", ["bias", "prelu"])
+def test_layouts(function):
+    shape = (6, 5, 300)
+    g, x = (values(np.dtype(np.float32), shape, seed) for seed in (1, 2))
+    weight = values(np.dtype(np.float32), 5, 3)
+
+    def assert_right(g, x, **out):
+        if function == "bias":
+            assert_bias(g, x, (0, 2), **out)
+        else:
+            assert_prelu(g, x, weight, **out)
+
+    def off_by_a_byte(array):
+        moved = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(shape)
+        moved[...] = array
+        return moved
+
+    variants = [
+        lambda a: a,
+        np.asfortranarray,
+        lambda a: a.transpose(1, 0, 2).copy().transpose(1, 0, 2),
+        lambda a: a[::-1, :, ::-1].copy()[::-1, :, ::-1],
+        lambda a: np.repeat(a, 2, 2)[:, :, ::2],
+        off_by_a_byte,
+        lambda a: a.astype(">f4"),
+        lambda a: a.tolist(),
+    ]
+    for first, second in product(variants, variants[:3]):
+        assert_right(first(g), second(x))
+    for make in variants[:-1]:
+        for dtype in (np.float32, np.float64):
+            out = make(np.zeros(shape, dtype))
+            before = out
+            assert_right_into(function, g, x, weight, out)
+            assert out is before
+    assert_right(g[:1], x)
+    assert_right(np.float32(0.5), x)
+
+
+def assert_right_into(function, g, x, weight, out):
+    if function == "bias":
+        (result, _), expected = fr.relu_backward_bias(g, x, (0, 2), out=out), fr.relu_backward(g, x)
+    else:
+        result, _ = fr.prelu_backward(g, x, weight, out=out)
+        expected = fr.leaky_relu_backward(g, x, weight[:, None])
+    assert result is out
+    assert np.array_equal(out, expected)
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (B + 1, 5, 4), (2, 5, 9000)])
+def test_in_place_and_overlapping(shape):
+    axes = (0, *range(2, len(shape)))
+    g, x = (values(np.dtype(np.float32), shape, seed) for seed in (1, 2))
+    weight = values(np.dtype(np.float32), 5, 3)
+    calls = [
+        lambda g, x, out: fr.relu_backward_bias(g, x, axes, out),
+        lambda g, x, out: fr.prelu_backward(g, x, weight, out=out),
+    ]
+    for call in calls:
+        expected_x, expected_sum = call(g, x, None)
+        for chosen in (0, 1):
+            inputs = [g.copy(), x.copy()]
+            grad_x, total = call(*inputs, inputs[chosen])
+            assert grad_x is inputs[chosen]
+            assert_same_bytes(grad_x, expected_x)
+            assert_same_bytes(total, expected_sum)
+        for shift in (1, 5):
+            memory = np.zeros(g.size + shift, np.float32)
+            for source, target in (
+                (memory[shift:], memory[:-shift]),
+                (memory[:-shift], memory[shift:]),
+            ):
+                source[:] = g.ravel()
+                grad_x, total = call(source.reshape(shape), x, target.reshape(shape))
+                assert_same_bytes(grad_x, expected_x)
+                assert_same_bytes(total, expected_sum)
+    assert_same_bytes(call(g, g, None)[1], call(g, g.copy(), None)[1])
+
+
+@pytest.fixture
+def threads_set_back():
+    before = fr.get_num_threads()
+    yield
+    fr.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    "shape", [(40, 17, 56, 56), (2000, 1025), (3, 700_001), (2_000_000, 1), (90_000, 3, 7)]
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_any_number_of_threads(shape, dtype, threads_set_back):
+    axes = (0, *range(2, len(shape)))
+    g, x = (np.resize(values(np.dtype(dtype), 99_991, seed), shape) for seed in (1, 2))
+    weight = np.linspace(-1, 1, shape[1], dtype=np.float32)[:1025]
+    weight = weight if weight.size == shape[1] else np.float32(0.25)
+    calls = [
+        lambda: fr.relu_backward_bias(g, x, axes),
+        lambda: fr.prelu_backward(g, x, weight),
+        lambda: fr.prelu_backward(g, x, weight, out=g.copy()),
+    ]
+    for call in calls:
+        fr.set_num_threads(1)
+        expected = call()
+        for threads in (2, 3, 8):
+            fr.set_num_threads(threads)
+            for actual, wanted in zip(call(), expected, strict=True):
+                assert_same_bytes(actual, wanted)
+    assert_as_promised(fr.relu_backward, fr.relu_backward_bias(g, x, axes)[0], g, x)
+
+
+def test_the_sum_is_rounded_once():
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    tie, above = 1 + 2.0**-8, 2.0**-40  # between two bfloat16; a float32 does not see what is above
+    for sign in (1, -1):
+        g = (sign * np.array([1, 2.0**-8, above])).astype(ml_dtypes.bfloat16)
+        bias = fr.relu_backward_bias(g, np.ones_like(g))[1]
+        assert float(bias) == sign * (1 + 2.0**-7)
+        assert float(fr.relu_backward_bias(g[:2], np.ones_like(g[:2]))[1]) == sign * np.round(tie)
+    g = np.array([2**24, 1, 1], np.float32)
+    assert fr.relu_backward_bias(g, np.ones_like(g))[1] == 2**24 + 2
+
+
+def test_a_sum_of_nothing_is_positive_zero():
+    empty = np.empty((0, 3), np.float32)
+    zeros = np.full((5, 3), -0.0, np.float32)
+    for g in (empty, zeros):
+        totals = (
+            fr.relu_backward_bias(g, np.ones_like(g))[1],
+            fr.prelu_backward(g, np.ones_like(g), [1, 2, 3])[1],
+        )
+        for total in totals:
+            assert np.array_equal(total, np.zeros(3))
+            assert not np.signbit(total).any()
+
+
+@np.errstate(invalid="ignore")
+def test_special_values(isa):
+    inf, nan = np.inf, np.nan
+    g = np.array([[nan, inf, 1, inf, nan, 1]], np.float32)
+    x = np.array([[-1, -1, nan, 0, 2, -inf]], np.float32)
+    assert_same(fr.relu_backward_bias(g, x)[1], np.array([0, 0, 1, 0, nan, 0], np.float32))
+    weight = np.ones(6, np.float32)
+    assert_same(
+        fr.prelu_backward(g, x, weight)[1], np.array([nan, -inf, nan, nan, 0, -inf], np.float32)
+    )
+
+
+def test_reports(isa):
+    big, one = np.full(40, 3e38, np.float32), np.ones(40, np.float32)
+    inf = np.full(40, np.inf, np.float32)
+    quiet, snan = np.full(40, np.nan, np.float32), np.repeat(signalling_nan(), 40)
+    assert reported(lambda: fr.relu_backward_bias(big, one)) == {"overflow"}
+    assert reported(lambda: fr.relu_backward_bias(quiet, one)) == set()
+    for dropped in (big, inf, quiet, snan):
+        assert reported(lambda g=dropped: fr.relu_backward_bias(g, -one)) == set()
+    both = np.copysign(inf, np.resize([1, -1], 40)).astype(np.float32)
+    assert reported(lambda: fr.relu_backward_bias(both, one)) == {"invalid value"}
+    assert reported(lambda: fr.prelu_backward(inf, 0 * one, 0.5)) == {"invalid value"}
+    assert reported(lambda: fr.prelu_backward(0 * one, inf, 0.5)) == set()
+    assert reported(lambda: fr.prelu_backward(inf, one, 0.5)) == set()
+    assert reported(lambda: fr.prelu_backward(big, -one, 0.5)) == {"overflow"}
+    extended = both.astype(np.longdouble)
+    assert reported(lambda: fr.relu_backward_bias(extended, np.ones_like(extended))) == {
+        "invalid value"
+    }
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        fr.relu_backward_bias(both, one)
+
+
+BAD = [
+    (lambda g, x, out: fr.relu_backward_bias(g, x, 2, out), AxisError, "axis 2"),
+    (lambda g, x, out: fr.relu_backward_bias(g, x, (0, 0), out), ValueError, "repeated"),
+    (lambda g, x, out: fr.relu_backward_bias(g[:3], x, 0, out), ValueError, r"\(3, 5\).*\(4, 5\)"),
+    (
+        lambda g, x, out: fr.relu_backward_bias(g[:1], x[:1], 0, out),
+        ValueError,
+        r"\(4, 5\).*\(1, 5\)",
+    ),
+    (lambda g, x, out: fr.relu_backward_bias(g > 0, x, 0, out), TypeError, "relu_backward"),
+    (
+        lambda g, x, out: fr.prelu_backward(g, x, [1, 2, 3], out=out),
+        ValueError,
+        r"\(3,\).*\(4, 5\)",
+    ),
+    (
+        lambda g, x, out: fr.prelu_backward(g, x, np.ones((3, 5)), out=out),
+        ValueError,
+        r"\(3, 5\).*\(4, 5\)",
+    ),
+    (
+        lambda g, x, out: fr.prelu_backward(g, x, np.ones((1, 4, 5)), out=out),
+        ValueError,
+        r"\(1, 4, 5\)",
+    ),
+    (lambda g, x, out: fr.prelu_backward(g, x, [1, 2], 2, out=out), AxisError, "axis 2"),
+    (lambda g, x, out: fr.prelu_backward(g, x, [1j], out=out), TypeError, "leaky_relu_backward"),
+    (lambda g, x, out: fr.prelu_backward(g, x, np.ones(5), out=out), TypeError, "float64"),
+    (lambda g, x, out: fr.prelu(x, [1, 2, 3], out=out), ValueError, r"\(3,\).*\(4, 5\)"),
+    (lambda g, x, out: fr.prelu(x[0], [1, 2], out=out), AxisError, "axis 1"),
+    (lambda g, x, out: fr.rrelu(x, 0.5, 0.25, out=out), ValueError, r"0\.5.*0\.25"),
+    (lambda g, x, out: fr.rrelu(x, np.nan, out=out), ValueError, "nan"),
+    (lambda g, x, out: fr.rrelu(x, 0, np.inf, out=out), ValueError, "inf"),
+    (lambda g, x, out: fr.rrelu(x > 0, out=out), TypeError, "leaky_relu"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "words"), BAD)
+def test_errors_come_before_anything_is_written(call, error, words):
+    g, x = (values(np.dtype(np.float32), (4, 5), seed) for seed in (1, 2))
+    out = np.full((4, 5), 7, np.int16 if words == "float64" else np.float32)
+    with pytest.raises(error, match=words):
+        call(g, x, out)
+    assert (out == 7).all()
+
+
+def test_out_must_be_a_writable_array():
+    x = np.ones((2, 3), np.float32)
+    fixed = x.copy()
+    fixed.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        fr.relu_backward_bias(x, x, out=fixed)
+    with pytest.raises(TypeError, match="list"):
+        fr.prelu_backward(x, x, 0.5, out=[[0] * 3] * 2)
+
+
+@pytest.mark.parametrize(
+    "name", ["float16", "bfloat16", "float32", "float64", "longdouble", "int32"]
+)
+def test_rrelu(name):
+    dtype = dtype_called(name)
+    x = values(dtype, (30, 40), 1)
+    y, slopes = fr.rrelu(x, rng=5, return_slopes=True)
+    wide = dtype.kind in "iu" or dtype.itemsize > 4
+    assert (slopes.shape, slopes.dtype) == (x.shape, np.float64 if wide else np.float32)
+    assert_same_bytes(y, fr.leaky_relu(x, slopes))
+    assert slopes.min() >= slopes.dtype.type(1 / 8)
+    assert slopes.max() <= slopes.dtype.type(1 / 3)
+    assert np.unique(slopes).size > 0.99 * slopes.size
+    assert abs(slopes.mean() - 11 / 48) < 0.01
+
+    assert_same_bytes(fr.rrelu(x, rng=np.random.default_rng(5)), y)
+    assert_same_bytes(fr.rrelu(np.asfortranarray(x), rng=5).copy("C"), y)
+    assert not np.array_equal(fr.rrelu(x, rng=6), y)
+    assert not np.array_equal(fr.rrelu(x), fr.rrelu(x))
+    out = np.empty_like(y)
+    assert fr.rrelu(x, rng=5, out=out) is out
+    assert_same_bytes(out, y)
+    generator = np.random.default_rng(5)
+    assert not np.array_equal(fr.rrelu(x, rng=generator), fr.rrelu(x, rng=generator))
+
+    rest, slope = fr.rrelu(x, 0.25, 0.5, training=False, return_slopes=True)
+    assert slope == 0.375
+    assert_same_bytes(rest, fr.leaky_relu(x, 0.375))
+    assert_same_bytes(fr.rrelu(x, 0.25, 0.25), fr.leaky_relu(x, 0.25))

@@ -1,0 +1,202 @@
+"""Counts of active elements, from arrays and from masks."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+
+import fastrelu as fr
+import numpy as np
+import pytest
+from fastrelu import cases, reference
+from numpy.exceptions import AxisError
+from support import reported, signalling_nan
+
+NATIVE = [*"bBhHiIqQefdg"]
+ML_FLOATS = ["bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e8m0fnu", "float4_e2m1fn"]
+SHAPES = [
+    (),
+    (0,),
+    (1,),
+    (3, 0),
+    (0, 3),
+    (5, 70),
+    (300, 9),
+    (257, 3),
+    (3, 4, 5),
+    (2, 300, 3),
+    (2, 3, 4, 67),
+]
+SHAPES += [(600, 2, 33), (70, 1031)]
+
+
+def dtype_called(name):
+    if name in ML_FLOATS:
+        return np.dtype(getattr(pytest.importorskip("ml_dtypes"), name))
+    return np.dtype(name)
+
+
+def axes_of(shape):
+    """Every choice of axes."""
+    yield None
+    for n in range(len(shape) + 1):
+        yield from combinations(range(len(shape)), n)
+    yield from range(-len(shape), len(shape))
+
+
+def assert_same(actual, expected):
+    assert np.asarray(actual).dtype == np.asarray(expected).dtype
+    assert np.shape(actual) == np.shape(expected)
+    assert np.array_equal(actual, expected, equal_nan=np.asarray(actual).dtype.kind == "f")
+
+
+def assert_all_right(x, axis):
+    """Hold the three functions against the reference."""
+    for name in ("active_count", "sparsity", "dead_units"):
+        actual = getattr(fr, name)(x, axis)
+        assert_same(actual, getattr(reference, name)(x, axis))
+        kinds = {"active_count": int, "sparsity": float, "dead_units": bool}
+        assert axis is not None or type(actual) is kinds[name]
+
+
+@pytest.mark.parametrize("name", [*NATIVE, *ML_FLOATS])
+def test_every_dtype_and_shape(name, isa):
+    dtype = dtype_called(name)
+    for shape in SHAPES:
+        x = cases.sample(dtype, int(np.prod(shape)), seed=1).reshape(shape)
+        for axis in axes_of(shape):
+            assert np.array_equal(fr.active_count(x, axis), reference.active_count(x, axis))
+
+
+def test_results_and_their_types():
+    for shape in SHAPES:
+        x = cases.sample("float32", int(np.prod(shape)), seed=2).reshape(shape)
+        for axis in axes_of(shape):
+            assert_all_right(x, axis)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "float16", "float32", "float64"])
+@pytest.mark.parametrize("value", [-1, 0, 1])
+def test_counters_do_not_overflow(dtype, value, isa):
+    """All active, in more rows and longer runs than a lane of a byte counts."""
+    x = np.full((70_000, 65), value).astype(dtype)
+    active = x.flat[0] > 0
+    assert fr.active_count(x) == active * x.size
+    assert (fr.active_count(x, 0) == active * len(x)).all()
+    assert (fr.active_count(x.T, 0) == active * 65).all()
+    assert fr.sparsity(x) == 1 - active
+
+
+@pytest.mark.parametrize("name", ["float32", "float16", "int8", "longdouble"])
+def test_layouts(name):
+    flat = cases.sample(name, 6 * 7 * 40, seed=3)
+    x = flat.reshape(6, 7, 40)
+    moved = np.empty(x.nbytes + 1, np.uint8)[1:].view(x.dtype).reshape(x.shape)
+    moved[...] = x
+    views = [x[::-1], x[:, ::-1, ::-1], x[:, :, ::3], x[:, 2:-1], x.T, x.transpose(1, 0, 2), moved]
+    views += [
+        np.asfortranarray(x)[::-1],
+        np.broadcast_to(x[:1], x.shape),
+        x.astype(x.dtype.newbyteorder()),
+    ]
+    for view in views:
+        for axis in axes_of(view.shape):
+            assert_all_right(view, axis)
+    assert fr.active_count([-1, 0, 2]) == 1
+    assert fr.active_count(3.0) == 1
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+def test_any_number_of_threads(threads):
+    x = np.resize(cases.sample("float32", 99_991), (3, 1500, 1031))
+    with fr.num_threads(threads):
+        for axis in (None, 0, 1, 2, (0, 2), (1, 2)):
+            assert np.array_equal(fr.active_count(x, axis), np.sum(~(x <= 0), axis))
+
+
+def test_never_reports(isa):
+    x = np.repeat(np.append(signalling_nan(), cases.special_values("float32")), 40)
+    for function in (fr.active_count, fr.sparsity, fr.dead_units):
+        for axis in (None, 0):
+            assert reported(lambda f=function, a=axis: f(x.reshape(40, -1), a)) == set()
+
+
+def test_of_nothing():
+    empty = np.empty((0, 3), np.float32)
+    assert fr.active_count(empty) == 0
+    assert np.isnan(fr.sparsity(empty))
+    assert np.isnan(fr.sparsity(empty, 0)).tolist() == [True] * 3
+    assert fr.sparsity(empty, 1).shape == (0,)
+    assert fr.dead_units(empty).tolist() == [True] * 3
+
+
+def packed(x):
+    return np.packbits(~(x <= 0).ravel(), bitorder="little")
+
+
+def test_masks():
+    for shape in (*SHAPES, (4, 8), (40, 16), (3, 16, 8), (1000, 700)):
+        x = cases.sample("float32", int(np.prod(shape)), seed=4).reshape(shape)
+        mask = packed(x)
+        for axis in axes_of(shape):
+            for name in ("active_count", "sparsity", "dead_units"):
+                actual = getattr(fr, f"{name}_from_mask")(mask, shape, axis)
+                expected = getattr(fr, name)(x, axis)
+                assert type(actual) is type(expected)
+                assert_same(actual, expected)
+    assert fr.active_count_from_mask(packed(np.ones(13))) == 13
+    assert fr.sparsity_from_mask(packed(np.ones(13)), 13) == 0
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 63, 64, 65, 1000, 1_000_001])
+def test_bits_of_a_mask(n, isa):
+    mask = np.random.default_rng(n).integers(0, 256, n, np.uint8)
+    expected = int(np.bitwise_count(mask).sum())
+    assert fr.active_count_from_mask(mask) == expected
+    assert type(fr.active_count_from_mask(mask)) is int
+    assert fr.active_count_from_mask(mask[1:]) == expected - (n and int(np.bitwise_count(mask[0])))
+
+
+def test_unused_bits_are_not_counted():
+    mask = np.full(2, 255, np.uint8)
+    assert fr.active_count_from_mask(mask, 11) == 11
+    assert fr.active_count_from_mask(mask, (11,), 0) == 11
+    assert fr.active_count_from_mask(mask, (1, 11), 0).tolist() == [1] * 11
+
+
+MASK = np.zeros(4, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("mask", "shape", "error", "words"),
+    [
+        (MASK, (5, 5), None, ""),
+        (MASK, (4, 4), ValueError, r"\(4, 4\) has 2 bytes, this one has 4"),
+        (MASK, 33, ValueError, r"\(33,\) has 5 bytes"),
+        (MASK.astype(np.int8), 32, TypeError, "uint8, not int8"),
+        (MASK.tolist(), 32, TypeError, "uint8, not list"),
+        (MASK.reshape(2, 2), 32, ValueError, r"shape \(2, 2\)"),
+        (np.zeros(8, np.uint8)[::2], 32, ValueError, "non-contiguous"),
+    ],
+)
+def test_what_is_no_mask_is_refused(mask, shape, error, words):
+    functions = (fr.active_count_from_mask, fr.sparsity_from_mask, fr.dead_units_from_mask)
+    for function, axis in product(functions, (None, 0)):
+        if error is None:
+            function(mask, shape, axis)
+        else:
+            with pytest.raises(error, match=words):
+                function(mask, shape, axis)
+
+
+def test_other_errors():
+    x = np.ones((2, 3))
+    for function in (fr.active_count, fr.sparsity, fr.dead_units):
+        with pytest.raises(AxisError, match="axis 2"):
+            function(x, 2)
+        for bad in (x > 0, x * 1j, np.array(["a"]), None):
+            with pytest.raises(TypeError):
+                function(bad, None)
+    with pytest.raises(TypeError, match="shape"):
+        fr.active_count_from_mask(MASK, axis=0)
+    with pytest.raises(AxisError):
+        fr.active_count_from_mask(MASK, 32, 1)
