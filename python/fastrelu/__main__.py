@@ -11,7 +11,7 @@ import numpy as np
 
 import fastrelu as fr
 from fastrelu import _core, bench, demo
-from fastrelu._verification import supported_dtypes
+from fastrelu._verification import supported_dtypes, verified_names
 
 _EXAMPLES = """\
 examples:
@@ -82,7 +82,7 @@ def _configure_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--function",
         action="append",
-        choices=[ufunc.__name__ for ufunc in _core.ufuncs],
+        choices=verified_names(),
         metavar="NAME",
         help="only this function (may be repeated): %(choices)s",
     )

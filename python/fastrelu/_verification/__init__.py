@@ -16,7 +16,7 @@ from fastrelu._verification.results import Row, Verification
 from fastrelu._verification.surroundings import forced_isa, supported_dtypes
 from fastrelu._verification.ufuncs import open_nans
 
-__all__ = ["Verification", "forced_isa", "open_nans", "run", "supported_dtypes"]
+__all__ = ["Verification", "forced_isa", "open_nans", "run", "supported_dtypes", "verified_names"]
 
 _Function = ufuncs.Function | functions.Function
 
@@ -31,17 +31,22 @@ def run(
     """Do what `fastrelu.verify` says; `wanted` are names of functions."""
     start = perf_counter()
     isas = _known("instruction set", isas, _core.available_isas())
-    registry = [ufunc.__name__ for ufunc in _core.ufuncs]
-    names = _known("function", wanted, (*registry, *functions.ARGUMENTS))
-    chosen = [
-        ufuncs.Function(name) if name in registry else functions.Function(name) for name in names
-    ]
+    chosen = [_function(name) for name in _known("function", wanted, verified_names())]
     pairs = _pairs(chosen, dtypes)
     with _progress(progress, "verify", len(pairs)) as advance:
         rows = [_verify_pair(function, dtype, isas, advance) for function, dtype in pairs]
     if exhaustive:
         rows += _verify_exhaustively(chosen, isas, progress)
     return Verification(isas, tuple(rows), perf_counter() - start)
+
+
+def verified_names() -> tuple[str, ...]:
+    """Return the names of all functions that can be verified."""
+    return (*(ufunc.__name__ for ufunc in _core.ufuncs), *functions.ARGUMENTS)
+
+
+def _function(name: str) -> _Function:
+    return functions.Function(name) if name in functions.ARGUMENTS else ufuncs.Function(name)
 
 
 def _pairs(
