@@ -22,7 +22,7 @@ PyObject* default_values[ufunc_count][max_parameters];  // null: there is none
 template <int index> bool read_keyword(PyObject* name, PyObject* value, Arguments& call) {
   constexpr const UfuncSpec& spec = ufunc_specs[index];
   if (name == out_keyword) {
-    call.out = value;
+    call.out = value == Py_None ? nullptr : value;
     return true;
   }
   for (int i = 0; i < spec.parameter_count(); ++i) {
