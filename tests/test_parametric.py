@@ -7,7 +7,7 @@ from itertools import product
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu import reference
+from fastrelu import _core, reference
 from fastrelu.reference._parametric import laid_out
 from numpy.exceptions import AxisError
 from support import assert_as_promised, assert_same_bytes, differing, reported, signalling_nan
@@ -201,6 +201,65 @@ def test_in_place_and_overlapping(shape):
                 assert_same_bytes(grad_x, expected_x)
                 assert_same_bytes(total, expected_sum)
     assert_same_bytes(call(g, g, None)[1], call(g, g.copy(), None)[1])
+
+
+def test_common_calls_take_the_short_way():
+    g, x = np.ones((2, 4, 6, 3, 5), np.float32)
+    out = np.empty_like(x)
+    for axis in (None, 0, -1, (0, 1), (2, 3), (0, 2, 3)):
+        for into in (None, out, g, x):
+            assert _core.relu_backward_bias(g, x, axis, into) is not NotImplemented
+    weight = np.ones(6, np.float32)
+    for each in (weight, weight[:1], weight[:1].reshape(()), 0.25, 2):
+        assert _core.prelu_backward(g, x, each, 1, None) is not NotImplemented
+        assert _core.lay_out_weight(x, each, 1) is not NotImplemented
+    assert _core.lay_out_weight(x[0, 0], weight[:5], 1) is not NotImplemented
+    assert _core.lay_out_weight(x[0].T, weight[::2], 1) is not NotImplemented
+    assert _core.lay_out_weight(x, weight[:4], 1) is NotImplemented
+    others = [weight[::2], weight.astype(">f4"), weight.astype("f8"), weight.astype(int), [1] * 6]
+    for each in (*others, np.nan, True, weight.reshape(6, 1, 1)):
+        assert _core.prelu_backward(g, x, each, 1, None) is NotImplemented
+    for given in (g.ravel()[: x.size // 2], g > 0, g.astype("f8"), g.T, g.tolist()):
+        assert _core.relu_backward_bias(given, x, 0, None) is NotImplemented
+    memory = np.ones(x.size + 6, np.float32)
+    near, out = memory[1 : 1 + x.size].reshape(x.shape), memory[: x.size].reshape(x.shape)
+    assert _core.relu_backward_bias(g, near, 0, out) is NotImplemented
+    assert _core.prelu_backward(g, x, memory[:6], 1, out) is NotImplemented
+    assert (memory == 1).all()
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16", "float32", "float64"])
+def test_short_and_long_ways_agree(name):
+    """The same call with a weight and arrays that only the long way takes."""
+    dtype = dtype_called(name)
+    slopes = np.dtype(np.float32) if dtype.itemsize < 4 else dtype
+    for shape in ((3, 4), (1, 5), (40, 6, 30), (2, 3, 700)):
+        g, x = values(dtype, shape, 1), values(dtype, shape, 2)
+        weight = values(slopes, 2 * shape[1], 3)[::2]
+        swapped = weight.astype(weight.dtype.newbyteorder())
+        for first, second in ((weight.copy(), weight), (weight.copy(), swapped)):
+            for actual, expected in zip(
+                fr.prelu_backward(g, x, first), fr.prelu_backward(g, x, second), strict=True
+            ):
+                assert_same(actual, expected)
+            assert_same_bytes(fr.prelu(x, first), fr.prelu(x, second))
+        axes = (0, *range(2, len(shape)))
+        other = np.asfortranarray(g)
+        for actual, expected in zip(
+            fr.relu_backward_bias(g, x, axes), fr.relu_backward_bias(other, x, axes), strict=True
+        ):
+            assert_same(actual, expected)
+
+
+def test_the_rounding_of_a_sum_is_reported():
+    big, one = np.full((4, 3), 2e38, np.float32), np.ones((4, 3), np.float32)
+    for g in (big, np.asfortranarray(big)):
+        assert reported(lambda g=g: fr.relu_backward_bias(g, one)) == {"overflow"}
+    tiny = np.full((4, 3), 1e-38, np.float32)
+    for weight in (0.5, np.full(3, 0.5, np.float32)):
+        assert reported(lambda w=weight: fr.prelu_backward(tiny, -tiny, w)) == {"underflow"}
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError, match="relu_backward_bias"):
+        fr.relu_backward_bias(big, one)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from itertools import combinations, product
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu import cases, reference
+from fastrelu import _core, cases, reference
 from numpy.exceptions import AxisError
 from support import reported, signalling_nan
 
@@ -163,6 +163,38 @@ def test_unused_bits_are_not_counted():
     assert fr.active_count_from_mask(mask, (1, 11), 0).tolist() == [1] * 11
 
 
+def test_common_calls_take_the_short_way():
+    x = np.ones((4, 6, 5, 2), np.float32)
+    mask = packed(x)
+    for axis in (None, 0, 3, -1, (0, 1), (2, 3), (0, 2, 3), (3, 2, 0)):
+        for function in (_core.active_count, _core.sparsity, _core.dead_units):
+            assert function(x, axis) is not NotImplemented
+        assert _core.dead_units_of_mask(mask, x.shape, axis) is not NotImplemented
+    assert _core.active_count(x, (1, 3)) is not NotImplemented
+    for other in (x.T, x[::2], x.astype(">f4"), x.tolist(), x.view(np.ma.MaskedArray), x > 0):
+        for function in (_core.active_count, _core.sparsity, _core.dead_units):
+            assert function(other, 0) is NotImplemented
+    for axis in (4, -5, (0, 0), 2**70, 1.0, True, [0], "0"):
+        assert _core.active_count(x, axis) is NotImplemented
+        assert _core.dead_units_of_mask(mask, x.shape, axis) is NotImplemented
+
+
+@pytest.mark.parametrize("units", [1, 7, 8, 9, 63, 64, 65, 200])
+def test_each_unit_is_found_dead(units):
+    """One unit fires at a time, once, in any row."""
+    for rows in (1, 3, 70):
+        for unit in range(units):
+            x = np.full((rows, units), -1.0, np.float32)
+            x[(unit * 7) % rows, unit] = 1
+            expected = np.arange(units) != unit
+            for dead in (
+                fr.dead_units(x),
+                fr.dead_units_from_mask(packed(x), x.shape),
+                fr.dead_units(x.T.copy(), 1),
+            ):
+                assert_same(dead, expected)
+
+
 MASK = np.zeros(4, np.uint8)
 
 
@@ -171,6 +203,7 @@ MASK = np.zeros(4, np.uint8)
     [
         (MASK, (5, 5), None, ""),
         (MASK, (4, 4), ValueError, r"\(4, 4\) has 2 bytes, this one has 4"),
+        (MASK, (-4, -8), ValueError, "negative"),
         (MASK, 33, ValueError, r"\(33,\) has 5 bytes"),
         (MASK.astype(np.int8), 32, TypeError, "uint8, not int8"),
         (MASK.tolist(), 32, TypeError, "uint8, not list"),

@@ -13,11 +13,13 @@
 
 namespace fastrelu {
 
-// Null if it is none.
+inline PyArrayObject* as_array(PyObject* object) { return reinterpret_cast<PyArrayObject*>(object); }
+
+inline bool is_dense(PyObject* object) { return is_plain(object) && PyArray_IS_C_CONTIGUOUS(as_array(object)); }
+
+// Null if it is none, or has no axes: then the result is to be a scalar.
 inline PyArrayObject* as_dense(PyObject* object) {
-  if (!is_plain(object)) return nullptr;
-  auto* const array = reinterpret_cast<PyArrayObject*>(object);
-  return PyArray_IS_C_CONTIGUOUS(array) && PyArray_NDIM(array) > 0 ? array : nullptr;
+  return is_dense(object) && PyArray_NDIM(as_array(object)) > 0 ? as_array(object) : nullptr;
 }
 
 inline bool has_shape(PyArrayObject* array, int ndim, const npy_intp* shape) {
@@ -43,8 +45,9 @@ inline PyArrayObject* take_result(PyObject* given, int type_num, npy_intp itemsi
     const npy_intp bytes = PyArray_MultiplyList(shape, ndim) * itemsize;
     return reinterpret_cast<PyArrayObject*>(new_result(type_num, bytes, {ndim, shape, nullptr, false}));
   }
-  PyArrayObject* const out = as_dense(given);
-  if (!out || !is_writable(out) || PyArray_TYPE(out) != type_num || !has_shape(out, ndim, shape)) return nullptr;
+  if (!is_dense(given)) return nullptr;
+  PyArrayObject* const out = as_array(given);
+  if (!is_writable(out) || PyArray_TYPE(out) != type_num || !has_shape(out, ndim, shape)) return nullptr;
   return reinterpret_cast<PyArrayObject*>(Py_NewRef(given));
 }
 
@@ -60,9 +63,12 @@ inline PyObject* not_implemented() { return PyErr_Occurred() ? nullptr : Py_NewR
 
 template <class Run> void run_without_gil(npy_intp bytes, Run run) {
   if (bytes < release_gil_from) return run();
-  PyThreadState* const thread = PyEval_SaveThread();
+  struct Unlocked {
+    PyThreadState* const thread = PyEval_SaveThread();
+    ~Unlocked() { PyEval_RestoreThread(thread); }
+  };
+  const Unlocked unlocked;  // until an exception, too
   run();
-  PyEval_RestoreThread(thread);
 }
 
 // For PyMethodDef: C's type for all functions.

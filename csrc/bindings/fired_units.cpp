@@ -147,6 +147,13 @@ bool find_batch(int ndim, const std::vector<int>& batch_axes, bool* is_batch) {
   return true;
 }
 
+// Eight bits as bytes: 1 where a bit is not set, the lowest first.
+void spread_unset(Word bits, std::uint8_t* bytes, ptrdiff_t n) {
+  const Word alone = (bits & 0xff) * 0x0101010101010101 & 0x8040201008040201;  // each in its own byte
+  const Word unset = ((alone + 0x7f7f7f7f7f7f7f7f) >> 7 & 0x0101010101010101) ^ 0x0101010101010101;
+  for (ptrdiff_t i = 0; i < n; ++i) bytes[i] = static_cast<std::uint8_t>(unset >> 8 * i);
+}
+
 ptrdiff_t count_bits(Word word) {
   word -= word >> 1 & 0x5555555555555555;
   word = (word & 0x3333333333333333) + (word >> 2 & 0x3333333333333333);
@@ -198,6 +205,13 @@ void FiredUnits::add(const FiredUnits& other) {
   if (!takes(other.shape_.data(), static_cast<int>(other.shape_.size()))) return;
   for (std::size_t i = 0; i < fired_.size(); ++i) fired_[i] |= other.fired_[i];
   note_if_all_fired();
+}
+
+void FiredUnits::list_dead(std::uint8_t* dead) const {
+  ptrdiff_t unit = 0;
+  const auto bits = [&] { return fired_[static_cast<std::size_t>(unit / word_bits)] >> unit % word_bits; };
+  for (; unit + 8 <= units(); unit += 8) spread_unset(bits(), dead + unit, 8);
+  if (unit < units()) spread_unset(bits(), dead + unit, units() - unit);
 }
 
 ptrdiff_t FiredUnits::dead() const { return state_ == State::known ? units_ - count_bits(fired_) : -1; }

@@ -29,6 +29,7 @@ class FiredUnits {
   // -1 where they are unknown: nothing was added, arrays without units, or of different ones.
   std::ptrdiff_t units() const { return state_ == State::known ? units_ : -1; }
   std::ptrdiff_t dead() const;
+  void list_dead(std::uint8_t* dead) const;  // 1 or 0 for each unit
 
  private:
   enum class State { empty, known, unknown };

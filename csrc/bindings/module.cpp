@@ -102,7 +102,7 @@ void define_recycling(py::module_& m) {
 }
 
 void define_functions(py::module_& m) {
-  for (PyMethodDef* const methods : {lookup_methods, maxout_methods}) {
+  for (PyMethodDef* const methods : {lookup_methods, maxout_methods, mask_methods, reduction_methods}) {
     if (PyModule_AddFunctions(m.ptr(), methods) < 0) throw py::error_already_set();
   }
 }
@@ -123,9 +123,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("compiled_isas", [] { return names_of(compiled_isas()); });
   m.def("use_isa", switch_isa, py::arg("name"));
   define_functions(m);
-  if (PyModule_AddFunctions(m.ptr(), mask_methods) < 0) throw py::error_already_set();
   define_activity(m, ufuncs);
   define_threads(m);
   define_recycling(m);
-  define_reductions(m);
 }

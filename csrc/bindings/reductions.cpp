@@ -1,30 +1,36 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "reductions.h"
 
-#include "../runtime/reduce.h"
-#include "compute.h"
+#include <pybind11/pybind11.h>
+
+#include <limits>
+#include <new>
+#include <vector>
+
+#include "dense_arrays.h"
 #include "float_status.h"
-#include "memory.h"
-#include "user_dtypes.h"
+#include "mask_compute.h"
+#include "reduced_axes.h"
 
 namespace py = pybind11;
 
 namespace fastrelu {
 namespace {
 
-PyArrayObject* array_of(const py::handle& object) {
-  if (!PyArray_Check(object.ptr())) throw py::type_error("fastrelu: not an array");
-  return reinterpret_cast<PyArrayObject*>(object.ptr());
-}
+using Counts = std::vector<std::int64_t>;
 
-// The dtype of what a function takes, and what its kernels are given.
-const ActiveKernel& kernel_for(PyArrayObject* array) {
-  PyArray_Descr* const descr = PyArray_DESCR(array);
-  if (PyTypeNum_ISUSERDEF(descr->type_num) && ensure_loops(NPY_DTYPE(descr)) < 0) throw py::error_already_set();
-  const ActiveKernel* const kernel = find_kernel(0, descr->type_num);
-  if (!kernel) throw py::type_error("fastrelu: no kernel for this dtype");
-  return *kernel;
-}
+// A new reference, owned: reduce may throw.
+struct OwnedArray {
+  py::object object;
+
+  explicit OwnedArray(PyObject* reference) : object(py::reinterpret_steal<py::object>(reference)) {}
+  explicit OwnedArray(PyArrayObject* reference) : OwnedArray(reinterpret_cast<PyObject*>(reference)) {}
+  explicit operator bool() const { return bool(object); }
+  PyArrayObject* get() const { return as_array(object.ptr()); }
+  PyObject* release() { return object.release().ptr(); }
+  // A scalar if the array has no axes.
+  PyObject* release_value() { return PyArray_Return(as_array(release())); }
+};
 
 int type_num_of_totals(DType totals) {
   switch (totals) {
@@ -35,21 +41,16 @@ int type_num_of_totals(DType totals) {
   }
 }
 
-py::object checked(PyObject* object) {
-  if (!object) throw py::error_already_set();
-  return py::reinterpret_steal<py::object>(object);
+npy_intp size_of_totals(DType totals) {
+  return totals == DType::longdouble ? sizeof(npy_longdouble) : sizeof(npy_double);
 }
 
-py::object zeros(DType totals, const ReductionShape& shape) {
-  const npy_intp n = shape.totals();
-  return checked(PyArray_ZEROS(1, const_cast<npy_intp*>(&n), type_num_of_totals(totals), 0));
+OwnedArray new_zeros(int ndim, const npy_intp* shape, int type_num) {
+  return OwnedArray(PyArray_ZEROS(ndim, const_cast<npy_intp*>(shape), type_num, 0));
 }
 
-ReductionShape shape_of(const py::tuple& axes, PyArrayObject* array) {
-  const ReductionShape shape{axes[0].cast<std::ptrdiff_t>(), axes[1].cast<std::ptrdiff_t>(),
-                             axes[2].cast<std::ptrdiff_t>(), axes[3].cast<std::ptrdiff_t>()};
-  if (shape.elements() != PyArray_SIZE(array)) throw py::value_error("fastrelu: the axes are not the array's");
-  return shape;
+OwnedArray new_array(int ndim, const npy_intp* shape, int type_num) {
+  return OwnedArray(PyArray_SimpleNew(ndim, const_cast<npy_intp*>(shape), type_num));
 }
 
 // As measured beside compute.cpp's: widening costs little more than these take anyway.
@@ -63,103 +64,388 @@ int weight_of(DType dtype) {
   }
 }
 
-void reduce_without_gil(const ReductionWork& work, char* totals) {
-  if (work.shape.elements() * work.size < release_gil_from) return reduce(work, totals);
-  const py::gil_scoped_release unlocked;
-  reduce(work, totals);
+void reduce_without_gil(const ReductionWork& work, void* totals) {
+  run_without_gil(work.shape.elements() * work.size, [&] { reduce(work, static_cast<char*>(totals)); });
 }
 
-// longdouble is computed by x87, whose flags only NumPy's slower functions see.
-void reduce_reporting(const char* name, DType dtype, const ReductionWork& work, char* totals) {
-  int status;
-  if (dtype == DType::longdouble) {
-    PyUFunc_clearfperr();
-    reduce_without_gil(work, totals);
-    const int raised = PyUFunc_getfperr();
-    status = raised ? PyUFunc_GiveFloatingpointErrors(name, raised) : 0;
-  } else {
-    status = run_reporting(name, [&] { reduce_without_gil(work, totals); });
-  }
-  if (status < 0) throw py::error_already_set();
-}
+// Gradients with sums
 
-char* data_of(PyArrayObject* array) { return PyArray_BYTES(array); }
+// Arrays of one type and shape. Without slopes it is relu_backward, else leaky_relu_backward with one for each total, in
+// the type that its kernel takes.
+struct BackwardCall {
+  const char* name;
+  PyArrayObject *grad, *x;
+  const ActiveKernel* active;
+  ReductionShape shape;
+  const char* slopes;
+  npy_intp slope_size;
 
-py::object new_like(PyArrayObject* array) {
-  const ArrayLayout layout{PyArray_NDIM(array), PyArray_DIMS(array), nullptr, false};
-  return checked(new_result(PyArray_TYPE(array), PyArray_NBYTES(array), layout));
-}
+  Reduce reduces() const { return slopes ? Reduce::slope_gradient : Reduce::sum; }
+  DType totals() const { return total_dtype(reduces(), active->dtype); }
+};
 
-// slopes: None for relu_backward, else the slopes of leaky_relu_backward, one for each total, in the type that its kernel
-// takes. out: None or an array like grad, which it may be. Returns the gradient and the totals.
-py::tuple backward_with_sums(const char* name, const py::object& grad_object, const py::object& x_object,
-                             const py::object& slopes, const py::object& out_object, const py::tuple& axes) {
-  PyArrayObject *const grad = array_of(grad_object), *const x = array_of(x_object);
-  const ActiveKernel& active = kernel_for(grad);
-  const ReductionShape shape = shape_of(axes, grad);
-  const bool is_leaky = !slopes.is_none();
-  const py::object result = out_object.is_none() ? new_like(grad) : out_object;
-  PyArrayObject* const out = array_of(result);
-
+ReductionWork work_of(const BackwardCall& call, PyArrayObject* out) {
   const Isa& isa = active_isa();
-  const Reduce reduces = is_leaky ? Reduce::slope_gradient : Reduce::sum;
-  const DType total = total_dtype(reduces, active.dtype);
-  const py::object totals = zeros(total, shape);
-  const Kernel kernel = isa.kernel(is_leaky ? Op::leaky_relu_backward : Op::relu_backward, active.dtype);
-  const Backward backward{kernel.cached, data_of(out), is_leaky ? data_of(array_of(slopes)) : nullptr,
-                          is_leaky ? PyArray_ITEMSIZE(array_of(slopes)) : 0, !is_leaky};
-  const ReductionWork work{shape,
-                           PyArray_ITEMSIZE(grad),
-                           sum_block,
-                           PyArray_ITEMSIZE(array_of(totals)),
-                           isa.reduction(reduces, active.dtype),
-                           isa.reduction(Reduce::sum, total),
-                           active.data,
-                           data_of(grad),
-                           data_of(x),
-                           backward,
-                           weight_of(active.dtype)};
-  reduce_reporting(name, active.dtype, work, data_of(array_of(totals)));
-  return py::make_tuple(result, totals);
+  const DType dtype = call.active->dtype;
+  const Kernel kernel = isa.kernel(call.slopes ? Op::leaky_relu_backward : Op::relu_backward, dtype);
+  return {call.shape,
+          PyArray_ITEMSIZE(call.grad),
+          sum_block,
+          size_of_totals(call.totals()),
+          isa.reduction(call.reduces(), dtype),
+          isa.reduction(Reduce::sum, call.totals()),
+          call.active->data,
+          PyArray_BYTES(call.grad),
+          PyArray_BYTES(call.x),
+          {kernel.cached, PyArray_BYTES(out), call.slopes, call.slope_size, !call.slopes},
+          weight_of(dtype)};
 }
 
-py::object count(Reduce what, DType dtype, const void* data, PyArrayObject* array, const ReductionShape& shape) {
+// longdouble is computed by x87, whose flags only NumPy's slower functions see. Returns 0, or -1 with an exception set.
+template <class Run> int report_errors(const BackwardCall& call, Run run) {
+  if (call.active->dtype != DType::longdouble) return run_reporting(call.name, run);
+  PyUFunc_clearfperr();
+  run();
+  const int raised = PyUFunc_getfperr();
+  return raised ? PyUFunc_GiveFloatingpointErrors(call.name, raised) : 0;
+}
+
+// Computes into `out` and, from zeros, `totals`.
+int run(const BackwardCall& call, PyArrayObject* out, PyArrayObject* totals) {
+  return report_errors(call, [&] { reduce_without_gil(work_of(call, out), PyArray_DATA(totals)); });
+}
+
+// The same, with float64 totals that are rounded to float32.
+int run_rounding(const BackwardCall& call, PyArrayObject* out, PyArrayObject* rounded) {
+  std::vector<double> totals(static_cast<std::size_t>(PyArray_SIZE(rounded)));
+  return report_errors(call, [&] {
+    reduce_without_gil(work_of(call, out), totals.data());
+    round_totals(totals.data(), PyArray_SIZE(rounded), static_cast<float*>(PyArray_DATA(rounded)));
+  });
+}
+
+// The gradient, in `given` or a new array, and the totals as an array of that shape and type: float32, or the totals' own.
+PyObject* gradient_and_totals(const BackwardCall& call, PyObject* given, PyArrayObject* slopes, int ndim,
+                              const npy_intp* shape, int type_num) {
+  PyArrayObject* const grad = call.grad;
+  const OwnedArray result(
+      take_result(given, PyArray_TYPE(grad), PyArray_ITEMSIZE(grad), PyArray_NDIM(grad), PyArray_DIMS(grad)));
+  if (!result) return not_implemented();
+  PyArrayObject* const out = result.get();
+  if (!may_overwrite(out, grad) || !may_overwrite(out, call.x) || (slopes && !are_apart(out, slopes))) {
+    return not_implemented();
+  }
+  OwnedArray totals = new_zeros(ndim, shape, type_num);
+  if (!totals) return nullptr;
+  const int status = type_num == NPY_FLOAT ? run_rounding(call, out, totals.get()) : run(call, out, totals.get());
+  if (status < 0) return nullptr;
+  const OwnedArray value(totals.release_value());
+  return value ? PyTuple_Pack(2, result.object.ptr(), value.object.ptr()) : nullptr;
+}
+
+bool read_gradient(PyObject* grad, PyObject* x, BackwardCall& call) {
+  if (!is_dense(grad) || !is_dense(x)) return false;
+  call.grad = as_array(grad);
+  call.x = as_array(x);
+  if (PyArray_TYPE(call.grad) != PyArray_TYPE(call.x) ||
+      !has_shape(call.x, PyArray_NDIM(call.grad), PyArray_DIMS(call.grad))) {
+    return false;
+  }
+  call.active = kernel_of(call.x);
+  return call.active != nullptr;
+}
+
+PyObject* relu_backward_bias(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!has_count("relu_backward_bias", count, 4)) return nullptr;
+  BackwardCall call{"relu_backward_bias", nullptr, nullptr, nullptr, {}, nullptr, 0};
+  ReducedAxes axes;
+  if (!read_gradient(arguments[0], arguments[1], call) ||
+      !read_axes(arguments[2], PyArray_NDIM(call.x), PyArray_DIMS(call.x), axes) || !group(axes, call.shape)) {
+    return not_implemented();
+  }
+  const bool is_narrow = call.totals() == DType::float64 && call.active->dtype != DType::float64;
+  if (is_narrow && call.active->dtype != DType::float32) return not_implemented();
+  const KeptAxes kept(axes);
+  return gradient_and_totals(call, arguments[3], nullptr, kept.ndim, kept.shape,
+                             is_narrow ? NPY_FLOAT : type_num_of_totals(call.totals()));
+}
+
+// The weight of prelu: a number or an array of one element, or one-dimensional along an axis.
+struct Weight {
+  PyArrayObject* array;  // null for a number
+  int type_num;          // of its gradient
+  Number number;
+};
+
+bool read_weight_number(PyObject* object, const BackwardCall& call, Weight& weight) {
+  constexpr const UfuncSpec& spec = ufunc_specs[static_cast<int>(Op::leaky_relu_backward)];
+  static_assert(spec.op == Op::leaky_relu_backward);
+  weight.array = nullptr;
+  weight.type_num = PyArray_TYPE(call.x);
+  return (weight.type_num == NPY_FLOAT || weight.type_num == NPY_DOUBLE) &&
+         read_number(object, spec, spec.arrays, {weight.type_num, call.active->dtype}, weight.number);
+}
+
+// Integers are none: their gradient is one of floats.
+bool read_weight_array(PyObject* object, const BackwardCall& call, Weight& weight) {
+  if (!is_dense(object)) return false;
+  weight.array = as_array(object);
+  weight.type_num = PyArray_TYPE(weight.array);
+  const DType wanted = slope_dtype(call.active->dtype);
+  return !PyTypeNum_ISINTEGER(PyArray_TYPE(call.x)) && ((wanted == DType::float32 && weight.type_num == NPY_FLOAT) ||
+                                                        (wanted == DType::float64 && weight.type_num == NPY_DOUBLE));
+}
+
+bool lay_along(PyObject* axis, const Weight& weight, BackwardCall& call) {
+  const int ndim = PyArray_NDIM(call.x);
+  ReducedAxes axes;
+  if (!weight.array || PyArray_SIZE(weight.array) == 1) {
+    return read_axes(Py_None, ndim, PyArray_DIMS(call.x), axes) && group(axes, call.shape);
+  }
+  if (!PyLong_CheckExact(axis) || PyArray_NDIM(weight.array) != 1) return false;
+  if (!read_axes(axis, ndim, PyArray_DIMS(call.x), axes)) return false;
+  for (int i = 0; i < ndim; ++i) axes.is_reduced[i] = !axes.is_reduced[i];
+  return group(axes, call.shape) && call.shape.totals() == PyArray_SIZE(weight.array);
+}
+
+PyObject* prelu_backward(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!has_count("prelu_backward", count, 5)) return nullptr;
+  BackwardCall call{"prelu_backward", nullptr, nullptr, nullptr, {}, nullptr, 0};
+  Weight weight;
+  if (!read_gradient(arguments[0], arguments[1], call)) return not_implemented();
+  const bool is_read = is_python_number(arguments[2]) ? read_weight_number(arguments[2], call, weight)
+                                                      : read_weight_array(arguments[2], call, weight);
+  if (!is_read || !lay_along(arguments[3], weight, call)) return not_implemented();
+  call.slopes = weight.array ? PyArray_BYTES(weight.array) : weight.number.bytes;
+  call.slope_size = weight.type_num == NPY_FLOAT ? sizeof(npy_float) : sizeof(npy_double);
+  return gradient_and_totals(call, arguments[4], weight.array, weight.array ? PyArray_NDIM(weight.array) : 0,
+                             weight.array ? PyArray_DIMS(weight.array) : nullptr, weight.type_num);
+}
+
+// What Python has laid out: name, grad, x, the slopes or None, out or None, and the lengths of the four groups of axes.
+// The totals keep their own type.
+PyObject* backward_with_sums(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!has_count("backward_with_sums", count, 6)) return nullptr;
+  const char* const name = PyUnicode_AsUTF8(arguments[0]);
+  if (!name) return nullptr;
+  BackwardCall call{name, nullptr, nullptr, nullptr, {}, nullptr, 0};
+  if (!read_gradient(arguments[1], arguments[2], call)) return not_implemented();
+  PyArrayObject* const slopes = arguments[3] == Py_None ? nullptr : as_array(arguments[3]);
+  if (!PyArg_ParseTuple(arguments[5], "nnnn", &call.shape.outer, &call.shape.rows, &call.shape.runs,
+                        &call.shape.length)) {
+    return nullptr;
+  }
+  const npy_intp totals = call.shape.totals();
+  if (call.shape.elements() != PyArray_SIZE(call.x)) return not_implemented();
+  if (slopes) {
+    if (!is_dense(arguments[3]) || PyArray_SIZE(slopes) != totals) return not_implemented();
+    call.slopes = PyArray_BYTES(slopes);
+    call.slope_size = PyArray_ITEMSIZE(slopes);
+  }
+  return gradient_and_totals(call, arguments[4], slopes, 1, &totals, type_num_of_totals(call.totals()));
+}
+
+// Slopes as leaky_relu takes them: the weight itself, or a view of it that broadcasts to x.
+PyObject* lay_out_weight(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!has_count("lay_out_weight", count, 3)) return nullptr;
+  PyObject *const x = arguments[0], *const weight = arguments[1], *const axis = arguments[2];
+  if (!PyArray_CheckExact(x)) return not_implemented();
+  if (is_python_number(weight)) return Py_NewRef(weight);
+  if (!PyArray_CheckExact(weight)) return not_implemented();
+  npy_intp shape[max_array_axes];
+  PyArray_Dims laid_out{shape, 0};
+  if (PyArray_SIZE(as_array(weight)) != 1) {
+    const int ndim = PyArray_NDIM(as_array(x));
+    ReducedAxes axes;
+    if (PyArray_NDIM(as_array(weight)) != 1 || !PyLong_CheckExact(axis) ||
+        !read_axes(axis, ndim, PyArray_DIMS(as_array(x)), axes)) {
+      return not_implemented();
+    }
+    const auto channels = static_cast<int>(std::find(axes.is_reduced, axes.is_reduced + ndim, true) - axes.is_reduced);
+    if (PyArray_SIZE(as_array(weight)) != axes.shape[channels]) return not_implemented();
+    laid_out.len = ndim - channels;
+    shape[0] = axes.shape[channels];
+    std::fill_n(shape + 1, laid_out.len - 1, npy_intp(1));
+  }
+  if (laid_out.len == PyArray_NDIM(as_array(weight))) return Py_NewRef(weight);
+  return PyArray_Newshape(as_array(weight), &laid_out, NPY_CORDER);
+}
+
+// Counts
+
+struct CountCall {
+  PyArrayObject* x;
+  const ActiveKernel* active;
+  ReducedAxes axes;
+  ReductionShape shape;
+};
+
+bool read_count(PyObject* x, PyObject* axis, CountCall& call) {
+  call.x = as_dense(x);
+  if (!call.x || !read_axes(axis, PyArray_NDIM(call.x), PyArray_DIMS(call.x), call.axes)) return false;
+  if (!group(call.axes, call.shape)) return false;
+  call.active = kernel_of(call.x);
+  return call.active != nullptr;
+}
+
+void count(Reduce what, DType dtype, const void* data, PyArrayObject* array, const ReductionShape& shape,
+           std::int64_t* counts) {
   constexpr std::ptrdiff_t bytes_at_once = 64 * 1024;
   const Isa& isa = active_isa();
-  const py::object totals = zeros(DType::int64, shape);
   const std::ptrdiff_t size = PyArray_ITEMSIZE(array);
   const ReductionWork work{shape,
                            size,
                            bytes_at_once / size,
-                           sizeof(npy_int64),
+                           sizeof *counts,
                            isa.reduction(what, dtype),
                            isa.reduction(Reduce::sum, DType::int64),
                            data,
-                           data_of(array),
+                           PyArray_BYTES(array),
                            nullptr,
                            {},
                            weight_of(dtype)};
-  reduce_without_gil(work, data_of(array_of(totals)));
-  return totals;
+  reduce_without_gil(work, counts);
 }
 
-py::object count_active(const py::object& x, const py::tuple& axes) {
-  PyArrayObject* const array = array_of(x);
-  const ActiveKernel& active = kernel_for(array);
-  return count(Reduce::active, active.dtype, active.data, array, shape_of(axes, array));
+Counts counts_of(const CountCall& call) {
+  Counts counts(static_cast<std::size_t>(call.shape.totals()));
+  count(Reduce::active, call.active->dtype, call.active->data, call.x, call.shape, counts.data());
+  return counts;
 }
 
-py::object count_bits(const py::object& mask) {
-  PyArrayObject* const array = array_of(mask);
-  return count(Reduce::bits, DType::uint8, nullptr, array, {1, 1, 1, PyArray_SIZE(array)});
+// Of what is counted for each of the units, an array of Ts; without axes a scalar.
+template <class T, class Convert> PyObject* each(const CountCall& call, int type_num, Convert convert) {
+  const Counts counts = counts_of(call);
+  const KeptAxes kept(call.axes);
+  OwnedArray result = new_array(kept.ndim, kept.shape, type_num);
+  if (!result) return nullptr;
+  std::transform(counts.begin(), counts.end(), static_cast<T*>(PyArray_DATA(result.get())), convert);
+  return result.release_value();
+}
+
+PyObject* active_count(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!has_count("active_count", count, 2)) return nullptr;
+  CountCall call;
+  if (!read_count(arguments[0], arguments[1], call)) return not_implemented();
+  if (arguments[1] == Py_None) return PyLong_FromLongLong(counts_of(call)[0]);
+  return each<npy_intp>(call, NPY_INTP, [](std::int64_t counted) { return static_cast<npy_intp>(counted); });
+}
+
+PyObject* sparsity(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!has_count("sparsity", count, 2)) return nullptr;
+  CountCall call;
+  if (!read_count(arguments[0], arguments[1], call)) return not_implemented();
+  const std::ptrdiff_t number = call.shape.rows * call.shape.length;
+  const auto share = [number](std::int64_t counted) {
+    if (number == 0) return std::numeric_limits<double>::quiet_NaN();
+    return 1 - static_cast<double>(counted) / static_cast<double>(number);
+  };
+  if (arguments[1] == Py_None) return PyFloat_FromDouble(share(counts_of(call)[0]));
+  return each<npy_double>(call, NPY_DOUBLE, share);
+}
+
+// Masks
+
+bool is_mask(PyObject* object) {
+  PyArrayObject* const mask = as_dense(object);
+  return mask && PyArray_TYPE(mask) == NPY_UBYTE && PyArray_NDIM(mask) == 1;
+}
+
+PyObject* count_bits(PyObject*, PyObject* const* arguments, Py_ssize_t nargs) {
+  if (!has_count("count_bits", nargs, 1)) return nullptr;
+  if (!is_mask(arguments[0])) return not_implemented();
+  PyArrayObject* const mask = as_array(arguments[0]);
+  std::int64_t bits = 0;
+  count(Reduce::bits, DType::uint8, nullptr, mask, {1, 1, 1, PyArray_SIZE(mask)}, &bits);
+  return PyLong_FromLongLong(bits);
+}
+
+// A tuple of ints whose product a size holds.
+bool read_shape(PyObject* object, int& ndim, npy_intp* shape) {
+  if (!PyTuple_CheckExact(object) || PyTuple_GET_SIZE(object) > max_array_axes) return false;
+  ndim = static_cast<int>(PyTuple_GET_SIZE(object));
+  for (int axis = 0; axis < ndim; ++axis) {
+    PyObject* const length = PyTuple_GET_ITEM(object, axis);
+    shape[axis] = PyLong_CheckExact(length) ? PyLong_AsSsize_t(length) : -1;
+    if (shape[axis] < 0) {
+      PyErr_Clear();
+      return false;
+    }
+  }
+  return PyArray_OverflowMultiplyList(shape, ndim) >= 0;
+}
+
+// For each unit whether none of its bits is set, from the mask of an array with these axes; of all axes a bool.
+PyObject* dead_in(const std::uint8_t* mask, const ReducedAxes& axes, bool are_all) {
+  const KeptAxes kept(axes);
+  OwnedArray result = new_array(kept.ndim, kept.shape, NPY_BOOL);
+  if (!result) return nullptr;
+  std::vector<int> batch;
+  for (int axis = 0; axis < axes.ndim; ++axis) {
+    if (axes.is_reduced[axis]) batch.push_back(axis);
+  }
+  auto* const dead = static_cast<npy_bool*>(PyArray_DATA(result.get()));
+  run_without_gil(PyArray_MultiplyList(axes.shape, axes.ndim), [&] {
+    FiredUnits fired;
+    fired.add({mask, axes.ndim, axes.shape}, batch);
+    fired.list_dead(dead);
+  });
+  if (are_all) return PyBool_FromLong(*dead);
+  return result.release_value();
+}
+
+PyObject* dead_units(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!has_count("dead_units", count, 2)) return nullptr;
+  PyArrayObject* const x = as_dense(arguments[0]);
+  ReducedAxes axes;
+  if (!x || !read_axes(arguments[1], PyArray_NDIM(x), PyArray_DIMS(x), axes)) return not_implemented();
+  const ActiveKernel* const active = kernel_of(x);
+  if (!active || !find_mask_loop(MaskOp::keep, active->dtype)) return not_implemented();
+  std::vector<std::uint8_t> mask(static_cast<std::size_t>(mask_bytes(PyArray_SIZE(x))));
+  run_mask_kernel({MaskOp::keep, *active, OutputMemory::used},
+                  {PyArray_BYTES(x), nullptr, nullptr, mask.data(), PyArray_SIZE(x), nullptr}, PyArray_ITEMSIZE(x));
+  return dead_in(mask.data(), axes, arguments[1] == Py_None);
+}
+
+// Of a mask, the shape of what it was made of, and axes.
+PyObject* dead_units_of_mask(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!has_count("dead_units_of_mask", count, 3)) return nullptr;
+  int ndim;
+  npy_intp shape[max_array_axes];
+  ReducedAxes axes;
+  if (!is_mask(arguments[0]) || !read_shape(arguments[1], ndim, shape) || !read_axes(arguments[2], ndim, shape, axes) ||
+      PyArray_SIZE(as_array(arguments[0])) != mask_bytes(PyArray_MultiplyList(shape, ndim))) {
+    return not_implemented();
+  }
+  const auto* const mask = static_cast<const std::uint8_t*>(PyArray_DATA(as_array(arguments[0])));
+  return dead_in(mask, axes, arguments[2] == Py_None);
+}
+
+template <FastFunction* function> PyObject* caught(PyObject* module, PyObject* const* arguments, Py_ssize_t count) {
+  try {
+    return function(module, arguments, count);
+  } catch (const std::bad_alloc&) {
+    return PyErr_NoMemory();
+  }
+}
+
+template <FastFunction* function> PyMethodDef listed(const char* name) {
+  return {name, as_method(caught<function>), METH_FASTCALL, nullptr};
 }
 
 }  // namespace
 
-void define_reductions(py::module_& m) {
-  m.def("backward_with_sums", backward_with_sums);
-  m.def("count_active", count_active);
-  m.def("count_bits", count_bits);
-}
+PyMethodDef reduction_methods[] = {
+    listed<relu_backward_bias>("relu_backward_bias"),
+    listed<prelu_backward>("prelu_backward"),
+    listed<backward_with_sums>("backward_with_sums"),
+    listed<lay_out_weight>("lay_out_weight"),
+    listed<active_count>("active_count"),
+    listed<sparsity>("sparsity"),
+    listed<dead_units>("dead_units"),
+    listed<count_bits>("count_bits"),
+    listed<dead_units_of_mask>("dead_units_of_mask"),
+    {nullptr, nullptr, 0, nullptr},
+};
 
 }  // namespace fastrelu

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Gradients with the sums that belong to them, and counts: what fastrelu's Python functions of these names call, with
-// arrays that are dense, in C order, aligned and in native byte order.
+// Gradients with the sums that belong to them, and counts of active elements and of a mask's bits.
 #pragma once
 
-#include <pybind11/pybind11.h>
+#include "numpy_api.h"
 
 namespace fastrelu {
 
-void define_reductions(pybind11::module_& m);
+extern PyMethodDef reduction_methods[];
 
 }  // namespace fastrelu

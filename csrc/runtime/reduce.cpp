@@ -125,11 +125,20 @@ class Reducer {
   // A slope for each element of `rows` rows.
   void spread_slopes(ptrdiff_t outer, ptrdiff_t run, ptrdiff_t runs, ptrdiff_t rows, char* slopes) const {
     const auto size = static_cast<std::size_t>(work_.backward.slope_size);
-    for (ptrdiff_t row = 0; row < rows; ++row) {
-      for (ptrdiff_t r = run; r < run + runs; ++r) {
-        const char* const slope = slope_of(outer * shape_.runs + r);
-        for (ptrdiff_t i = 0; i < shape_.length; ++i, slopes += size) std::memcpy(slopes, slope, size);
+    const auto row_size = static_cast<std::size_t>(runs * shape_.length) * size;
+    const char* const first = slope_of(outer * shape_.runs + run);
+    if (shape_.length == 1) {
+      std::memcpy(slopes, first, row_size);
+    } else {
+      char* next = slopes;
+      for (ptrdiff_t r = 0; r < runs; ++r) {
+        for (ptrdiff_t i = 0; i < shape_.length; ++i, next += size) {
+          std::memcpy(next, first + r * work_.backward.slope_size, size);
+        }
       }
+    }
+    for (ptrdiff_t row = 1; row < rows; ++row) {
+      std::memcpy(slopes + static_cast<std::size_t>(row) * row_size, slopes, row_size);
     }
   }
 
@@ -218,6 +227,10 @@ class Reducer {
 
 void reduce(const ReductionWork& work, char* totals) {
   if (work.shape.elements() > 0) Reducer(work).run(totals);
+}
+
+void round_totals(const double* totals, ptrdiff_t n, float* rounded) {
+  for (ptrdiff_t i = 0; i < n; ++i) rounded[i] = static_cast<float>(totals[i]);
 }
 
 }  // namespace fastrelu

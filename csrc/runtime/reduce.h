@@ -47,4 +47,7 @@ struct ReductionWork {
 // written.
 void reduce(const ReductionWork& work, char* totals);
 
+// A function that is not inline: compilers would move conversions across reads of the status word.
+void round_totals(const double* totals, std::ptrdiff_t n, float* rounded);
+
 }  // namespace fastrelu

@@ -73,6 +73,10 @@ def relu_backward_bias(
     >>> grad_bias
     array([3., 0.])
     """
+    both = _core.relu_backward_bias(grad_output, x, axis, out)
+    if both is not NotImplemented:
+        gradients: tuple[_Array, Any] = both
+        return gradients
     grad, x = np.asarray(grad_output), np.asarray(x)
     shape = _common_shape("relu_backward_bias", grad, x)
     summed = normalized(axis, len(shape))
@@ -131,8 +135,11 @@ def prelu(
     array([[-1. , -0.5],
            [ 4. ,  4. ]])
     """
-    x = np.asarray(x)
-    slopes = weight if _is_number(weight) else _laid_out("prelu", np.asarray(weight), x.shape, axis)
+    slopes = _core.lay_out_weight(x, weight, axis)
+    if slopes is NotImplemented:
+        x = np.asarray(x)
+        is_number = _is_number(weight)
+        slopes = weight if is_number else _laid_out("prelu", np.asarray(weight), x.shape, axis)
     return leaky_relu(x, slopes, out=out)
 
 
@@ -198,6 +205,10 @@ def prelu_backward(
     >>> grad_weight
     array([-2., -8.])
     """
+    both = _core.prelu_backward(grad_output, x, weight, axis, out)
+    if both is not NotImplemented:
+        gradients: tuple[_Array, Any] = both
+        return gradients
     name = "prelu_backward"
     grad, x = np.asarray(grad_output), np.asarray(x)
     shape = _common_shape(name, grad, x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from math import prod
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastrelu import _core
 from fastrelu._axes import grouped, normalized, remaining
+from fastrelu._operands import dense
 from fastrelu._ufuncs import relu
 
 _Array = NDArray[Any]
@@ -55,6 +57,9 @@ def active_count(x: ArrayLike, /, axis: _Axes = None) -> Any:
     >>> fr.active_count(x), fr.active_count(x, axis=0)
     (2, array([0, 2]))
     """
+    count = _core.active_count(x, axis)
+    if count is not NotImplemented:
+        return count
     x = np.asarray(x)
     return _scalar_if_all(_counts(x, normalized(axis, x.ndim)), axis, int)
 
@@ -89,6 +94,9 @@ def sparsity(x: ArrayLike, /, axis: _Axes = None) -> Any:
     >>> fr.sparsity(np.array([-1.0, 0.0, 2.0, -4.0]))
     0.75
     """
+    share = _core.sparsity(x, axis)
+    if share is not NotImplemented:
+        return share
     x = np.asarray(x)
     axes = normalized(axis, x.ndim)
     return _scalar_if_all(_share(_counts(x, axes), x.shape, axes), axis, float)
@@ -123,6 +131,9 @@ def dead_units(x: ArrayLike, /, axis: _Axes = 0) -> Any:
     >>> fr.dead_units(np.array([[-1.0, 2.0], [0.0, -3.0]]))
     array([ True, False])
     """
+    dead = _core.dead_units(x, axis)
+    if dead is not NotImplemented:
+        return dead
     x = np.asarray(x)
     return _scalar_if_all(_counts(x, normalized(axis, x.ndim)) == 0, axis, bool)
 
@@ -169,7 +180,7 @@ def active_count_from_mask(
     if axis is not None:
         raise TypeError(f"{name}: axis {axis} means nothing without a shape")
     _check_mask(name, mask, None)
-    return int(_core.count_bits(mask)[0])
+    return _core.count_bits(dense(mask))
 
 
 def sparsity_from_mask(
@@ -247,8 +258,12 @@ def dead_units_from_mask(
     >>> fr.dead_units_from_mask(np.packbits([0, 1, 0, 0], bitorder="little"), (2, 2))
     array([ True, False])
     """
+    dead = _core.dead_units_of_mask(mask, shape, axis)
+    if dead is not NotImplemented:
+        return dead
     bits = _MaskOf("dead_units_from_mask", mask, shape)
-    return _scalar_if_all(bits.counts(axis) == 0, axis, bool)
+    axes = normalized(axis, len(bits.shape))
+    return _scalar_if_all(_core.dead_units_of_mask(bits.mask, bits.shape, axes), axis, bool)
 
 
 def _scalar_if_all(result: Any, axis: _Axes, kind: type) -> Any:
@@ -272,8 +287,8 @@ def _counts(x: _Array, axes: tuple[int, ...]) -> NDArray[np.intp]:
         )
     ]
     grouping = grouped(view.shape, [place for place, axis in enumerate(order) if axis in axes])
-    native = x.dtype.newbyteorder("=") if not x.dtype.isnative else None
-    counts = _core.count_active(grouping.place(view, native), grouping.groups)
+    placed = dense(view.transpose(grouping.order)).reshape(grouping.groups)
+    counts = _core.active_count(placed, (1, 3))
     kept = [axis for axis in order if axis not in axes]
     ordered = counts.reshape([x.shape[axis] for axis in kept]).transpose(np.argsort(kept))
     return np.ascontiguousarray(ordered, np.intp).reshape(shape)
@@ -297,10 +312,12 @@ class _MaskOf:
     """A mask, and the shape of what it was made of."""
 
     def __init__(self, name: str, mask: _Array, shape: int | tuple[int, ...]) -> None:
-        self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        self.shape = (shape,) if isinstance(shape, int) else tuple(map(operator.index, shape))
+        if any(n < 0 for n in self.shape):
+            raise ValueError(f"{name}: shape {self.shape} has a negative length")
         self.number = prod(self.shape)
         _check_mask(name, mask, self.shape)
-        self.mask = mask
+        self.mask = dense(mask)
 
     def counts(self, axis: _Axes) -> NDArray[np.intp]:
         axes = normalized(axis, len(self.shape))
@@ -314,7 +331,7 @@ class _MaskOf:
         """Count without the unused bits of the last byte."""
         whole = self.number // _BITS
         rest = self.unpacked(whole * _BITS, self.number)
-        return np.asarray(_core.count_bits(self.mask[:whole])[0] + np.count_nonzero(rest), np.intp)
+        return np.asarray(_core.count_bits(self.mask[:whole]) + np.count_nonzero(rest), np.intp)
 
     def count_columns(self, axes: int) -> NDArray[np.intp]:
         """Count along the first axes, some rows at a time."""

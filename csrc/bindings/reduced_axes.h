@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The axes that a function counts or sums along.
+#pragma once
+
+#include <algorithm>
+
+#include "../runtime/reduce.h"
+#include "fired_units.h"
+#include "numpy_api.h"
+
+namespace fastrelu {
+
+// Of an array in C order.
+struct ReducedAxes {
+  int ndim;
+  const npy_intp* shape;
+  bool is_reduced[max_array_axes];
+};
+
+// False for what is no int, not an axis, or one that has been read before.
+inline bool read_axis(PyObject* axis, ReducedAxes& axes) {
+  if (!PyLong_CheckExact(axis)) return false;
+  int overflows;
+  const long given = PyLong_AsLongAndOverflow(axis, &overflows), at = given < 0 ? given + axes.ndim : given;
+  if (overflows || at < 0 || at >= axes.ndim || axes.is_reduced[at]) return false;
+  axes.is_reduced[at] = true;
+  return true;
+}
+
+// An int, a tuple of them, or None for all axes. False, without an exception, for everything else.
+inline bool read_axes(PyObject* axis, int ndim, const npy_intp* shape, ReducedAxes& axes) {
+  axes.ndim = ndim;
+  axes.shape = shape;
+  std::fill_n(axes.is_reduced, ndim, axis == Py_None);
+  if (axis == Py_None) return true;
+  if (!PyTuple_CheckExact(axis)) return read_axis(axis, axes);
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(axis); ++i) {
+    if (!read_axis(PyTuple_GET_ITEM(axis, i), axes)) return false;
+  }
+  return true;
+}
+
+// As fastrelu._axes.grouped, upon which the order of sums depends. False if an array would have to be laid out anew.
+inline bool group(const ReducedAxes& axes, ReductionShape& shape) {
+  std::ptrdiff_t* const groups[] = {&shape.length, &shape.runs, &shape.rows, &shape.outer};
+  constexpr int count = 4;
+  shape = {1, 1, 1, 1};
+  int last = 0;
+  for (int axis = axes.ndim - 1; axis >= 0; --axis) {
+    if (axes.shape[axis] == 1) continue;
+    const bool belongs = axes.is_reduced[axis] == (last % 2 == 0);
+    if (!belongs && ++last == count) return false;
+    *groups[last] *= axes.shape[axis];
+  }
+  return true;
+}
+
+// The shape of what remains.
+struct KeptAxes {
+  int ndim = 0;
+  npy_intp shape[max_array_axes];
+
+  explicit KeptAxes(const ReducedAxes& axes) {
+    for (int axis = 0; axis < axes.ndim; ++axis) {
+      if (!axes.is_reduced[axis]) shape[ndim++] = axes.shape[axis];
+    }
+  }
+};
+
+}  // namespace fastrelu
