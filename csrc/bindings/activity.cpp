@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "activity_log.h"
-#include "user_dtypes.h"
+#include "dense_arrays.h"
 
 namespace py = pybind11;
 
@@ -89,8 +89,6 @@ class Scratch {
   std::vector<std::uint8_t> own_;
 };
 
-PyArrayObject* as_array(PyObject* object) { return reinterpret_cast<PyArrayObject*>(object); }
-
 Found look(MaskOp op, PyArrayObject* dense, const ActiveKernel& type, std::uint8_t* mask) {
   const MaskWork work{op, type, OutputMemory::used};
   return run_mask_kernel(work, {PyArray_BYTES(dense), nullptr, nullptr, mask, PyArray_SIZE(dense), nullptr},
@@ -117,18 +115,12 @@ bool is_plain_value(PyObject* object) {
          PyList_Check(object) || PyTuple_Check(object);
 }
 
-bool has_type(PyArrayObject* array) {
-  const int type_num = PyArray_TYPE(array);
-  return find_kernel(0, type_num) ||
-         (PyTypeNum_ISUSERDEF(type_num) && ensure_loops(NPY_DTYPE(PyArray_DESCR(array))) > 0);
-}
-
 // Dense, in C order and native: a copy if need be. Null, without an exception, if that is not possible.
 PyArrayObject* new_dense(PyObject* object) {
   if (!is_plain_value(object)) return nullptr;
   PyObject* const array = PyArray_FromAny(object, nullptr, 0, 0, NPY_ARRAY_ENSUREARRAY, nullptr);
   PyObject* dense = nullptr;
-  if (array && has_type(as_array(array))) {
+  if (array && kernel_of(as_array(array))) {
     PyArray_Descr* const native = PyArray_DescrFromType(PyArray_TYPE(as_array(array)));
     dense = PyArray_FromArray(as_array(array), native, NPY_ARRAY_CARRAY_RO);  // takes the dtype
   }

@@ -38,6 +38,11 @@ inline bool may_overwrite(PyArrayObject* out, PyArrayObject* input) {
   return is_same || are_apart(out, input);
 }
 
+inline PyObject* new_array_like(PyArrayObject* model) {
+  return new_result(PyArray_TYPE(model), PyArray_NBYTES(model),
+                    {PyArray_NDIM(model), PyArray_DIMS(model), nullptr, false});
+}
+
 // The array that a result goes into: `given`, or a new one for None. New reference; null without an exception if `given`
 // does not fit.
 inline PyArrayObject* take_result(PyObject* given, int type_num, npy_intp itemsize, int ndim, const npy_intp* shape) {

@@ -2,28 +2,14 @@
 #include "mask_call.h"
 
 #include "activity.h"
-#include "dense_call.h"
+#include "dense_arrays.h"
 #include "float_status.h"
-#include "memory.h"
-#include "user_dtypes.h"
 
 namespace fastrelu {
 namespace {
 
-PyArrayObject* as_array(PyObject* object) { return reinterpret_cast<PyArrayObject*>(object); }
-
-bool is_dense(PyObject* object) { return is_plain(object) && PyArray_IS_C_CONTIGUOUS(as_array(object)); }
-
-// Every ufunc has loops for the same dtypes. Null, perhaps with an exception set, if there are none.
-const ActiveKernel* find_type(PyArrayObject* array) {
-  const int type_num = PyArray_TYPE(array);
-  if (const ActiveKernel* const known = find_kernel(0, type_num)) return known;
-  if (!PyTypeNum_ISUSERDEF(type_num) || ensure_loops(NPY_DTYPE(PyArray_DESCR(array))) <= 0) return nullptr;
-  return find_kernel(0, type_num);
-}
-
 bool read_type(MaskOp op, PyArrayObject* array, MaskWork& work) {
-  const ActiveKernel* const type = find_type(array);
+  const ActiveKernel* const type = kernel_of(array);
   if (!type || !find_mask_loop(op, type->dtype)) return false;
   work = {op, *type, OutputMemory::used};
   return true;
@@ -40,17 +26,11 @@ bool read_slope(PyObject* slope, PyArrayObject* arrays, const MaskWork& work, Nu
   return is_read;
 }
 
-bool are_apart(PyArrayObject* a, PyArrayObject* b) {
-  const char *const first = PyArray_BYTES(a), *const second = PyArray_BYTES(b);
-  return first + PyArray_NBYTES(a) <= second || second + PyArray_NBYTES(b) <= first;
-}
-
-// In place exactly, or apart.
 bool is_output_for(PyObject* object, PyArrayObject* in) {
   if (!is_dense(object)) return false;
   PyArrayObject* const out = as_array(object);
-  return is_writable(out) && PyArray_TYPE(out) == PyArray_TYPE(in) && same_shape(out, in) &&
-         same_or_disjoint(PyArray_BYTES(in), PyArray_BYTES(out), PyArray_NBYTES(out));
+  return is_writable(out) && PyArray_TYPE(out) == PyArray_TYPE(in) &&
+         has_shape(out, PyArray_NDIM(in), PyArray_DIMS(in)) && may_overwrite(out, in);
 }
 
 bool is_mask_of(PyObject* object, npy_intp elements) {
@@ -66,15 +46,10 @@ PyObject* new_mask(npy_intp elements) {
   return new_result(NPY_UBYTE, bytes, {1, &bytes, nullptr, false});
 }
 
-PyObject* new_result_like(PyArrayObject* model) {
-  return new_result(PyArray_TYPE(model), PyArray_NBYTES(model),
-                    {PyArray_NDIM(model), PyArray_DIMS(model), nullptr, false});
-}
-
 // Into `out`, or, if that is null, a fresh array.
 PyObject* run(const char* name, MaskWork& work, PyArrayObject* in, const Number* slope, PyArrayObject* out,
               std::uint8_t* mask, Found& found) {
-  PyObject* const result = out ? Py_NewRef(reinterpret_cast<PyObject*>(out)) : new_result_like(in);
+  PyObject* const result = out ? Py_NewRef(reinterpret_cast<PyObject*>(out)) : new_array_like(in);
   if (!result) return nullptr;
   work.output_memory = out ? OutputMemory::used : memory_of(as_array(result));
   const MaskCall call{PyArray_BYTES(in), slope, PyArray_BYTES(as_array(result)), mask, PyArray_SIZE(in), nullptr};
@@ -88,17 +63,15 @@ PyObject* run(const char* name, MaskWork& work, PyArrayObject* in, const Number*
   return result;
 }
 
-PyObject* not_taken() { return PyErr_Occurred() ? nullptr : Py_NewRef(Py_NotImplemented); }
-
 PyObject* given(PyObject* argument) { return argument == Py_None ? nullptr : argument; }
 
 PyObject* with_mask(const char* name, MaskOp op, PyObject* x, PyObject* slope, PyObject* out, PyObject* mask) {
   MaskedForward call;
-  if (!prepare_forward(name, op, x, slope, out, call)) return not_taken();
+  if (!prepare_forward(name, op, x, slope, out, call)) return not_implemented();
   if (mask) {
     const bool fits = is_mask_of(mask, call.size()) && is_writable(as_array(mask)) &&
                       are_apart(as_array(mask), call.x) && (!out || are_apart(as_array(mask), call.out));
-    if (!fits) return not_taken();
+    if (!fits) return not_implemented();
   }
   PyObject* const bits = mask ? Py_NewRef(mask) : new_mask(call.size());
   Found found;
@@ -118,11 +91,12 @@ PyObject* with_mask(const char* name, MaskOp op, PyObject* x, PyObject* slope, P
 PyObject* from_mask(const char* name, MaskOp op, PyObject* grad, PyObject* mask, PyObject* slope, PyObject* out) {
   MaskWork work;
   Number value;
-  if (!is_dense(grad) || PyArray_NDIM(as_array(grad)) == 0 || !read_type(op, as_array(grad), work)) return not_taken();
+  if (!is_dense(grad) || PyArray_NDIM(as_array(grad)) == 0 || !read_type(op, as_array(grad), work))
+    return not_implemented();
   PyArrayObject* const in = as_array(grad);
-  if (!is_mask_of(mask, PyArray_SIZE(in))) return not_taken();
-  if (multiplies(op) && !read_slope(slope, in, work, value)) return not_taken();
-  if (out && !(is_output_for(out, in) && are_apart(as_array(mask), as_array(out)))) return not_taken();
+  if (!is_mask_of(mask, PyArray_SIZE(in))) return not_implemented();
+  if (multiplies(op) && !read_slope(slope, in, work, value)) return not_implemented();
+  if (out && !(is_output_for(out, in) && are_apart(as_array(mask), as_array(out)))) return not_implemented();
   Found found;
   return run(name, work, in, multiplies(op) ? &value : nullptr, out ? as_array(out) : nullptr, bits_in(mask), found);
 }
@@ -150,7 +124,7 @@ PyObject* leaky_relu_backward_from_mask(PyObject* const* args) {
 PyObject* pack_mask(PyObject* const* args) {
   const MaskOp op = args[1] == Py_True ? MaskOp::positive : MaskOp::keep;
   MaskWork work;
-  if (!is_dense(args[0]) || !read_type(op, as_array(args[0]), work)) return not_taken();
+  if (!is_dense(args[0]) || !read_type(op, as_array(args[0]), work)) return not_implemented();
   PyArrayObject* const x = as_array(args[0]);
   PyObject* const mask = new_mask(PyArray_SIZE(x));
   if (mask) {
@@ -162,15 +136,12 @@ PyObject* pack_mask(PyObject* const* args) {
 
 using Function = PyObject*(PyObject* const*);
 
-template <Function* function, Py_ssize_t count> PyObject* entry(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
-  if (nargs != count) return PyErr_Format(PyExc_TypeError, "%zd arguments expected, %zd given", count, nargs);
-  return function(args);
+template <Function* function, Py_ssize_t expected> PyObject* entry(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  return has_count("this function", count, expected) ? function(args) : nullptr;
 }
 
-// How CPython lists functions that take an array of arguments.
 template <Function* function, Py_ssize_t count> PyMethodDef listed(const char* name) {
-  const auto pointer = reinterpret_cast<void (*)()>(entry<function, count>);
-  return {name, reinterpret_cast<PyCFunction>(pointer), METH_FASTCALL, nullptr};
+  return {name, as_method(entry<function, count>), METH_FASTCALL, nullptr};
 }
 
 }  // namespace

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastrelu._operands import dense
+
 Array = NDArray[Any]
 
 
@@ -24,7 +26,7 @@ class Grouping(NamedTuple):
 
     def place(self, array: Array, dtype: np.dtype[Any] | None = None) -> Array:
         """Lay an array out as the groups: the array itself, if it lies so already."""
-        return np.require(array.transpose(self.order), dtype, ["C", "A"])
+        return dense(array.transpose(self.order), dtype)
 
     def undo(self, placed: Array) -> Array:
         """Give what `place` returned, or an array like it, the order of axes from before."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrelu import _core
+from fastrelu._operands import check_place, dense
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu, relu_backward
 
 Mask = NDArray[np.uint8]
@@ -308,7 +309,7 @@ def _with_mask(
             raise ValueError(f"{function}: mask is read-only")
         if isinstance(out, np.ndarray) and np.may_share_memory(mask, out):
             raise ValueError(f"{function}: mask and out share memory")
-    bits = _core.pack_mask(_dense(values), ufunc is leaky_relu)
+    bits = _core.pack_mask(dense(values), ufunc is leaky_relu)
     if bits is NotImplemented:
         ufunc(values, *slopes)
         raise TypeError(f"{function}: there are no masks of {values.dtype}")
@@ -347,14 +348,6 @@ def _gate(mask: Mask, like: NDArray[Any]) -> NDArray[Any]:
     return gate.reshape(like.shape)
 
 
-def _dense(values: NDArray[Any]) -> NDArray[Any]:
-    """Give the array in C order, aligned, in native byte order; a copy only if needed."""
-    native = np.dtype(values.dtype.type)
-    if native.itemsize != values.itemsize:  # text, for example
-        return values
-    return np.require(values, native, ["C", "A"]).view(native)
-
-
 def _check_shapes(
     function: str,
     name: str,
@@ -368,8 +361,8 @@ def _check_shapes(
                 f"{function}: negative_slope of shape {np.shape(slope)} does not broadcast to the "
                 f"shape of {name}, {shape}"
             )
-    if isinstance(out, np.ndarray) and out.shape != shape:
-        raise ValueError(f"{function}: out has shape {out.shape}, but {name} has {shape}")
+    if isinstance(out, np.ndarray):
+        check_place(function, out, shape, name)
 
 
 def _checked(function: str, mask: Any, shape: tuple[int, ...]) -> Mask:

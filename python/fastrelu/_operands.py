@@ -18,8 +18,9 @@ from fastrelu.reference._dtypes import is_float
 def dense(values: ArrayLike, dtype: DTypeLike | None = None) -> NDArray[Any]:
     """Return the values as a plain array, dense in C order: themselves if they are one."""
     array = np.asarray(values, dtype)
-    if array.dtype.metadata:
-        array = array.view(np.dtype(array.dtype.char))
+    plain = np.dtype(array.dtype.type)
+    if array.dtype.metadata and plain.itemsize == array.itemsize:  # not so for text
+        array = array.view(plain)
     native = array.dtype if array.dtype.isnative else array.dtype.newbyteorder()
     return np.require(array, native, ["C_CONTIGUOUS", "ALIGNED"])
 
@@ -41,12 +42,20 @@ def check_out(
     function: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> NDArray[Any]:
     """Refuse, before anything is written, an `out` that the result cannot go into as it is."""
+    array = check_place(function, out, shape)
+    if array.dtype != dtype and array.dtype.newbyteorder() != dtype:
+        raise TypeError(f"{function}: out has dtype {array.dtype}, but the result has {dtype}")
+    return array
+
+
+def check_place(
+    function: str, out: Any, shape: tuple[int, ...], like: str = "the result"
+) -> NDArray[Any]:
+    """Refuse an `out` that is no array, cannot be written, or has another shape than `like`."""
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{function}: out must be an array, not {type(out).__name__}")
-    if out.dtype != dtype and out.dtype.newbyteorder() != dtype:
-        raise TypeError(f"{function}: out has dtype {out.dtype}, but the result has {dtype}")
     if out.shape != shape:
-        raise ValueError(f"{function}: out has shape {out.shape}, but the result has {shape}")
+        raise ValueError(f"{function}: out has shape {out.shape}, but {like} has {shape}")
     if not out.flags.writeable:
         raise ValueError(f"{function}: out is read-only")
     return out

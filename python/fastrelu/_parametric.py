@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastrelu import _core
 from fastrelu._axes import Grouping, grouped, normalized, remaining
+from fastrelu._operands import check_place, dense
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu_backward
 
 _Array = NDArray[Any]
@@ -218,7 +219,7 @@ def prelu_backward(
     dtype = leaky_relu_backward(np.empty(0, grad.dtype), np.empty(0, x.dtype), slope).dtype
     shared = [i for i, n in enumerate(_padded(laid_out.shape, len(shape))) if n == 1]
     call = _Call(name, shape, dtype, grouped(shape, shared))
-    slopes = np.require(weights, _slope_dtype(dtype), ["C", "A"])
+    slopes = dense(weights, _slope_dtype(dtype))
     result, totals = call.run(grad, x, slopes, out)
     return result, _rounded(totals.reshape(weights.shape), _gradient_dtype(weight, dtype))[()]
 
@@ -410,14 +411,10 @@ class _Call(NamedTuple):
         """Raise what is wrong with `out`, before anything is written."""
         if out is None:
             return
-        if not isinstance(out, np.ndarray):
-            raise TypeError(f"{self.name}: out must be an ndarray, not {type(out).__name__}")
-        if out.shape != self.shape:
-            raise ValueError(f"{self.name}: out has shape {out.shape}, the result {self.shape}")
-        if not out.flags.writeable:
-            raise ValueError(f"{self.name}: out is read-only")
+        check_place(self.name, out, self.shape)
         if not np.can_cast(self.dtype, out.dtype, "same_kind"):
-            raise TypeError(f"{self.name} gives {self.dtype}, which out of {out.dtype} cannot hold")
+            message = f"out has dtype {out.dtype}, but the result has {self.dtype}"
+            raise TypeError(f"{self.name}: {message}")
 
     def takes(self, out: _Array, *inputs: _Array | None) -> bool:
         """Whether kernels can write to `out` as it lies, and it is an input or overlaps none."""

@@ -287,7 +287,7 @@ def _counts(x: _Array, axes: tuple[int, ...]) -> NDArray[np.intp]:
         )
     ]
     grouping = grouped(view.shape, [place for place, axis in enumerate(order) if axis in axes])
-    placed = dense(view.transpose(grouping.order)).reshape(grouping.groups)
+    placed = grouping.place(view).reshape(grouping.groups)
     counts = _core.active_count(placed, (1, 3))
     kept = [axis for axis in order if axis not in axes]
     ordered = counts.reshape([x.shape[axis] for axis in kept]).transpose(np.argsort(kept))
