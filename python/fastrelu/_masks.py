@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastrelu import _core
 from fastrelu._operands import check_place, dense
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu, relu_backward
+from fastrelu.reference._dtypes import is_float
 
 Mask = NDArray[np.uint8]
 
@@ -331,18 +332,34 @@ def _from_mask(
     function = f"{ufunc.__name__}_from_mask"
     values = np.asarray(grad_output)
     _check_shapes(function, "grad_output", values.shape, slopes, out)
-    gate = _gate(_checked(function, mask, values.shape), values)
+    mask = _checked(function, mask, values.shape)
+    if ufunc is relu_backward and not _has_zero(values.dtype):
+        flat = _core.relu_backward_from_mask(dense(values).ravel(), dense(mask), None)
+        return _placed(flat.reshape(values.shape), out)
+    gate = _gate(mask, values)
     gradient = grad_output if isinstance(grad_output, (int, float)) else values
     return ufunc(gradient, gate, *slopes, out=out)
+
+
+def _has_zero(dtype: np.dtype[Any]) -> bool:
+    """Say whether some value closes a gate: float8_e8m0fnu has none that is not positive."""
+    return not is_float(dtype) or bool(dtype.type(0) == 0)
+
+
+def _placed(result: NDArray[Any], out: NDArray[Any] | None) -> Any:
+    if out is None:
+        return result[()]
+    np.copyto(out, result)
+    return out
 
 
 def _gate(mask: Mask, like: NDArray[Any]) -> NDArray[Any]:
     """1 where the bit is set, elsewhere what is not positive, in the shape and dtype of `like`."""
     dtype = np.dtype(like.dtype.type)
     gate = np.ones(like.size, dtype)
-    if dtype.type(0) == 0:
+    if _has_zero(dtype):
         _core.relu_backward_from_mask(gate, mask, gate)  # nothing for dtypes that no ufunc takes
-    else:  # float8_e8m0fnu has no zero
+    else:
         bits = np.unpackbits(mask, count=like.size, bitorder="little")
         gate[bits == 0] = np.nan
     return gate.reshape(like.shape)
