@@ -18,6 +18,7 @@ from support import (
     legal,
     parameter_names,
     repeated,
+    reported,
     run_python,
     takes_floats,
     takes_slope,
@@ -112,6 +113,16 @@ def test_parameters(ufunc, dtype, isa):
     if arithmetic(ufunc) == "selects":
         values = legal(ufunc, [*arrays, *[x] * len(parameter_names(ufunc))])
         assert_as_promised(ufunc, ufunc(*values), *values)
+
+
+@every_dtype
+@every_ufunc_with_parameters
+def test_parameters_are_looked_at_without_a_report(ufunc, dtype):
+    """Signalling NaNs among them: to compare them is not to compute with them."""
+    if takes_floats(ufunc) and arithmetic(ufunc) == "selects":
+        values = legal(ufunc, [cases.special_values(dtype)] * ufunc.nin)
+        for path in ({}, {"where": True}):
+            assert reported(lambda p=path: ufunc(*values, **p)) == set()
 
 
 @pytest.mark.parametrize("name", ["int4", "uint4", "int2", "uint2", "complex32"])

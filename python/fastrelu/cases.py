@@ -11,7 +11,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ GUARD = 64
 CANARY = 0xA5
 """What the guards, and all else that a layout leaves free, are filled with."""
 
+_PARTNERS = (0, 1, -1, 3)
+"""How far behind it in a list of numbers those lie that a number makes a pair with."""
 _WIDEST_INTEGER = 8
 _EXTENDED_FRACTION = 63
 _EXTENDED_BYTES = 10
@@ -223,7 +225,9 @@ def slopes(dtype: DTypeLike) -> tuple[Any, ...]:
 
 
 def settings(names: Sequence[str], dtype: DTypeLike) -> tuple[tuple[Any, ...], ...]:
-    """Scalars for the parameters of those names, for arrays of this dtype: all that are legal.
+    """Scalars for the parameters of those names, for arrays of this dtype.
+
+    Two parameters give legal pairs of these: each with itself and with some of the others.
 
     Examples
     --------
@@ -235,7 +239,10 @@ def settings(names: Sequence[str], dtype: DTypeLike) -> tuple[tuple[Any, ...], .
     if "negative_slope" in names:
         return tuple((each,) for each in slopes(dtype))
     numbers = _float_numbers(dtype) if is_float(dtype) else _integer_numbers(dtype)
-    found = product(numbers, repeat=len(names))
+    found: Iterable[tuple[Any, ...]] = zip(numbers)
+    if len(names) > 1:
+        shifted = (numbers[k:] + numbers[:k] for k in _PARTNERS)
+        found = chain.from_iterable(zip(numbers, others, strict=True) for others in shifted)
     return tuple(each for each in found if _are_legal(dict(zip(names, each, strict=True)), dtype))
 
 
