@@ -4,8 +4,8 @@
 #pragma once
 
 #include "float8.h"
-#include "reduction.h"
 #include "predicates.h"
+#include "reduction.h"
 #include "sum.h"
 
 namespace fastrelu::FASTRELU_ISA {

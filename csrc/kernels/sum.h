@@ -7,8 +7,8 @@
 #pragma once
 
 #include "float8.h"
-#include "reduction.h"
 #include "predicates.h"
+#include "reduction.h"
 #include "simd/scalar.h"
 
 namespace fastrelu::FASTRELU_ISA {
