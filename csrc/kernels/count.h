@@ -156,15 +156,17 @@ inline std::uint64_t population(std::uint64_t word) {
   return (word * 0x0101010101010101) >> 56;
 }
 
+inline std::uint64_t word_of(const char* bytes, std::size_t n) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, bytes, n);
+  return word;
+}
+
 inline std::int64_t count_bits_of(const char* bytes, ptrdiff_t n) {
   constexpr ptrdiff_t word_bytes = sizeof(std::uint64_t);
   std::uint64_t total = 0;
-  for (; n > 0; bytes += word_bytes, n -= word_bytes) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, bytes, static_cast<std::size_t>(n < word_bytes ? n : word_bytes));
-    total += population(word);
-  }
-  return static_cast<std::int64_t>(total);
+  for (; n >= word_bytes; bytes += word_bytes, n -= word_bytes) total += population(word_of(bytes, word_bytes));
+  return static_cast<std::int64_t>(total + population(word_of(bytes, static_cast<std::size_t>(n))));
 }
 
 inline void count_bits(const ReductionTile& tile, const void*) {
