@@ -1,24 +1,20 @@
 """ReLU and Leaky ReLU for NumPy arrays: real ufuncs at the speed of memory, with stated edge cases.
 
-Functions: `relu`, `relu_derivative`, `relu_backward`, `leaky_relu`, `leaky_relu_derivative` and
-`leaky_relu_backward` are NumPy ufuncs; `relu_`, `leaky_relu_`, `relu_backward_` and
-`leaky_relu_backward_` overwrite their first argument. `relu_backward_bias`, `prelu`,
-`prelu_backward` and `rrelu` have parameters that are learned or drawn; `active_count`, `sparsity`
-and `dead_units` look at what relu keeps, as do their namesakes for saved masks. `verify` holds
-every kernel against the NumPy reference in `fastrelu.reference`; `show_config` says what runs
-where. Large results come from recycled memory: `recycle_info`, `set_recycle_limit` and `trim`;
-large calls run on several threads: `get_num_threads`, `set_num_threads` and `num_threads`.
-
-Along an axis of channels there are `maxout`, `crelu` and their gradients; for quantised numbers,
-`make_table` and `apply_table`.
-Functions: NumPy ufuncs are `relu` and `leaky_relu` with their ``_derivative`` and ``_backward``; of
-sums and scaled arrays `add_relu`, `add_leaky_relu` and `scale_shift_relu`; with bounds `relu6`,
+NumPy ufuncs are `relu` and `leaky_relu` with their ``_derivative`` and ``_backward``; of sums and
+scaled arrays `add_relu`, `add_leaky_relu` and `scale_shift_relu`; with bounds `relu6`,
 `clipped_relu`, `hardtanh`, `thresholded_relu` and `threshold`; `squared_relu`, `hardsigmoid` and
 `hardswish`, all with a ``_backward``; and `relu_quantized`. `relu_`, `leaky_relu_`,
-`relu_backward_` and `leaky_relu_backward_` overwrite their first argument. `verify` holds every
-kernel against the NumPy reference in `fastrelu.reference`; `show_config` says what runs where.
-Large results come from recycled memory: `recycle_info`, `set_recycle_limit` and `trim`; large calls
-run on several threads: `get_num_threads`, `set_num_threads` and `num_threads`.
+`relu_backward_` and `leaky_relu_backward_` overwrite their first argument.
+
+One bit an element for the backward pass: `relu_with_mask`, `relu_backward_from_mask` and those of
+leaky_relu. `relu_backward_bias`, `prelu`, `prelu_backward` and `rrelu` have parameters that are
+learned or drawn. Along an axis of channels there are `maxout`, `crelu` and their gradients; for
+quantised numbers, `make_table` and `apply_table`. `active_count`, `sparsity` and `dead_units` look
+at what relu keeps, as do their namesakes for saved masks; `activity` logs it.
+
+`verify` holds every kernel against the NumPy reference in `fastrelu.reference`; `show_config` says
+what runs where. Large results come from recycled memory: `recycle_info`, `set_recycle_limit` and
+`trim`; large calls run on several threads: `get_num_threads`, `set_num_threads` and `num_threads`.
 
 Environment variables: ``FASTRELU_ISA`` chooses the instruction set (see `available_isas`),
 ``FASTRELU_NUM_THREADS`` the number of threads (see `get_num_threads`), and
