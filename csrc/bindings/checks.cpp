@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "checks.h"
 
-#include <pybind11/pybind11.h>
-
 #include <cstring>
-
-namespace py = pybind11;
+#include <initializer_list>
 
 namespace fastrelu {
 namespace {
@@ -55,23 +52,35 @@ bool is_for_the_ufunc() {
   return true;
 }
 
-// Comparing NaNs of some dtypes reports; a NaN bounds nothing here, so there is nothing to say.
-PyObject* is_above_silently(PyObject* low, PyObject* high) {
-  try {
-    const py::object silence = py::module_::import("numpy").attr("errstate")(py::arg("all") = "ignore");
-    silence.attr("__enter__")();
-    PyObject* const is_above = PyObject_RichCompare(low, high, Py_GT);
-    const py::error_scope pending;
-    silence.attr("__exit__")(py::none(), py::none(), py::none());
-    return is_above;
-  } catch (py::error_already_set& error) {
-    error.restore();
-    return nullptr;
-  }
+bool is_of_another_package(PyObject* object) {
+  return PyArray_Check(object) && PyTypeNum_ISUSERDEF(PyArray_TYPE(reinterpret_cast<PyArrayObject*>(object)));
+}
+
+// numpy.errstate(all="ignore")(operator.gt): new reference, or null with an exception set.
+PyObject* silent_greater() {
+  PyObject* const numpy = PyImport_ImportModule("numpy");
+  PyObject* const operators = PyImport_ImportModule("operator");
+  PyObject* const errstate = numpy ? PyObject_GetAttrString(numpy, "errstate") : nullptr;
+  PyObject* const greater = operators ? PyObject_GetAttrString(operators, "gt") : nullptr;
+  PyObject* const nothing = PyTuple_New(0);
+  PyObject* const keywords = Py_BuildValue("{ss}", "all", "ignore");
+  PyObject* const silence = errstate && nothing && keywords ? PyObject_Call(errstate, nothing, keywords) : nullptr;
+  PyObject* const silent = silence && greater ? PyObject_CallOneArg(silence, greater) : nullptr;
+  for (PyObject* each : {numpy, operators, errstate, greater, nothing, keywords, silence}) Py_XDECREF(each);
+  return silent;
+}
+
+// NumPy's own comparisons report nothing; those of other packages' dtypes do where there is a signalling NaN.
+PyObject* compare(PyObject* low, PyObject* high) {
+  if (!is_of_another_package(low) && !is_of_another_package(high)) return PyObject_RichCompare(low, high, Py_GT);
+  PyObject* const greater = silent_greater();
+  PyObject* const is_above = greater ? PyObject_CallFunctionObjArgs(greater, low, high, nullptr) : nullptr;
+  Py_XDECREF(greater);
+  return is_above;
 }
 
 bool check_order(const UfuncSpec& spec, PyObject* low, PyObject* high) {
-  PyObject* const is_above = is_above_silently(low, high);
+  PyObject* const is_above = compare(low, high);
   if (!is_above) return is_for_the_ufunc();
   PyObject* const array = PyArray_FROM_OTF(is_above, NPY_BOOL, NPY_ARRAY_CARRAY_RO);
   Py_DECREF(is_above);

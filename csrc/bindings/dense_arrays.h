@@ -4,7 +4,7 @@
 // NotImplemented to everything else, which Python (fastrelu/_operands.py) checks and lays out for them.
 #pragma once
 
-#include <cstring>
+#include <algorithm>
 
 #include "arguments.h"
 #include "compute.h"
@@ -23,8 +23,7 @@ inline PyArrayObject* as_dense(PyObject* object) {
 }
 
 inline bool has_shape(PyArrayObject* array, int ndim, const npy_intp* shape) {
-  return PyArray_NDIM(array) == ndim &&
-         std::memcmp(PyArray_DIMS(array), shape, static_cast<std::size_t>(ndim) * sizeof *shape) == 0;
+  return PyArray_NDIM(array) == ndim && std::equal(shape, shape + ndim, PyArray_DIMS(array));
 }
 
 inline bool are_apart(PyArrayObject* a, PyArrayObject* b) {
