@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fractions
+import gc
 import pickle
 import struct
 import sys
@@ -660,6 +661,9 @@ def calls_of(ufunc):
     return calls, [*dense, *strided, out, wrong, slope, ufunc, dense[0].dtype, 0.01]
 
 
+LITTLE = 2000
+
+
 @every_ufunc
 def test_nothing_leaks(ufunc):
     calls, objects = calls_of(ufunc)
@@ -678,9 +682,12 @@ def test_nothing_leaks(ufunc):
             before = tracemalloc.get_traced_memory()[0]
             repeat(call, 1000)
             grown = tracemalloc.get_traced_memory()[0] - before
+            if grown >= LITTLE:
+                gc.collect()  # NumPy's errors wait for it
+                grown = tracemalloc.get_traced_memory()[0] - before
             tracemalloc.stop()
             assert [sys.getrefcount(each) for each in objects] == counts, name
-            assert grown < 2000, name
+            assert grown < LITTLE, name
 
 
 def test_failure_in_the_error_handler_is_passed_on():
