@@ -411,7 +411,7 @@ PyObject* dead_units(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
 PyObject* dead_units_of_mask(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   if (!has_count("dead_units_of_mask", count, 3)) return nullptr;
   int ndim;
-  npy_intp shape[max_array_axes];
+  npy_intp shape[max_array_axes] = {};
   ReducedAxes axes;
   if (!is_mask(arguments[0]) || !read_shape(arguments[1], ndim, shape) || !read_axes(arguments[2], ndim, shape, axes) ||
       PyArray_SIZE(as_array(arguments[0])) != mask_bytes(PyArray_MultiplyList(shape, ndim))) {
