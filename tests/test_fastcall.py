@@ -664,30 +664,37 @@ def calls_of(ufunc):
 LITTLE = 2000
 
 
+def repeat(call, times):
+    for _ in range(times):
+        with suppress(TypeError, ValueError, FloatingPointError, OverflowError):
+            call()
+
+
+def growth(call):
+    """Bytes that a thousand calls keep."""
+    before = tracemalloc.get_traced_memory()[0]
+    repeat(call, 1000)
+    if tracemalloc.get_traced_memory()[0] - before >= LITTLE:
+        gc.collect()  # NumPy's errors wait for it
+    return tracemalloc.get_traced_memory()[0] - before
+
+
 @every_ufunc
 def test_nothing_leaks(ufunc):
     calls, objects = calls_of(ufunc)
-
-    def repeat(call, times):
-        for _ in range(times):
-            with suppress(TypeError, ValueError, FloatingPointError, OverflowError):
-                call()
-
     with np.errstate(over="raise"):
         for name, call in calls.items():
             repeat(call, 20)
             counts = [sys.getrefcount(each) for each in objects]
             tracemalloc.start()
-            repeat(call, 20)
-            before = tracemalloc.get_traced_memory()[0]
-            repeat(call, 1000)
-            grown = tracemalloc.get_traced_memory()[0] - before
-            if grown >= LITTLE:
-                gc.collect()  # NumPy's errors wait for it
-                grown = tracemalloc.get_traced_memory()[0] - before
+            # A leak grows each time. Python's cache of attributes does not: where freed memory is
+            # not used again at once, it fills with the strings that error messages look up.
+            grown = [growth(call)]
+            while grown[-1] >= LITTLE and len(grown) < 10:
+                grown.append(growth(call))
             tracemalloc.stop()
             assert [sys.getrefcount(each) for each in objects] == counts, name
-            assert grown < LITTLE, name
+            assert grown[-1] < LITTLE, (name, grown)
 
 
 def test_failure_in_the_error_handler_is_passed_on():
