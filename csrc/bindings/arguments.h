@@ -15,10 +15,12 @@ struct Arguments {
   PyObject* out;
 };
 
+inline PyArrayObject* as_array(PyObject* object) { return reinterpret_cast<PyArrayObject*>(object); }
+
 // An exact array in native byte order, aligned, with nothing in its dtype that a result would have to keep.
 inline bool is_plain(PyObject* object) {
   if (!PyArray_CheckExact(object)) return false;
-  auto* const array = reinterpret_cast<PyArrayObject*>(object);
+  PyArrayObject* const array = as_array(object);
   PyArray_Descr* const descr = PyArray_DESCR(array);
   return PyArray_ISALIGNED(array) && PyArray_ISNBO(descr->byteorder) && !PyDataType_METADATA(descr);
 }

@@ -11,8 +11,6 @@
 namespace fastrelu {
 namespace {
 
-PyArrayObject* as_array(PyObject* object) { return reinterpret_cast<PyArrayObject*>(object); }
-
 // Filled step by step: to clear all of it first took 20 ns, which calls that are not taken would pay too.
 struct ArrayCall {
   explicit ArrayCall(const UfuncSpec& s) : spec(s) {}

@@ -13,8 +13,6 @@
 
 namespace fastrelu {
 
-inline PyArrayObject* as_array(PyObject* object) { return reinterpret_cast<PyArrayObject*>(object); }
-
 inline bool is_dense(PyObject* object) { return is_plain(object) && PyArray_IS_C_CONTIGUOUS(as_array(object)); }
 
 // Null if it is none, or has no axes: then the result is to be a scalar.
@@ -64,16 +62,6 @@ inline const ActiveKernel* kernel_of(PyArrayObject* array) {
 }
 
 inline PyObject* not_implemented() { return PyErr_Occurred() ? nullptr : Py_NewRef(Py_NotImplemented); }
-
-template <class Run> void run_without_gil(npy_intp bytes, Run run) {
-  if (bytes < release_gil_from) return run();
-  struct Unlocked {
-    PyThreadState* const thread = PyEval_SaveThread();
-    ~Unlocked() { PyEval_RestoreThread(thread); }
-  };
-  const Unlocked unlocked;  // until an exception, too
-  run();
-}
 
 // For PyMethodDef: C's type for all functions.
 using FastFunction = PyObject*(PyObject* module, PyObject* const* arguments, Py_ssize_t count);

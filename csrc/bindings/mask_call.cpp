@@ -15,8 +15,6 @@ bool read_type(MaskOp op, PyArrayObject* array, MaskWork& work) {
   return true;
 }
 
-bool multiplies(MaskOp op) { return op == MaskOp::leaky_relu || op == MaskOp::leaky_relu_backward; }
-
 // As leaky_relu takes it; null is its default.
 bool read_slope(PyObject* slope, PyArrayObject* arrays, const MaskWork& work, Number& value) {
   constexpr const UfuncSpec& leaky = ufunc_specs[static_cast<int>(Op::leaky_relu)];
@@ -91,9 +89,8 @@ PyObject* with_mask(const char* name, MaskOp op, PyObject* x, PyObject* slope, P
 PyObject* from_mask(const char* name, MaskOp op, PyObject* grad, PyObject* mask, PyObject* slope, PyObject* out) {
   MaskWork work;
   Number value;
-  if (!is_dense(grad) || PyArray_NDIM(as_array(grad)) == 0 || !read_type(op, as_array(grad), work))
-    return not_implemented();
-  PyArrayObject* const in = as_array(grad);
+  PyArrayObject* const in = as_dense(grad);
+  if (!in || !read_type(op, in, work)) return not_implemented();
   if (!is_mask_of(mask, PyArray_SIZE(in))) return not_implemented();
   if (multiplies(op) && !read_slope(slope, in, work, value)) return not_implemented();
   if (out && !(is_output_for(out, in) && are_apart(as_array(mask), as_array(out)))) return not_implemented();
@@ -147,10 +144,10 @@ template <Function* function, Py_ssize_t count> PyMethodDef listed(const char* n
 }  // namespace
 
 bool prepare_forward(const char* name, MaskOp op, PyObject* x, PyObject* slope, PyObject* out, MaskedForward& call) {
-  if (!is_dense(x) || PyArray_NDIM(as_array(x)) == 0) return false;
+  call.x = as_dense(x);
+  if (!call.x) return false;
   call.name = name;
   call.op = op;
-  call.x = as_array(x);
   call.out = out ? as_array(out) : nullptr;
   if (!read_type(op, call.x, call.work) || (out && !is_output_for(out, call.x))) return false;
   return !multiplies(op) || read_slope(slope, call.x, call.work, call.slope);

@@ -16,16 +16,10 @@ namespace {
 // Elements that fill a cache line of the mask: no two threads write to the same one.
 constexpr npy_intp granule = 512;
 
-// How many times longer a byte takes than it takes relu on float32.
+// relu's gradient passes bytes on; other floats of one byte are looked up.
 int weight_of(MaskOp op, DType dtype) {
-  const bool multiplies = op == MaskOp::leaky_relu || op == MaskOp::leaky_relu_backward;
-  switch (dtype) {
-    case DType::float8: return op == MaskOp::relu_backward ? 1 : 16;
-    case DType::float16: return multiplies ? 2 : 1;
-    case DType::bfloat16: return multiplies ? 4 : 1;
-    case DType::longdouble: return 4;
-    default: return 1;
-  }
+  if (op == MaskOp::relu_backward && dtype == DType::float8) return 1;
+  return weight_of(multiplies(op) ? Arithmetic::multiplies : Arithmetic::selects, dtype);
 }
 
 // A call that threads share.
@@ -113,10 +107,8 @@ Found run(const MaskWork& work, const MaskCall& call, npy_intp element_bytes, np
 Found run_mask_kernel(const MaskWork& work, MaskCall call, npy_intp element_bytes) {
   call.data = work.type.data;
   const npy_intp bytes = call.n * element_bytes * (call.out ? 2 : 1);
-  if (bytes < release_gil_from) return active_isa().mask_kernel(work.op, work.type.dtype).cached(call);
-  PyThreadState* const thread = PyEval_SaveThread();
-  const Found found = run(work, call, element_bytes, bytes);
-  PyEval_RestoreThread(thread);
+  Found found{};
+  run_without_gil(bytes, [&] { found = run(work, call, element_bytes, bytes); });
   return found;
 }
 

@@ -12,6 +12,7 @@ namespace fastrelu {
 // relu's bit is keep(x), leaky_relu's positive(x); the last two make nothing but bits.
 enum class MaskOp { relu, leaky_relu, relu_backward, leaky_relu_backward, keep, positive };
 inline constexpr int mask_op_count = 6;
+constexpr bool multiplies(MaskOp op) { return op == MaskOp::leaky_relu || op == MaskOp::leaky_relu_backward; }
 
 // The output is the input exactly or overlaps with nothing, and nothing overlaps with the mask.
 struct MaskCall {
