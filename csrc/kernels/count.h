@@ -7,6 +7,7 @@
 #include "predicates.h"
 #include "reduction.h"
 #include "sum.h"
+#include "words.h"
 
 namespace fastrelu::FASTRELU_ISA {
 
@@ -147,15 +148,6 @@ template <class T> struct ActiveCount {
   }
 };
 
-// Written out, for the builtin would call the compiler's library where the processor has no such instruction; where it
-// has one, GCC and Clang recognise this.
-inline std::uint64_t population(std::uint64_t word) {
-  word -= (word >> 1) & 0x5555555555555555;
-  word = (word & 0x3333333333333333) + ((word >> 2) & 0x3333333333333333);
-  word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
-  return (word * 0x0101010101010101) >> 56;
-}
-
 inline std::uint64_t word_of(const char* bytes, std::size_t n) {
   std::uint64_t word = 0;
   std::memcpy(&word, bytes, n);
@@ -164,9 +156,9 @@ inline std::uint64_t word_of(const char* bytes, std::size_t n) {
 
 inline std::int64_t count_bits_of(const char* bytes, ptrdiff_t n) {
   constexpr ptrdiff_t word_bytes = sizeof(std::uint64_t);
-  std::uint64_t total = 0;
+  ptrdiff_t total = 0;
   for (; n >= word_bytes; bytes += word_bytes, n -= word_bytes) total += population(word_of(bytes, word_bytes));
-  return static_cast<std::int64_t>(total + population(word_of(bytes, static_cast<std::size_t>(n))));
+  return total + population(word_of(bytes, static_cast<std::size_t>(n)));
 }
 
 inline void count_bits(const ReductionTile& tile, const void*) {

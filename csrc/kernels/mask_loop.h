@@ -8,43 +8,9 @@
 #include "float8.h"
 #include "isa.h"
 #include "loop.h"
+#include "words.h"
 
 namespace fastrelu::FASTRELU_ISA {
-
-constexpr ptrdiff_t word_bits = 64;
-
-inline std::uint64_t first_bits(ptrdiff_t n) {
-  return n == word_bits ? ~std::uint64_t(0) : (std::uint64_t(1) << n) - 1;
-}
-
-inline ptrdiff_t count_bits(std::uint64_t word) {
-#if defined(__POPCNT__) || defined(__aarch64__)
-  return __builtin_popcountll(word);
-#else
-  word -= word >> 1 & 0x5555555555555555;
-  word = (word & 0x3333333333333333) + (word >> 2 & 0x3333333333333333);
-  word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
-  return static_cast<ptrdiff_t>(word * 0x0101010101010101 >> 56);
-#endif
-}
-
-inline std::uint64_t little_endian(std::uint64_t word) {
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-  return __builtin_bswap64(word);
-#else
-  return word;
-#endif
-}
-
-inline void store_word(std::uint8_t* p, std::uint64_t word) {
-  word = little_endian(word);
-  std::memcpy(p, &word, sizeof word);
-}
-inline std::uint64_t load_word(const std::uint8_t* p) {
-  std::uint64_t word;
-  std::memcpy(&word, p, sizeof word);
-  return little_endian(word);
-}
 
 // Appends bits to a mask, and counts them.
 struct MaskWriter {
@@ -57,7 +23,7 @@ struct MaskWriter {
     const std::uint64_t complete = pending | word << filled;
     store_word(next, complete);
     next += 8;
-    active += count_bits(complete);
+    active += population(complete);
     pending = word >> 1 >> (word_bits - 1 - filled);
   }
 
@@ -73,7 +39,7 @@ struct MaskWriter {
   }
 
   void finish() {
-    active += count_bits(pending);
+    active += population(pending);
     for (; filled > 0; filled -= 8, pending >>= 8) *next++ = static_cast<std::uint8_t>(pending);
   }
 };
