@@ -119,22 +119,29 @@ def _asked() -> Iterator[Contest]:
         ),
     )
     yield from _asking(Asked(NUMPY, 3.0), _sparsity(_LARGE))
-    for title, call in (("out", "fr.relu(x, out=out)"), ("fresh", "fr.relu(x)")):
-        yield from _asking(
-            Asked(BESIDE, 1.1, is_time=True),
-            _each(
-                f"activity, 100 calls of relu, {title}",
-                "x out",
-                f"loops.logged(lambda: {call})",
-                _beside(f"loops.repeated(lambda: {call})"),
-                shapes=[(256, 256)],
-            ),
-        )
+    yield from _asking(Asked(BESIDE, 1.1, is_time=True), _activity([(256, 256), (1024, 1024)]))
 
 
 def _asking(bound: Asked, contests: Iterable[Contest]) -> Iterator[Contest]:
     for each in contests:
         yield replace(each, asked=(bound,))
+
+
+def _activity(shapes: Sequence[Shape]) -> Iterator[Contest]:
+    """Where all units have fired, a log has no more to look for."""
+    calls = {
+        "into out": ("x out", "fr.relu(x, out=out)"),
+        "fresh": ("x", "fr.relu(x)"),
+        "dead units": ("layer out", "fr.relu(layer, out=out)"),
+    }
+    for title, (names, call) in calls.items():
+        yield from _each(
+            f"activity, 100 calls of relu, {title}",
+            names,
+            f"loops.logged(lambda: {call})",
+            _beside(f"loops.repeated(lambda: {call})"),
+            shapes=shapes,
+        )
 
 
 def _fused() -> Iterator[Contest]:
@@ -618,6 +625,13 @@ def _channel(shape: Shape, dtype: np.dtype[Any], low: float, high: float) -> Arr
     return np.random.default_rng(3).uniform(low, high, shape[1]).astype(dtype)
 
 
+def _layer(shape: Shape, dtype: np.dtype[Any]) -> Array:
+    """One unit of eight is dead."""
+    values = _values(shape, dtype, 0).copy()
+    values[:, ::8] = -1
+    return values
+
+
 def _mask(shape: Shape, dtype: np.dtype[Any]) -> Array:
     return np.packbits(_values(shape, dtype, 0) > 0, bitorder="little")
 
@@ -636,6 +650,7 @@ _MAKERS: dict[str, Maker] = {
     "twice": lambda shape, dtype: _values((shape[0], 2 * shape[1], *shape[2:]), dtype, 1),
     "pooled": lambda shape, dtype: _values((shape[0], shape[1] // _POOL, *shape[2:]), dtype, 1),
     "table": lambda _, dtype: np.arange(256, dtype=np.uint8)[::-1].view(dtype),
+    "layer": _layer,
     "mask": _mask,
     "out": lambda shape, dtype: np.full(shape, _FILLER, dtype),
     "bits": lambda shape, dtype: np.full_like(_mask(shape, dtype), _FILLER),

@@ -87,6 +87,25 @@ def test_units_of_every_axis(shape):
         assert row.dead_units == alive.size - np.count_nonzero(alive), axis
 
 
+@pytest.mark.parametrize("threads", [1, 8])
+@pytest.mark.parametrize("name", ["float32", "int8", "float64"])
+def test_units_of_large_arrays(name, threads):
+    rng = np.random.default_rng(3)
+    for shape, axis in [((3000, 200), 0), ((90_001, 7), 0), ((40, 30, 23, 29), (0, 2, 3))]:
+        with fr.num_threads(threads), fr.activity(axis) as log, log.label("layer"):
+            alive = False
+            for _ in range(4):
+                x = -np.ones(shape, name)
+                x.flat[rng.integers(0, x.size, 30)] = 1
+                for out in (None, np.empty_like(x)):
+                    y = fr.relu(x, out=out)
+                alive = alive | np.any(y > 0, axis)
+                mask = np.empty(x.size // 8 + (x.size % 8 > 0), np.uint8)
+                assert np.array_equal(fr.relu_with_mask(x, None, mask)[0], y)
+        for row in log:
+            assert (row.units, row.dead_units) == (alive.size, np.count_nonzero(~alive)), shape
+
+
 def test_units_that_differ_are_unknown():
     with fr.activity() as log, log.label("layer"):
         fr.relu(np.ones((2, 3)))
@@ -213,6 +232,46 @@ def test_steps():
     assert (only_row(log).calls, only_row(log).active, only_row(log).dead_units) == (3, 6, 1)
     log.clear()
     assert (log.rows, log.history) == ((), ())
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_one_nan_among_many(threads):
+    x = np.ones((1000, 700), np.float32)
+    for place in (0, 123_456, x.size - 1):
+        x.flat[place] = np.nan
+        with fr.num_threads(threads), fr.activity() as log, log.label("layer"):
+            for _ in range(2):
+                fr.relu(x)
+        assert (only_row(log).nan, only_row(log).active) == (2, 2 * x.size)
+        x.flat[place] = 1
+
+
+def overflowing(units, during):
+    """Call leaky_relu with an x in which these units fire, and something while it runs."""
+    x = np.full((1, 4), -3e38, np.float32)
+    x[0, units] = 1
+    with np.errstate(over="call", call=lambda *_: during()):
+        fr.leaky_relu(x, 8)
+
+
+def test_a_step_that_ends_while_a_call_runs():
+    with fr.activity() as log, log.label("layer"):
+        overflowing([0], lambda: None)
+        overflowing([1], log.step)  # in no step, as the second one has begun
+        overflowing([2], lambda: None)
+        log.step()
+    (first,), (second,) = log.history
+    assert [(row.calls, row.active, row.dead_units) for row in (first, second)] == [(1, 1, 3)] * 2
+    assert (only_row(log).calls, only_row(log).active, only_row(log).dead_units) == (3, 3, 1)
+
+
+def test_what_is_cleared_while_a_call_runs():
+    with fr.activity() as log, log.label("layer"):
+        overflowing([0], lambda: None)
+        overflowing([1], log.clear)
+        assert log.rows == ()
+        overflowing([2], lambda: None)
+    assert (only_row(log).calls, only_row(log).dead_units) == (1, 3)
 
 
 def test_units_that_fired_in_different_steps():

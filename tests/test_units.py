@@ -113,6 +113,30 @@ def test_any_number_of_threads(threads):
             assert np.array_equal(fr.active_count(x, axis), np.sum(~(x <= 0), axis))
 
 
+LARGE = [
+    (1031, 257),
+    (70_001, 3),
+    (5, 70_001),
+    (4000, 64),
+    (300, 1024),
+    (263_000,),
+    (9, 33, 57, 31),
+]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+@pytest.mark.parametrize("shape", LARGE, ids=str)
+def test_dead_units_of_arrays_that_are_done_in_parts(shape, threads, isa):
+    """Few elements fire, so that each is needed to tell who is dead."""
+    x = -np.ones(shape, np.float32)
+    fires = np.random.default_rng(1).integers(0, x.size, 3 + x.shape[-1] // 2)
+    x.flat[fires] = 1
+    with fr.num_threads(threads):
+        for axis in axes_of(shape):
+            for _ in range(2):  # from the second call on, threads are awake
+                assert_same(fr.dead_units(x, axis), reference.dead_units(x, axis))
+
+
 def test_never_reports(isa):
     x = np.repeat(np.append(signalling_nan(), cases.special_values("float32")), 40)
     for function in (fr.active_count, fr.sparsity, fr.dead_units):

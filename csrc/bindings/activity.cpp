@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <mutex>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -19,8 +20,6 @@ bool is_observing = false;
 namespace {
 
 constexpr const char* capsule_name = "fastrelu.activity_log";
-// What a thread keeps for its next observation.
-constexpr std::size_t kept_scratch = 1024 * 1024;
 
 PyUFuncObject* observed_ufuncs[ufunc_count];
 vectorcallfunc plain_call[ufunc_count];
@@ -59,54 +58,68 @@ ActivityLog& log_of(PyObject* capsule) {
   return *static_cast<ActivityLog*>(PyCapsule_GetPointer(capsule, capsule_name));
 }
 
-void record(PyObject* logs, const Observation& seen) {
-  ++observations;
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(logs); ++i) {
-    PyObject* const pair = PyTuple_GET_ITEM(logs, i);
-    PyObject* const label = PyTuple_GET_ITEM(pair, 1);
-    log_of(PyTuple_GET_ITEM(pair, 0)).record(label == Py_None ? nullptr : label, seen);
-  }
+ActivityLog& log_at(PyObject* logs, Py_ssize_t i) { return log_of(PyTuple_GET_ITEM(PyTuple_GET_ITEM(logs, i), 0)); }
+
+// Null: none.
+PyObject* label_at(PyObject* logs, Py_ssize_t i) {
+  PyObject* const label = PyTuple_GET_ITEM(PyTuple_GET_ITEM(logs, i), 1);
+  return label == Py_None ? nullptr : label;
 }
 
-// Memory for a mask that nobody sees.
-class Scratch {
+ArrayShape shape_of(PyArrayObject* array) { return {PyArray_NDIM(array), PyArray_DIMS(array)}; }
+
+// A call, as all logs of a context see it.
+class ObservedCall {
  public:
-  explicit Scratch(npy_intp elements) {
-    const auto bytes = static_cast<std::size_t>(mask_bytes(elements)) + 1;
-    if (bytes > kept_scratch) {
-      own_.resize(bytes);
-    } else if (kept().size() < bytes) {
-      kept().resize(bytes);
+  ObservedCall(PyObject* logs, const char* function, PyArrayObject* array)
+      : logs_(logs), elements_(PyArray_SIZE(array)) {
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(logs); ++i) {
+      calls_.push_back(log_at(logs, i).begin(label_at(logs, i), function, shape_of(array)));
     }
   }
-  std::uint8_t* data() { return own_.empty() ? kept().data() : own_.data(); }
+  ObservedCall(const ObservedCall&) = delete;
+  ObservedCall& operator=(const ObservedCall&) = delete;
+
+  // Empty if no log asks for units. The usual one is found without a detour: each is a cache miss for each thread.
+  MaskWatch watch() {
+    std::vector<UnitMarker*> markers;
+    for (auto& call : calls_) {
+      if (call.marker) markers.push_back(&*call.marker);
+    }
+    if (markers.empty()) return {};
+    if (markers.size() == 1) {
+      return [marker = markers[0]](npy_intp begin, npy_intp end, const std::uint8_t* bits) {
+        marker->mark(begin, end, bits);
+      };
+    }
+    return [markers](npy_intp begin, npy_intp end, const std::uint8_t* bits) {
+      for (UnitMarker* const marker : markers) marker->mark(begin, end, bits);
+    };
+  }
+
+  void end(npy_intp active, npy_intp nans) const {
+    ++observations;
+    for (std::size_t i = 0; i < calls_.size(); ++i) {
+      log_at(logs_, static_cast<Py_ssize_t>(i)).end(calls_[i], {elements_, active, nans});
+    }
+  }
 
  private:
-  static std::vector<std::uint8_t>& kept() {
-    thread_local std::vector<std::uint8_t> memory;
-    return memory;
-  }
-  std::vector<std::uint8_t> own_;
+  PyObject* const logs_;
+  const npy_intp elements_;
+  std::vector<ActivityLog::OpenCall> calls_;
 };
 
-Found look(MaskOp op, PyArrayObject* dense, const ActiveKernel& type, std::uint8_t* mask) {
-  const MaskWork work{op, type, OutputMemory::used};
-  return run_mask_kernel(work, {PyArray_BYTES(dense), nullptr, nullptr, mask, PyArray_SIZE(dense), nullptr},
-                         PyArray_ITEMSIZE(dense));
+Found look(MaskOp op, PyArrayObject* dense, const MaskWatch& watch = {}) {
+  const ActiveKernel* const type = find_kernel(0, PyArray_TYPE(dense));
+  return run_mask_kernel({op, *type, OutputMemory::used},
+                         {PyArray_BYTES(dense), nullptr, nullptr, nullptr, PyArray_SIZE(dense), nullptr},
+                         PyArray_ITEMSIZE(dense), watch);
 }
 
 // keep and positive differ on NaN alone.
 npy_intp count_nans(PyArrayObject* dense) {
-  const ActiveKernel* const type = find_kernel(0, PyArray_TYPE(dense));
-  if (!type) return 0;
-  std::vector<std::uint8_t> mask(static_cast<std::size_t>(mask_bytes(PyArray_SIZE(dense))));
-  return look(MaskOp::keep, dense, *type, mask.data()).active -
-         look(MaskOp::positive, dense, *type, mask.data()).active;
-}
-
-Observation observation_of(const char* function, PyArrayObject* shaped, const std::uint8_t* mask, npy_intp active,
-                           npy_intp nans) {
-  return {function, {mask, PyArray_NDIM(shaped), PyArray_DIMS(shaped)}, PyArray_SIZE(shaped), active, nans};
+  return look(MaskOp::keep, dense).active - look(MaskOp::positive, dense).active;
 }
 
 // Values of a plain kind, which may be converted without calling anybody's code.
@@ -129,25 +142,6 @@ PyArrayObject* new_dense(PyObject* object) {
   return as_array(dense);
 }
 
-// One pass over any operand: its active elements, held until they can be recorded.
-struct Looked {
-  PyArrayObject* dense = nullptr;
-  std::vector<std::uint8_t> mask;
-  Found found{};
-
-  Looked() = default;
-  Looked(const Looked&) = delete;
-  Looked& operator=(const Looked&) = delete;
-  ~Looked() { Py_XDECREF(dense); }
-
-  void at(PyObject* object, MaskOp op) {
-    dense = new_dense(object);
-    if (!dense) return;
-    mask.resize(static_cast<std::size_t>(mask_bytes(PyArray_SIZE(dense))));
-    found = look(op, dense, *find_kernel(0, PyArray_TYPE(dense)), mask.data());
-  }
-};
-
 bool has_keyword(PyObject* kwnames, const char* wanted) {
   const Py_ssize_t count = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
   for (Py_ssize_t i = 0; i < count; ++i) {
@@ -165,29 +159,33 @@ struct VectorCall {
   Py_ssize_t nargs() const { return PyVectorcall_NARGS(nargsf); }
 };
 
-// The call as usual, then the counts: right for everything that gives numbers, but slower.
-PyObject* observe_after(int index, PyObject* logs, const VectorCall& call) {
-  const UfuncSpec& spec = ufunc_specs[index];
-  const bool asks_x = watched(spec.op) == Watched::by_leaky_relu;
-  const bool is_whole = !has_keyword(call.kwnames, "where");  // else some results are nobody's
-  Looked seen;
-  if (asks_x && is_whole && call.nargs() > 0) seen.at(call.args[0], MaskOp::positive);
+// The call as usual, and a pass over its result: right for everything that gives numbers, but slower.
+PyObject* observe_result(int index, PyObject* logs, const VectorCall& call) {
   const std::size_t before = observations;
   PyObject* const result = plain_call[index](call.ufunc, call.args, call.nargsf, call.kwnames);
-  if (!result || !is_whole || observations != before) return result;
-  if (asks_x) {
-    PyArrayObject* const dense = new_dense(result);
-    if (dense && seen.dense) {
-      record(logs, observation_of(spec.name, seen.dense, seen.mask.data(), seen.found.active, count_nans(dense)));
-    }
-    Py_XDECREF(dense);
-  } else {
-    seen.at(result, MaskOp::keep);
-    if (seen.dense) {
-      const npy_intp nans = seen.found.nan ? count_nans(seen.dense) : 0;
-      record(logs, observation_of(spec.name, seen.dense, seen.mask.data(), seen.found.active, nans));
-    }
+  if (!result || observations != before) return result;
+  if (PyArrayObject* const dense = new_dense(result)) {
+    ObservedCall observed(logs, ufunc_specs[index].name, dense);
+    const Found found = look(MaskOp::keep, dense, observed.watch());
+    observed.end(found.active, found.nan ? count_nans(dense) : 0);
+    Py_DECREF(dense);
   }
+  return result;
+}
+
+// The same with a pass over x, before anything is written over it.
+PyObject* observe_x(int index, PyObject* logs, const VectorCall& call) {
+  PyArrayObject* const x = call.nargs() > 0 ? new_dense(call.args[0]) : nullptr;
+  if (!x) return plain_call[index](call.ufunc, call.args, call.nargsf, call.kwnames);
+  ObservedCall observed(logs, ufunc_specs[index].name, x);
+  const Found found = look(MaskOp::positive, x, observed.watch());
+  const std::size_t before = observations;
+  PyObject* const result = plain_call[index](call.ufunc, call.args, call.nargsf, call.kwnames);
+  if (PyArrayObject* const dense = result && observations == before ? new_dense(result) : nullptr) {
+    observed.end(found.active, count_nans(dense));
+    Py_DECREF(dense);
+  }
+  Py_DECREF(x);
   return result;
 }
 
@@ -214,25 +212,39 @@ bool read_forward(const UfuncSpec& spec, const VectorCall& vectorcall, MaskedFor
   return false;
 }
 
+template <class Run> PyObject* caught(Run run) {
+  try {
+    return run();
+  } catch (const std::bad_alloc&) {
+    return PyErr_NoMemory();
+  }
+}
+
+// Into call.out and, unless it is null, a mask: units are marked while that is made.
+PyObject* run_for_logs(PyObject* logs, MaskedForward& call, std::uint8_t* mask) {
+  ObservedCall observed(logs, call.name, call.x);
+  Found found;
+  PyObject* const result = run_forward(call, mask, found, observed.watch());
+  if (result) observed.end(found.active, found.nan ? count_nans(as_array(result)) : 0);
+  return result;
+}
+
 template <int index>
 PyObject* observed_call(PyObject* ufunc, PyObject* const* args, std::size_t nargsf, PyObject* kwnames) {
   constexpr UfuncSpec spec = ufunc_specs[index];
+  const VectorCall vectorcall{ufunc, args, nargsf, kwnames};
   PyObject* const logs = current_logs();
   if (!logs) return plain_call[index](ufunc, args, nargsf, kwnames);
-  const VectorCall vectorcall{ufunc, args, nargsf, kwnames};
-  MaskedForward call;
-  PyObject* result;
-  if (watched(spec.op) != Watched::by_result && read_forward(spec, vectorcall, call)) {
-    Scratch mask(call.size());
-    Found found;
-    result = run_forward(call, mask.data(), found);
-    if (result) {
-      const npy_intp nans = found.nan ? count_nans(as_array(result)) : 0;
-      record(logs, observation_of(spec.name, call.x, mask.data(), found.active, nans));
+  PyObject* const result = caught([&] {
+    MaskedForward call;
+    if (watched(spec.op) != Watched::by_result && read_forward(spec, vectorcall, call)) {
+      return run_for_logs(logs, call, nullptr);
     }
-  } else {
-    result = observe_after(index, logs, vectorcall);
-  }
+    // Some results are nobody's.
+    if (has_keyword(kwnames, "where")) return plain_call[index](ufunc, args, nargsf, kwnames);
+    if (watched(spec.op) == Watched::by_leaky_relu) return observe_x(index, logs, vectorcall);
+    return observe_result(index, logs, vectorcall);
+  });
   Py_DECREF(logs);
   return result;
 }
@@ -285,12 +297,13 @@ py::list listed(const std::vector<ActivityRow>& rows) {
 
 }  // namespace
 
-void observe_masked(const MaskedForward& call, const std::uint8_t* mask, const Found& found, PyObject* result) {
-  PyObject* const logs = current_logs();
-  if (!logs) return;
-  const npy_intp nans = found.nan ? count_nans(as_array(result)) : 0;
-  record(logs, observation_of(call.name, call.x, mask, found.active, nans));
+PyObject* run_observed(MaskedForward& call, std::uint8_t* mask) {
+  PyObject* const logs = is_observing ? current_logs() : nullptr;
+  Found found;
+  if (!logs) return run_forward(call, mask, found);
+  PyObject* const result = caught([&] { return run_for_logs(logs, call, mask); });
   Py_DECREF(logs);
+  return result;
 }
 
 void define_activity(py::module_& m, const py::tuple& ufuncs) {

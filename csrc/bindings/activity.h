@@ -13,8 +13,8 @@ namespace fastrelu {
 // Whether there is a log anywhere.
 extern bool is_observing;
 
-// A call of a function with a mask, for the logs of the current context.
-void observe_masked(const MaskedForward& call, const std::uint8_t* mask, const Found& found, PyObject* result);
+// Runs a call for the logs of the current context, if there are any. A new reference, or null with an exception set.
+PyObject* run_observed(MaskedForward& call, std::uint8_t* mask);
 
 // The module's functions for fastrelu._activity; the ufuncs in the order of ufunc_specs.
 void define_activity(pybind11::module_& m, const pybind11::tuple& ufuncs);

@@ -34,7 +34,7 @@ bool is_own_code(PyObject* frame) {
   return module == "fastrelu" || module.compare(0, 9, "fastrelu.") == 0;
 }
 
-std::string place_of(PyObject* code, PyObject* frame) {
+std::string text_of_place(PyObject* code, PyObject* frame) {
   const Owned file(PyObject_GetAttrString(code, "co_filename"));
   if (!file.get()) PyErr_Clear();
   return text_of(file.get()) + ":" + std::to_string(PyFrame_GetLineNumber(as_frame(frame)));
@@ -42,12 +42,11 @@ std::string place_of(PyObject* code, PyObject* frame) {
 
 }  // namespace
 
-void ActivityCounts::add(const Observation& seen, const std::vector<int>& batch_axes) {
+void ActivityCounts::add(const Observation& seen) {
   calls += 1;
   elements += seen.elements;
   active += seen.active;
   nans += seen.nans;
-  units.add(seen.array, batch_axes);
 }
 
 void ActivityCounts::add(const ActivityCounts& other) {
@@ -97,7 +96,7 @@ int ActivityLog::place_of_site(const Site& site, PyObject* frame) {
   const int place = known_place(site, known);
   if (known) return place;
   const bool own = is_own_code(frame);
-  std::string text = own ? "" : place_of(site.code, frame);
+  std::string text = own ? "" : text_of_place(site.code, frame);
   const std::lock_guard<std::mutex> lock(mutex_);
   const int added = own ? own_code : add_place(std::move(text));
   if (sites_.emplace(site, added).second) Py_INCREF(site.code);
@@ -117,21 +116,41 @@ int ActivityLog::place_of_caller() {
   return add_place("?");
 }
 
-ActivityLog::Entry& ActivityLog::entry_of(int place, const char* function) {
-  auto& entries = entries_of_place_[static_cast<std::size_t>(place)];
-  for (Entry* const entry : entries) {
-    if (entry->function == function) return *entry;
+int ActivityLog::place_of(PyObject* label) { return label ? place_of_label(label) : place_of_caller(); }
+
+ActivityLog::Entry* ActivityLog::find_entry(int place, const char* function) {
+  for (Entry* const entry : entries_of_place_[static_cast<std::size_t>(place)]) {
+    if (entry->function == function) return entry;
   }
+  return nullptr;
+}
+
+ActivityLog::Entry& ActivityLog::entry_of(int place, const char* function) {
+  if (Entry* const entry = find_entry(place, function)) return *entry;
   entries_.push_back({places_[static_cast<std::size_t>(place)], function, {}, {}});
-  entries.push_back(&entries_.back());
+  entries_of_place_[static_cast<std::size_t>(place)].push_back(&entries_.back());
   return entries_.back();
 }
 
-void ActivityLog::record(PyObject* label, const Observation& seen) {
-  if (!is_open_) return;
-  const int place = label ? place_of_label(label) : place_of_caller();
+ActivityLog::OpenCall ActivityLog::begin(PyObject* label, const char* function, const ArrayShape& array) {
+  static const FiredUnits nothing_yet;
+  if (!is_open_) return {};
+  const int place = place_of(label);
   const std::lock_guard<std::mutex> lock(mutex_);
-  entry_of(place, seen.function).now.add(seen, batch_axes_);
+  const Entry* const entry = find_entry(place, function);
+  const FiredUnits& units = entry ? entry->now.units : nothing_yet;
+  return {place, function, array, era_, units.marker(array, batch_axes_)};
+}
+
+void ActivityLog::end(const OpenCall& call, const Observation& seen) {
+  if (!is_open_ || call.place == own_code) return;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (call.era < cleared_) return;
+  Entry& entry = entry_of(call.place, call.function);
+  // What the marker knows is of its own era.
+  ActivityCounts& counts = call.era == era_ ? entry.now : entry.earlier;
+  counts.add(seen);
+  counts.units.add(call.array, batch_axes_, call.marker);
 }
 
 std::vector<ActivityRow> ActivityLog::rows() {
@@ -146,6 +165,7 @@ std::vector<ActivityRow> ActivityLog::rows() {
 
 std::vector<ActivityRow> ActivityLog::step() {
   const std::lock_guard<std::mutex> lock(mutex_);
+  ++era_;
   std::vector<ActivityRow> rows;
   for (Entry& entry : entries_) {
     if (entry.now.calls) rows.push_back({entry.place, entry.function, entry.now});
@@ -157,6 +177,7 @@ std::vector<ActivityRow> ActivityLog::step() {
 
 void ActivityLog::clear() {
   const std::lock_guard<std::mutex> lock(mutex_);
+  cleared_ = ++era_;
   entries_.clear();
   for (auto& entries : entries_of_place_) entries.clear();
 }

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -15,10 +16,8 @@
 
 namespace fastrelu {
 
-// One call, as a log takes it. The mask is 1 where an element is active.
+// What was seen of one call.
 struct Observation {
-  const char* function;  // in static memory
-  MaskedArray array;
   npy_intp elements, active, nans;
 };
 
@@ -26,7 +25,7 @@ struct ActivityCounts {
   npy_intp calls = 0, elements = 0, active = 0, nans = 0;
   FiredUnits units;
 
-  void add(const Observation& seen, const std::vector<int>& batch_axes);
+  void add(const Observation& seen);  // all but its units
   void add(const ActivityCounts& other);
 };
 
@@ -39,13 +38,27 @@ struct ActivityRow {
 
 class ActivityLog {
  public:
+  static constexpr int own_code = -1;  // a place in fastrelu: its caller is meant
+
+  // A call that is under way. Active units are marked, if there is a marker.
+  struct OpenCall {
+    int place = own_code;
+    const char* function = nullptr;
+    ArrayShape array{};
+    unsigned era = 0;
+    std::optional<UnitMarker> marker;
+  };
+
   explicit ActivityLog(std::vector<int> batch_axes) : batch_axes_(std::move(batch_axes)) {}
   ~ActivityLog();
   ActivityLog(const ActivityLog&) = delete;
   ActivityLog& operator=(const ActivityLog&) = delete;
 
-  // Where the caller's Python code is now. Must be called with the interpreter's consent; sets no exception.
-  void record(PyObject* label, const Observation& seen);
+  // A call at the label or, if that is null, where the caller's Python code is now. `function` is in static memory; the
+  // shape must stay until the end. Both must be called with the interpreter's consent, and set no exception. A call that
+  // fails is not ended; one that began before a step ended is of no step, but of the whole.
+  OpenCall begin(PyObject* label, const char* function, const ArrayShape& array);
+  void end(const OpenCall& call, const Observation& seen);
 
   std::vector<ActivityRow> rows();  // since the beginning
   std::vector<ActivityRow> step();  // since the last step; begins the next
@@ -70,18 +83,20 @@ class ActivityLog {
     ActivityCounts earlier, now;
   };
 
-  static constexpr int own_code = -1;  // of fastrelu: its caller is meant
-
+  int place_of(PyObject* label);
   int place_of_label(PyObject* label);
   int place_of_caller();
   int place_of_site(const Site& site, PyObject* frame);
   int known_place(const Site& site, bool& known);
   int add_place(std::string text);
+  Entry* find_entry(int place, const char* function);
   Entry& entry_of(int place, const char* function);
 
   const std::vector<int> batch_axes_;
   std::atomic<bool> is_open_{true};
   std::mutex mutex_;
+  unsigned era_ = 0;      // begins with each step
+  unsigned cleared_ = 0;  // the era that began with the last clear()
   std::vector<std::string> places_;
   std::unordered_map<std::string, int> place_numbers_;
   std::unordered_map<Site, int, SiteHash> sites_;

@@ -1,28 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Which units of a layer have ever fired, from masks: a unit is a place along the axes of an array that are not its
-// batch. Knows nothing of Python or NumPy.
+// Which units of a layer have ever fired.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <vector>
+
+#include "unit_marker.h"
 
 namespace fastrelu {
 
-inline constexpr int max_array_axes = 64;  // NumPy's
-
-// A mask of an array in C order.
-struct MaskedArray {
-  const std::uint8_t* mask;
-  int ndim;
-  const std::ptrdiff_t* shape;
-};
-
 class FiredUnits {
  public:
-  // Negative axes count from the last. Arrays that have no such axis have no units.
-  void add(const MaskedArray& array, const std::vector<int>& batch_axes);
+  // For what fires in an array; none if that can tell nothing new. The batch must be the same each time; negative axes
+  // count from the last; arrays that have no such axis have no units.
+  std::optional<UnitMarker> marker(const ArrayShape& array, const std::vector<int>& batch_axes) const;
+  // When all of the array is marked. In between nothing may have been cleared.
+  void add(const ArrayShape& array, const std::vector<int>& batch_axes, const std::optional<UnitMarker>& marked);
   void add(const FiredUnits& other);
   void clear() { *this = FiredUnits(); }
 
@@ -34,14 +31,15 @@ class FiredUnits {
  private:
   enum class State { empty, known, unknown };
 
-  bool takes(const std::ptrdiff_t* shape, int axes);
-  void note_if_all_fired();
+  std::shared_ptr<const UnitLayout> layout_of(const ArrayShape& array, const std::vector<int>& batch_axes) const;
+  bool takes(const std::vector<std::ptrdiff_t>& shape);
 
   State state_ = State::empty;
   std::vector<std::ptrdiff_t> shape_;  // of the units
   std::ptrdiff_t units_ = 0;
-  std::vector<std::uint64_t> fired_;  // one bit a unit
+  std::vector<UnitWord> fired_;
   bool all_fired_ = false;
+  std::shared_ptr<const UnitLayout> layout_;  // of the last array
 };
 
 }  // namespace fastrelu

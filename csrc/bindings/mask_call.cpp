@@ -46,15 +46,15 @@ PyObject* new_mask(npy_intp elements) {
 
 // Into `out`, or, if that is null, a fresh array.
 PyObject* run(const char* name, MaskWork& work, PyArrayObject* in, const Number* slope, PyArrayObject* out,
-              std::uint8_t* mask, Found& found) {
+              std::uint8_t* mask, Found& found, const MaskWatch& watch = {}) {
   PyObject* const result = out ? Py_NewRef(reinterpret_cast<PyObject*>(out)) : new_array_like(in);
   if (!result) return nullptr;
   work.output_memory = out ? OutputMemory::used : memory_of(as_array(result));
   const MaskCall call{PyArray_BYTES(in), slope, PyArray_BYTES(as_array(result)), mask, PyArray_SIZE(in), nullptr};
   const npy_intp size = PyArray_ITEMSIZE(in);
   if (!slope) {
-    found = run_mask_kernel(work, call, size);
-  } else if (run_reporting(name, [&] { found = run_mask_kernel(work, call, size); }) < 0) {
+    found = run_mask_kernel(work, call, size, watch);
+  } else if (run_reporting(name, [&] { found = run_mask_kernel(work, call, size, watch); }) < 0) {
     Py_DECREF(result);
     return nullptr;
   }
@@ -72,15 +72,13 @@ PyObject* with_mask(const char* name, MaskOp op, PyObject* x, PyObject* slope, P
     if (!fits) return not_implemented();
   }
   PyObject* const bits = mask ? Py_NewRef(mask) : new_mask(call.size());
-  Found found;
-  PyObject* const y = bits ? run_forward(call, bits_in(bits), found) : nullptr;
+  PyObject* const y = bits ? run_observed(call, bits_in(bits)) : nullptr;
   PyObject* const pair = y ? PyTuple_New(2) : nullptr;
   if (!pair) {
     Py_XDECREF(y);
     Py_XDECREF(bits);
     return nullptr;
   }
-  if (is_observing) observe_masked(call, bits_in(bits), found, y);
   PyTuple_SET_ITEM(pair, 0, y);
   PyTuple_SET_ITEM(pair, 1, bits);
   return pair;
@@ -153,9 +151,9 @@ bool prepare_forward(const char* name, MaskOp op, PyObject* x, PyObject* slope, 
   return !multiplies(op) || read_slope(slope, call.x, call.work, call.slope);
 }
 
-PyObject* run_forward(MaskedForward& call, std::uint8_t* mask, Found& found) {
+PyObject* run_forward(MaskedForward& call, std::uint8_t* mask, Found& found, const MaskWatch& watch) {
   const Number* const slope = multiplies(call.op) ? &call.slope : nullptr;
-  return run(call.name, call.work, call.x, slope, call.out, mask, found);
+  return run(call.name, call.work, call.x, slope, call.out, mask, found, watch);
 }
 
 PyMethodDef mask_methods[] = {

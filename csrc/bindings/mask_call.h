@@ -25,7 +25,7 @@ bool prepare_forward(const char* name, MaskOp op, PyObject* x, PyObject* slope, 
 
 // Computes into call.out, or a fresh result, and into mask. Returns a new reference to the result, or null with an
 // exception set.
-PyObject* run_forward(MaskedForward& call, std::uint8_t* mask, Found& found);
+PyObject* run_forward(MaskedForward& call, std::uint8_t* mask, Found& found, const MaskWatch& watch = {});
 
 // The module's functions; they return NotImplemented for what they do not take.
 extern PyMethodDef mask_methods[];

@@ -4,6 +4,8 @@
 // compute.h does for ufuncs.
 #pragma once
 
+#include <functional>
+
 #include "../runtime/walk.h"
 #include "ufuncs.h"
 
@@ -20,7 +22,12 @@ inline npy_intp mask_bytes(npy_intp elements) { return elements / 8 + (elements 
 // Null if no kernel does this.
 inline MaskLoop* find_mask_loop(MaskOp op, DType dtype) { return active_isa().mask_kernel(op, dtype).cached; }
 
-// call.data need not be set. Floating-point flags that the kernel raises end up in the caller's status word.
-Found run_mask_kernel(const MaskWork& work, MaskCall call, npy_intp element_bytes);
+// Sees the bits of elements [begin, end) as soon as a thread has made them, in that thread and while they are in its first
+// cache. `begin` is a multiple of 64. Called by several threads at a time, without the GIL; must not throw.
+using MaskWatch = std::function<void(npy_intp begin, npy_intp end, const std::uint8_t* bits)>;
+
+// call.data need not be set. call.mask may be null: nobody but the watch sees the bits. Floating-point flags that the kernel
+// raises end up in the caller's status word.
+Found run_mask_kernel(const MaskWork& work, MaskCall call, npy_intp element_bytes, const MaskWatch& watch = {});
 
 }  // namespace fastrelu

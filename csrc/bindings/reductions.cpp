@@ -375,8 +375,8 @@ bool read_shape(PyObject* object, int& ndim, npy_intp* shape) {
   return PyArray_OverflowMultiplyList(shape, ndim) >= 0;
 }
 
-// For each unit whether none of its bits is set, from the mask of an array with these axes; of all axes a bool.
-PyObject* dead_in(const std::uint8_t* mask, const ReducedAxes& axes, bool are_all) {
+// For each unit whether it never fires; of all axes a bool. mark(marker) marks what does.
+template <class Mark> PyObject* dead_of(const ReducedAxes& axes, bool are_all, const Mark& mark) {
   const KeptAxes kept(axes);
   OwnedArray result = new_array(kept.ndim, kept.shape, NPY_BOOL);
   if (!result) return nullptr;
@@ -384,10 +384,13 @@ PyObject* dead_in(const std::uint8_t* mask, const ReducedAxes& axes, bool are_al
   for (int axis = 0; axis < axes.ndim; ++axis) {
     if (axes.is_reduced[axis]) batch.push_back(axis);
   }
+  const ArrayShape shape{axes.ndim, axes.shape};
+  FiredUnits fired;
+  std::optional<UnitMarker> marker = fired.marker(shape, batch);
+  if (marker) mark(*marker);
   auto* const dead = static_cast<npy_bool*>(PyArray_DATA(result.get()));
-  run_without_gil(PyArray_MultiplyList(axes.shape, axes.ndim), [&] {
-    FiredUnits fired;
-    fired.add({mask, axes.ndim, axes.shape}, batch);
+  run_without_gil(PyArray_SIZE(result.get()), [&] {
+    fired.add(shape, batch, marker);
     fired.list_dead(dead);
   });
   if (are_all) return PyBool_FromLong(*dead);
@@ -401,10 +404,11 @@ PyObject* dead_units(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   if (!x || !read_axes(arguments[1], PyArray_NDIM(x), PyArray_DIMS(x), axes)) return not_implemented();
   const ActiveKernel* const active = kernel_of(x);
   if (!active || !find_mask_loop(MaskOp::keep, active->dtype)) return not_implemented();
-  std::vector<std::uint8_t> mask(static_cast<std::size_t>(mask_bytes(PyArray_SIZE(x))));
-  run_mask_kernel({MaskOp::keep, *active, OutputMemory::used},
-                  {PyArray_BYTES(x), nullptr, nullptr, mask.data(), PyArray_SIZE(x), nullptr}, PyArray_ITEMSIZE(x));
-  return dead_in(mask.data(), axes, arguments[1] == Py_None);
+  return dead_of(axes, arguments[1] == Py_None, [&](UnitMarker& marker) {
+    run_mask_kernel({MaskOp::keep, *active, OutputMemory::used},
+                    {PyArray_BYTES(x), nullptr, nullptr, nullptr, PyArray_SIZE(x), nullptr}, PyArray_ITEMSIZE(x),
+                    [&](npy_intp begin, npy_intp end, const std::uint8_t* bits) { marker.mark(begin, end, bits); });
+  });
 }
 
 // Of a mask, the shape of what it was made of, and axes.
@@ -418,7 +422,9 @@ PyObject* dead_units_of_mask(PyObject*, PyObject* const* arguments, Py_ssize_t c
     return not_implemented();
   }
   const auto* const mask = static_cast<const std::uint8_t*>(PyArray_DATA(as_array(arguments[0])));
-  return dead_in(mask, axes, arguments[2] == Py_None);
+  const npy_intp elements = PyArray_MultiplyList(shape, ndim);
+  return dead_of(axes, arguments[2] == Py_None,
+                 [&](UnitMarker& marker) { run_without_gil(elements, [&] { marker.mark(0, elements, mask); }); });
 }
 
 template <FastFunction* function> PyObject* caught(PyObject* module, PyObject* const* arguments, Py_ssize_t count) {

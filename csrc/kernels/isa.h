@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "kernels.h"
 #include "mask.h"
@@ -30,6 +31,11 @@ struct MaxoutKernels {
   MaxoutBackward* backward;
 };
 
+// any[i] gets the bits that are set in byte i of any row; rows > 0. A row's 64 bytes lie row_bytes after those of the one
+// before.
+inline constexpr std::ptrdiff_t folded_bytes = 64;
+using FoldRows = void(const std::uint8_t* block, std::ptrdiff_t rows, std::ptrdiff_t row_bytes, std::uint8_t* any);
+
 // A null entry means that the function has no loop for that dtype.
 struct Isa {
   const char* name;
@@ -38,6 +44,7 @@ struct Isa {
   Reduction* reductions[reduce_count][dtype_count];
   LookUp* look_up[4];  // by the logarithm of an entry's size
   MaxoutKernels maxout[dtype_count];
+  FoldRows* fold_rows;
 
   constexpr Kernel kernel(Op op, DType dtype) const {
     return rows[static_cast<int>(op)]->kernels[static_cast<int>(dtype)];

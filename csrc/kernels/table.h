@@ -9,6 +9,7 @@
 
 #include "count.h"
 #include "families.h"
+#include "fold.h"
 #include "isa.h"
 #include "lookup.h"
 #include "mask_loop.h"
@@ -47,7 +48,7 @@ constexpr void add_reductions(Isa& isa) {
 }
 
 constexpr Isa make_table(const char* name) {
-  Isa isa{name, {}, {}, {}, {}, {}};
+  Isa isa{name, {}, {}, {}, {}, {}, fold_rows};
   const auto add = [&isa](Op op, const Row& row) { isa.rows[static_cast<int>(op)] = &row; };
   add(Op::relu, rows::relu);
   add(Op::relu_derivative, rows::relu_derivative);

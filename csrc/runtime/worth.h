@@ -21,6 +21,12 @@ inline constexpr std::ptrdiff_t chunk_bytes = 128 * 1024;
 inline Worth worth_of(std::ptrdiff_t cost) { return {cost / bytes_worth_waking, cost / bytes_worth_sharing}; }
 inline bool is_worth_sharing(std::ptrdiff_t cost) { return worth_of(cost).sharing > 1 && num_threads() > 1; }
 
+// The length of the pieces that some work is shared in: a multiple of `granule`.
+inline std::ptrdiff_t shared_piece(std::ptrdiff_t n, std::ptrdiff_t granule, std::ptrdiff_t cost) {
+  const std::ptrdiff_t granules = (n + granule - 1) / granule, pieces = cost / chunk_bytes;
+  return (granules + pieces - 1) / pieces * granule;
+}
+
 // Runs task(begin, end) over [0, n), on one thread or several, in pieces that begin at multiples of `granule`. Pieces are
 // as many as the work is worth, so nothing that a caller sees may depend on where they begin. task must not throw.
 template <class Task> void share(std::ptrdiff_t n, std::ptrdiff_t granule, std::ptrdiff_t cost, const Task& task) {
@@ -29,8 +35,7 @@ template <class Task> void share(std::ptrdiff_t n, std::ptrdiff_t granule, std::
     const Task& task;
     std::ptrdiff_t n, piece;
   };
-  const std::ptrdiff_t granules = (n + granule - 1) / granule;
-  const std::ptrdiff_t piece = (granules + cost / chunk_bytes - 1) / (cost / chunk_bytes) * granule;
+  const std::ptrdiff_t piece = shared_piece(n, granule, cost);
   Shared shared{task, n, piece};
   const auto run = [](void* context, std::ptrdiff_t chunk) {
     const auto& s = *static_cast<const Shared*>(context);

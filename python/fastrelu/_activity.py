@@ -95,7 +95,8 @@ class ActivityLog:
         Returns
         -------
         tuple of ActivityRow
-            What was counted since the step before. `rows` goes on counting.
+            What was counted since the step before. `rows` goes on counting. A call that another
+            thread has under way is of no step, but counts in `rows`.
         """
         rows = _rows(_core.step_activity(self._log))
         self._history.append(rows)
@@ -175,9 +176,9 @@ def activity(axis: SupportsIndex | Sequence[SupportsIndex] = 0) -> Iterator[Acti
     methods as ``relu.at``, and results that are no plain numbers are not counted; calls
     that another package makes with plain arrays on behalf of its own are.
 
-    Dense arrays in C order are counted while they are computed. Other layouts, integers in
-    leaky_relu and the functions of several operands take a pass of their own. Without a log, calls
-    cost what they always do.
+    Dense arrays in C order are counted while they are computed, their units by the threads that
+    compute them. Other layouts, integers in leaky_relu and the functions of several operands take
+    a pass of their own. Without a log, calls cost what they always do.
 
     Examples
     --------
