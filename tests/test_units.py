@@ -194,6 +194,12 @@ def test_common_calls_take_the_short_way():
         for function in (_core.active_count, _core.sparsity, _core.dead_units):
             assert function(x, axis) is not NotImplemented
         assert _core.dead_units_of_mask(mask, x.shape, axis) is not NotImplemented
+    for function in (_core.active_count_of_mask, _core.sparsity_of_mask):
+        for shape in (None, x.shape, x.size, (x.size,)):
+            assert function(mask, shape) is not NotImplemented
+        for shape in (x.size + 8, (-2, -120), 1.0, [x.size], (2**40, 2**40), True, (1,) * 65):
+            assert function(mask, shape) is NotImplemented
+        assert function(mask[::2], None) is NotImplemented
     assert _core.active_count(x, (1, 3)) is not NotImplemented
     for other in (x.T, x[::2], x.astype(">f4"), x.tolist(), x.view(np.ma.MaskedArray), x > 0):
         for function in (_core.active_count, _core.sparsity, _core.dead_units):

@@ -47,10 +47,10 @@ struct PartedCall {
   }
 
   Found run(npy_intp begin, npy_intp end) const {
-    return watch || !call.mask ? run_by_and_by(begin, end) : loop(part(begin, end));
+    return watch || !call.mask ? run_in_parts(begin, end) : loop(part(begin, end));
   }
 
-  Found run_by_and_by(npy_intp begin, npy_intp end) const {
+  Found run_in_parts(npy_intp begin, npy_intp end) const {
     alignas(cache_line) std::uint8_t scratch[seen_at_once / 8];
     Found sum{};
     for (npy_intp next; begin < end; begin = next) {

@@ -3,10 +3,12 @@
 
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <limits>
 #include <new>
 #include <vector>
 
+#include "../kernels/words.h"
 #include "dense_arrays.h"
 #include "float_status.h"
 #include "mask_compute.h"
@@ -331,15 +333,17 @@ PyObject* active_count(PyObject*, PyObject* const* arguments, Py_ssize_t count) 
   return each<npy_intp>(call, NPY_INTP, [](std::int64_t counted) { return static_cast<npy_intp>(counted); });
 }
 
+double inactive_share(std::int64_t active, std::ptrdiff_t number) {
+  if (number == 0) return std::numeric_limits<double>::quiet_NaN();
+  return 1 - static_cast<double>(active) / static_cast<double>(number);
+}
+
 PyObject* sparsity(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   if (!has_count("sparsity", count, 2)) return nullptr;
   CountCall call;
   if (!read_count(arguments[0], arguments[1], call)) return not_implemented();
   const std::ptrdiff_t number = call.shape.rows * call.shape.length;
-  const auto share = [number](std::int64_t counted) {
-    if (number == 0) return std::numeric_limits<double>::quiet_NaN();
-    return 1 - static_cast<double>(counted) / static_cast<double>(number);
-  };
+  const auto share = [number](std::int64_t active) { return inactive_share(active, number); };
   if (arguments[1] == Py_None) return PyFloat_FromDouble(share(counts_of(call)[0]));
   return each<npy_double>(call, NPY_DOUBLE, share);
 }
@@ -351,21 +355,13 @@ bool is_mask(PyObject* object) {
   return mask && PyArray_TYPE(mask) == NPY_UBYTE && PyArray_NDIM(mask) == 1;
 }
 
-PyObject* count_bits(PyObject*, PyObject* const* arguments, Py_ssize_t nargs) {
-  if (!has_count("count_bits", nargs, 1)) return nullptr;
-  if (!is_mask(arguments[0])) return not_implemented();
-  PyArrayObject* const mask = as_array(arguments[0]);
-  std::int64_t bits = 0;
-  count(Reduce::bits, DType::uint8, nullptr, mask, {1, 1, 1, PyArray_SIZE(mask)}, &bits);
-  return PyLong_FromLongLong(bits);
-}
-
-// A tuple of ints whose product a size holds.
+// A tuple of ints whose product a size holds, or one int.
 bool read_shape(PyObject* object, int& ndim, npy_intp* shape) {
-  if (!PyTuple_CheckExact(object) || PyTuple_GET_SIZE(object) > max_array_axes) return false;
-  ndim = static_cast<int>(PyTuple_GET_SIZE(object));
+  const bool is_tuple = PyTuple_CheckExact(object);
+  ndim = is_tuple ? static_cast<int>(std::min<Py_ssize_t>(PyTuple_GET_SIZE(object), max_array_axes + 1)) : 1;
+  if (ndim > max_array_axes) return false;
   for (int axis = 0; axis < ndim; ++axis) {
-    PyObject* const length = PyTuple_GET_ITEM(object, axis);
+    PyObject* const length = is_tuple ? PyTuple_GET_ITEM(object, axis) : object;
     shape[axis] = PyLong_CheckExact(length) ? PyLong_AsSsize_t(length) : -1;
     if (shape[axis] < 0) {
       PyErr_Clear();
@@ -373,6 +369,49 @@ bool read_shape(PyObject* object, int& ndim, npy_intp* shape) {
     }
   }
   return PyArray_OverflowMultiplyList(shape, ndim) >= 0;
+}
+
+// The first bits of a mask. Others in its last byte are nobody's.
+struct Bits {
+  PyArrayObject* mask;
+  npy_intp count;
+
+  const std::uint8_t* data() const { return static_cast<const std::uint8_t*>(PyArray_DATA(mask)); }
+};
+
+// All bits, or those of an array of some shape, which must fit.
+bool read_bits(PyObject* mask, PyObject* shape, Bits& bits) {
+  if (!is_mask(mask)) return false;
+  bits.mask = as_array(mask);
+  bits.count = 8 * PyArray_SIZE(bits.mask);
+  if (shape == Py_None) return true;
+  int ndim;
+  npy_intp lengths[max_array_axes] = {};
+  if (!read_shape(shape, ndim, lengths)) return false;
+  bits.count = PyArray_MultiplyList(lengths, ndim);
+  return PyArray_SIZE(bits.mask) == mask_bytes(bits.count);
+}
+
+std::int64_t count_set(const Bits& bits) {
+  std::int64_t set = 0;
+  const npy_intp whole = bits.count / 8, rest = bits.count % 8;
+  count(Reduce::bits, DType::uint8, nullptr, bits.mask, {1, 1, 1, whole}, &set);
+  return rest ? set + population(bits.data()[whole] & first_bits(rest)) : set;
+}
+
+// Of a mask, and the shape of what it was made of or None.
+PyObject* active_count_of_mask(PyObject*, PyObject* const* arguments, Py_ssize_t nargs) {
+  if (!has_count("active_count_of_mask", nargs, 2)) return nullptr;
+  Bits bits;
+  if (!read_bits(arguments[0], arguments[1], bits)) return not_implemented();
+  return PyLong_FromLongLong(count_set(bits));
+}
+
+PyObject* sparsity_of_mask(PyObject*, PyObject* const* arguments, Py_ssize_t nargs) {
+  if (!has_count("sparsity_of_mask", nargs, 2)) return nullptr;
+  Bits bits;
+  if (!read_bits(arguments[0], arguments[1], bits)) return not_implemented();
+  return PyFloat_FromDouble(inactive_share(count_set(bits), bits.count));
 }
 
 // For each unit whether it never fires; of all axes a bool. mark(marker) marks what does.
@@ -449,7 +488,8 @@ PyMethodDef reduction_methods[] = {
     listed<active_count>("active_count"),
     listed<sparsity>("sparsity"),
     listed<dead_units>("dead_units"),
-    listed<count_bits>("count_bits"),
+    listed<active_count_of_mask>("active_count_of_mask"),
+    listed<sparsity_of_mask>("sparsity_of_mask"),
     listed<dead_units_of_mask>("dead_units_of_mask"),
     {nullptr, nullptr, 0, nullptr},
 };

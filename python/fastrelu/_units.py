@@ -174,13 +174,17 @@ def active_count_from_mask(
     >>> fr.active_count_from_mask(mask), fr.active_count_from_mask(mask, (2, 3), axis=0)
     (4, array([0, 2, 2]))
     """
+    if axis is None:
+        count = _core.active_count_of_mask(mask, shape)
+        if count is not NotImplemented:
+            return count
     name = "active_count_from_mask"
     if shape is not None:
         return _scalar_if_all(_MaskOf(name, mask, shape).counts(axis), axis, int)
     if axis is not None:
         raise TypeError(f"{name}: axis {axis} means nothing without a shape")
     _check_mask(name, mask, None)
-    return _core.count_bits(dense(mask))
+    return _core.active_count_of_mask(dense(mask), None)
 
 
 def sparsity_from_mask(
@@ -218,6 +222,10 @@ def sparsity_from_mask(
     >>> fr.sparsity_from_mask(np.packbits([0, 1, 0, 0], bitorder="little"), 4)
     0.75
     """
+    if axis is None and shape is not None:
+        share = _core.sparsity_of_mask(mask, shape)
+        if share is not NotImplemented:
+            return share
     bits = _MaskOf("sparsity_from_mask", mask, shape)
     axes = normalized(axis, len(bits.shape))
     return _scalar_if_all(_share(bits.counts(axis), bits.shape, axes), axis, float)
@@ -329,9 +337,7 @@ class _MaskOf:
 
     def count_all(self) -> NDArray[np.intp]:
         """Count without the unused bits of the last byte."""
-        whole = self.number // _BITS
-        rest = self.unpacked(whole * _BITS, self.number)
-        return np.asarray(_core.count_bits(self.mask[:whole]) + np.count_nonzero(rest), np.intp)
+        return np.asarray(_core.active_count_of_mask(self.mask, self.number), np.intp)
 
     def count_columns(self, axes: int) -> NDArray[np.intp]:
         """Count along the first axes, some rows at a time."""
