@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import fastrelu as fr
 import numpy as np
 import pytest
 from both_ways import assert_both_ways_agree
-from support import UFUNCS, assert_as_promised, data_count, defaults, parameter_names
+from support import (
+    UFUNCS,
+    assert_as_promised,
+    data_count,
+    defaults,
+    parameter_names,
+    run_python,
+)
 
 ORDERED = [each for each in UFUNCS if "min_val" in parameter_names(each)]
 CAPPED = [each for each in UFUNCS if "max_value" in parameter_names(each)]
@@ -88,6 +96,31 @@ def test_a_bound_on_the_wrong_side_of_a_default(ufunc):
     with pytest.raises(ValueError, match=r"min_val \(-1\) is above max_val \(-1.5\)$"):
         ufunc(*x, max_val=-1.5)
     assert defaults(ufunc) == {"min_val": -1, "max_val": 1}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="another C library")
+def test_bounds_are_named_whatever_memory_held_before():
+    """NumPy leaves fields of an iterator over a number unset; here they are all zeros."""
+    code = """if True:
+        import numpy as np, fastrelu as fr
+        bounds = np.array([[1.0], [-2.0], [1.0]])
+        for call in (
+            lambda: fr.clipped_relu(np.ones((3, 5)), bounds),
+            lambda: fr.hardtanh(np.ones((3, 5)), np.float64(0), bounds),
+            lambda: fr.hardtanh(np.ones((3, 5)), bounds, np.float64(0.5)),
+        ):
+            try:
+                call()
+            except ValueError as error:
+                print(error)
+    """
+    run = run_python(code, PYTHONMALLOC="malloc", MALLOC_PERTURB_="255")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines() == [
+        "clipped_relu: max_value (-2.0) is below 0",
+        "hardtanh: min_val (0.0) is above max_val (-2.0)",
+        "hardtanh: min_val (1.0) is above max_val (0.5)",
+    ]
 
 
 @pytest.mark.parametrize("case", NEGATIVE.values(), ids=NEGATIVE)

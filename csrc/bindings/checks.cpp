@@ -31,17 +31,28 @@ void refuse(const UfuncSpec& spec, PyObject* low, PyObject* high) {
   }
 }
 
+// New reference to what stands at a position, in C order, of the array that it is broadcast to. (NumPy's iterators find it
+// with fields that NumPy does not set for arrays without axes.)
+PyObject* element_at(npy_intp position, PyArrayObject* whole, PyObject* part) {
+  if (!PyArray_Check(part)) return Py_NewRef(part);
+  auto* const array = reinterpret_cast<PyArrayObject*>(part);
+  char* element = PyArray_BYTES(array);
+  int whole_axis = PyArray_NDIM(whole);
+  for (int axis = PyArray_NDIM(array) - 1; axis >= 0; --axis) {
+    const npy_intp length = PyArray_DIM(whole, --whole_axis);
+    if (PyArray_DIM(array, axis) > 1) element += position % length * PyArray_STRIDE(array, axis);
+    position /= length;
+  }
+  return PyArray_ToScalar(element, array);
+}
+
 // Names the elements at a position of what both are broadcast to.
-void refuse_at(npy_intp position, const UfuncSpec& spec, PyObject* low, PyObject* high) {
-  auto* const both = reinterpret_cast<PyArrayMultiIterObject*>(PyArray_MultiIterNew(2, low, high));
-  if (!both) return;
-  PyArray_MultiIter_GOTO1D(both, position);
-  PyObject* const first = PyArray_ToScalar(PyArray_MultiIter_DATA(both, 0), both->iters[0]->ao);
-  PyObject* const second = PyArray_ToScalar(PyArray_MultiIter_DATA(both, 1), both->iters[1]->ao);
+void refuse_at(npy_intp position, PyArrayObject* whole, const UfuncSpec& spec, PyObject* low, PyObject* high) {
+  PyObject* const first = element_at(position, whole, low);
+  PyObject* const second = element_at(position, whole, high);
   if (first && second) refuse(spec, first, second);
   Py_XDECREF(first);
   Py_XDECREF(second);
-  Py_DECREF(both);
 }
 
 // What NumPy cannot compare or broadcast is for the ufunc to refuse.
@@ -88,7 +99,7 @@ bool check_order(const UfuncSpec& spec, PyObject* low, PyObject* high) {
   auto* const flags = reinterpret_cast<PyArrayObject*>(array);
   const char* const first = PyArray_BYTES(flags);
   const void* const found = std::memchr(first, 1, static_cast<std::size_t>(PyArray_SIZE(flags)));
-  if (found) refuse_at(static_cast<const char*>(found) - first, spec, low, high);
+  if (found) refuse_at(static_cast<const char*>(found) - first, flags, spec, low, high);
   Py_DECREF(array);
   return !found;
 }
