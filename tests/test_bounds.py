@@ -114,7 +114,7 @@ def test_bounds_are_named_whatever_memory_held_before():
             except ValueError as error:
                 print(error)
     """
-    run = run_python(code, PYTHONMALLOC="malloc", MALLOC_PERTURB_="255")
+    run = run_python(code, MALLOC_PERTURB_="255")
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines() == [
         "clipped_relu: max_value (-2.0) is below 0",
