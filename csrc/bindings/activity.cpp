@@ -4,7 +4,6 @@
 #include <pybind11/stl.h>
 
 #include <mutex>
-#include <new>
 #include <utility>
 #include <vector>
 
@@ -111,10 +110,7 @@ class ObservedCall {
 };
 
 Found look(MaskOp op, PyArrayObject* dense, const MaskWatch& watch = {}) {
-  const ActiveKernel* const type = find_kernel(0, PyArray_TYPE(dense));
-  return run_mask_kernel({op, *type, OutputMemory::used},
-                         {PyArray_BYTES(dense), nullptr, nullptr, nullptr, PyArray_SIZE(dense), nullptr},
-                         PyArray_ITEMSIZE(dense), watch);
+  return look(op, dense, *kernel_of(dense), watch);
 }
 
 // keep and positive differ on NaN alone.
@@ -210,14 +206,6 @@ bool read_forward(const UfuncSpec& spec, const VectorCall& vectorcall, MaskedFor
   if (prepare_forward(spec.name, op, vectorcall.args[0], slope, out == Py_None ? nullptr : out, call)) return true;
   PyErr_Clear();
   return false;
-}
-
-template <class Run> PyObject* caught(Run run) {
-  try {
-    return run();
-  } catch (const std::bad_alloc&) {
-    return PyErr_NoMemory();
-  }
 }
 
 // Into call.out and, unless it is null, a mask: units are marked while that is made.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <new>
 
 #include "arguments.h"
 #include "compute.h"
@@ -62,6 +63,15 @@ inline const ActiveKernel* kernel_of(PyArrayObject* array) {
 }
 
 inline PyObject* not_implemented() { return PyErr_Occurred() ? nullptr : Py_NewRef(Py_NotImplemented); }
+
+// C++ exceptions must not pass through Python's code.
+template <class Run> PyObject* caught(Run run) {
+  try {
+    return run();
+  } catch (const std::bad_alloc&) {
+    return PyErr_NoMemory();
+  }
+}
 
 // For PyMethodDef: C's type for all functions.
 using FastFunction = PyObject*(PyObject* module, PyObject* const* arguments, Py_ssize_t count);

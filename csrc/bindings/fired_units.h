@@ -21,7 +21,6 @@ class FiredUnits {
   // When all of the array is marked. In between nothing may have been cleared.
   void add(const ArrayShape& array, const std::vector<int>& batch_axes, const std::optional<UnitMarker>& marked);
   void add(const FiredUnits& other);
-  void clear() { *this = FiredUnits(); }
 
   // -1 where they are unknown: nothing was added, arrays without units, or of different ones.
   std::ptrdiff_t units() const { return state_ == State::known ? units_ : -1; }

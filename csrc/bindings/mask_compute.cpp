@@ -162,4 +162,10 @@ Found run_mask_kernel(const MaskWork& work, MaskCall call, npy_intp element_byte
   return found;
 }
 
+Found look(MaskOp op, PyArrayObject* x, const ActiveKernel& type, const MaskWatch& watch) {
+  return run_mask_kernel({op, type, OutputMemory::used},
+                         {PyArray_BYTES(x), nullptr, nullptr, nullptr, PyArray_SIZE(x), nullptr}, PyArray_ITEMSIZE(x),
+                         watch);
+}
+
 }  // namespace fastrelu

@@ -30,4 +30,7 @@ using MaskWatch = std::function<void(npy_intp begin, npy_intp end, const std::ui
 // raises end up in the caller's status word.
 Found run_mask_kernel(const MaskWork& work, MaskCall call, npy_intp element_bytes, const MaskWatch& watch = {});
 
+// The same for a dense array of which nothing is made: `op` is keep or positive.
+Found look(MaskOp op, PyArrayObject* x, const ActiveKernel& type, const MaskWatch& watch);
+
 }  // namespace fastrelu

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <new>
 #include <vector>
 
 #include "../kernels/words.h"
@@ -444,9 +443,8 @@ PyObject* dead_units(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   const ActiveKernel* const active = kernel_of(x);
   if (!active || !find_mask_loop(MaskOp::keep, active->dtype)) return not_implemented();
   return dead_of(axes, arguments[1] == Py_None, [&](UnitMarker& marker) {
-    run_mask_kernel({MaskOp::keep, *active, OutputMemory::used},
-                    {PyArray_BYTES(x), nullptr, nullptr, nullptr, PyArray_SIZE(x), nullptr}, PyArray_ITEMSIZE(x),
-                    [&](npy_intp begin, npy_intp end, const std::uint8_t* bits) { marker.mark(begin, end, bits); });
+    look(MaskOp::keep, x, *active,
+         [&](npy_intp begin, npy_intp end, const std::uint8_t* bits) { marker.mark(begin, end, bits); });
   });
 }
 
@@ -456,26 +454,22 @@ PyObject* dead_units_of_mask(PyObject*, PyObject* const* arguments, Py_ssize_t c
   int ndim;
   npy_intp shape[max_array_axes] = {};
   ReducedAxes axes;
-  if (!is_mask(arguments[0]) || !read_shape(arguments[1], ndim, shape) || !read_axes(arguments[2], ndim, shape, axes) ||
-      PyArray_SIZE(as_array(arguments[0])) != mask_bytes(PyArray_MultiplyList(shape, ndim))) {
+  if (!is_mask(arguments[0]) || !read_shape(arguments[1], ndim, shape) || !read_axes(arguments[2], ndim, shape, axes)) {
     return not_implemented();
   }
-  const auto* const mask = static_cast<const std::uint8_t*>(PyArray_DATA(as_array(arguments[0])));
   const npy_intp elements = PyArray_MultiplyList(shape, ndim);
+  if (PyArray_SIZE(as_array(arguments[0])) != mask_bytes(elements)) return not_implemented();
+  const auto* const mask = static_cast<const std::uint8_t*>(PyArray_DATA(as_array(arguments[0])));
   return dead_of(axes, arguments[2] == Py_None,
                  [&](UnitMarker& marker) { run_without_gil(elements, [&] { marker.mark(0, elements, mask); }); });
 }
 
-template <FastFunction* function> PyObject* caught(PyObject* module, PyObject* const* arguments, Py_ssize_t count) {
-  try {
-    return function(module, arguments, count);
-  } catch (const std::bad_alloc&) {
-    return PyErr_NoMemory();
-  }
+template <FastFunction* function> PyObject* entry(PyObject* module, PyObject* const* arguments, Py_ssize_t count) {
+  return caught([&] { return function(module, arguments, count); });
 }
 
 template <FastFunction* function> PyMethodDef listed(const char* name) {
-  return {name, as_method(caught<function>), METH_FASTCALL, nullptr};
+  return {name, as_method(entry<function>), METH_FASTCALL, nullptr};
 }
 
 }  // namespace
