@@ -10,8 +10,9 @@ namespace fastrelu {
 
 // args: inputs (arrays first, then parameters such as a slope), then the output. dimensions[0]: number of elements. steps:
 // bytes from one element to the next, per operand. data: a Float8 for loops over floats of one byte. Every pointer is
-// aligned to its element. The output may be an input (exactly), or lie behind it in memory, since NumPy leaves such
-// overlap to the loop: walk forward, load before you store.
+// aligned to its element. NumPy leaves three kinds of overlap to the loop. The output may be an input (exactly). It may lie
+// before an input in memory: walk forward, load before you store. And in ufunc.accumulate the output of two inputs lies
+// one element after the first input, so that each result is the first input of the next one.
 using Loop = void(char** args, const std::ptrdiff_t* dimensions, const std::ptrdiff_t* steps, void* data);
 
 // clang-format off

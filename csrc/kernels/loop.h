@@ -3,7 +3,7 @@
 // The loop, once. It runs any Op over any T: in unrolled vectors where the operands are dense, element by element
 // where they are not.
 //
-// Two rules keep it right in place and under NumPy's forward overlap (kernels.h): walk forward, and load a whole block
+// Two rules keep it right in place and where the output lies before an input (kernels.h): walk forward, and load a whole block
 // before storing its first vector. What is computed twice, at both ends, is loaded before anything is stored: in place
 // the function would be applied twice.
 #pragma once
@@ -254,10 +254,19 @@ template <class Op, class T, Stores stores, class... Input>
   }
 }
 
+// Whether results are inputs of later elements, as in ufunc.accumulate (kernels.h): vectors would load them before they
+// exist. NumPy offers it for functions of two inputs alone.
+template <class Op> bool reads_results(char* const* args, ptrdiff_t n, const ptrdiff_t* steps) {
+  if constexpr (Op::inputs != 2) return false;
+  const auto ahead = reinterpret_cast<std::uintptr_t>(args[2]) - reinterpret_cast<std::uintptr_t>(args[0]);
+  return ahead - 1 < static_cast<std::uintptr_t>(n * steps[0]) - 1;  // 0 < ahead < n * steps[0]
+}
+
 template <class Op, class T, Stores stores = Stores::cached>
 void loop(char** args, const ptrdiff_t* dimensions, const ptrdiff_t* steps, void*) {
   const ptrdiff_t n = *dimensions;
-  if (steps[Op::inputs] == sizeof(Result<Op, T>)) return run<Op, T, stores>(args, n, steps);
+  const bool is_dense = steps[Op::inputs] == sizeof(Result<Op, T>);
+  if (is_dense && !reads_results<Op>(args, n, steps)) return run<Op, T, stores>(args, n, steps);
   strided<Op, T>(args, n, steps);
 }
 
