@@ -9,7 +9,7 @@ import fastrelu as fr
 import numpy as np
 import pytest
 from fastrelu._verification import forced_isa
-from support import ISAS, UFUNCS, differing, legal, oracle, takes_floats
+from support import ISAS, UFUNCS, differing, legal, oracle, repeated, takes_floats
 
 ml_dtypes = pytest.importorskip("ml_dtypes")
 
@@ -234,3 +234,49 @@ def test_at(case):
                     actual = apart(x, step)
                     case.ufunc.at(actual, places, others)
                     assert_bytes(actual, expected, (isa, step))
+
+
+@pytest.mark.parametrize("ufunc", UFUNCS, ids=lambda each: each.__name__)
+def test_dtypes_without_a_type_number_are_refused(ufunc):
+    """All dtypes made with NumPy's new dtype API have -1 for a number."""
+    new_style = np._core._multiarray_umath._get_sfloat_dtype()(1.0)
+    assert new_style.num == -1
+    x = np.arange(5.0).view(new_style)
+    before = x.view(np.float64).tobytes()
+    for keywords in ({}, {"out": x}, {"out": np.empty(5)}, {"where": True}):
+        with pytest.raises(TypeError):
+            ufunc(*[x] * ufunc.nin, **keywords)
+    for position in range(1, ufunc.nin):
+        inputs = repeated(ufunc, np.ones(5, np.float32 if takes_floats(ufunc) else np.int32))
+        inputs += [1] * (ufunc.nin - len(inputs))
+        for number in (x, x[0:1].reshape(())):
+            inputs[position] = number
+            with pytest.raises(TypeError):
+                ufunc(*inputs)
+    assert x.view(np.float64).tobytes() == before
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        fr.relu_with_mask,
+        fr.leaky_relu_with_mask,
+        fr.active_count,
+        fr.sparsity,
+        fr.dead_units,
+        fr.crelu,
+        lambda x: fr.maxout(x, 5, axis=0),
+        lambda x: fr.relu_backward_bias(x, x),
+        lambda x: fr.prelu(x, 0.5),
+        lambda x: fr.prelu_backward(x, x, 0.5),
+        fr.rrelu,
+        fr.relu_,
+        lambda x: fr.relu_backward_from_mask(x, np.zeros(1, np.uint8)),
+        lambda x: fr.apply_table(np.zeros(3, np.uint8), np.resize(x, 256)),
+    ],
+)
+def test_functions_refuse_dtypes_without_a_type_number(call):
+    x = np.arange(5.0).view(np._core._multiarray_umath._get_sfloat_dtype()(1.0))
+    with pytest.raises(TypeError):
+        call(x)
+    assert x.view(np.float64).tolist() == [0, 1, 2, 3, 4]

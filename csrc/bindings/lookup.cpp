@@ -10,11 +10,11 @@ namespace {
 constexpr npy_intp entries = 256;
 constexpr npy_intp line_bytes = 64;
 
-// Types that their number alone describes, and that own nothing.
+// Types that their number alone describes, and that own nothing. NumPy's macros take -1 for a number.
 bool holds_plain_values(PyArrayObject* array) {
   const int type_num = PyArray_TYPE(array);
-  return (PyTypeNum_ISBOOL(type_num) || PyTypeNum_ISNUMBER(type_num) || PyTypeNum_ISUSERDEF(type_num)) &&
-         !PyDataType_REFCHK(PyArray_DESCR(array));
+  const bool is_value = PyTypeNum_ISBOOL(type_num) || PyTypeNum_ISNUMBER(type_num) || PyTypeNum_ISUSERDEF(type_num);
+  return type_num >= 0 && is_value && !PyDataType_REFCHK(PyArray_DESCR(array));
 }
 
 // By the logarithm of the size, as Isa::look_up is; -1 for sizes that it does not have.

@@ -100,8 +100,9 @@ struct ActiveKernel {
 extern ActiveKernel builtin_kernels[ufunc_count][NPY_NTYPES_LEGACY];
 const ActiveKernel* find_user_kernel(int index, int type_num);
 
-// Null if there is no kernel for arrays of that type.
+// Null if there is no kernel for arrays of that type. Dtypes made with NumPy's new dtype API all have the type number -1.
 inline const ActiveKernel* find_kernel(int index, int type_num) {
+  if (type_num < 0) return nullptr;
   if (type_num >= NPY_NTYPES_LEGACY) return find_user_kernel(index, type_num);
   const ActiveKernel& kernel = builtin_kernels[index][type_num];
   return kernel.kernel.cached ? &kernel : nullptr;
