@@ -83,7 +83,11 @@ template <class Word> struct Block {
   typedef Word Vector __attribute__((vector_size(16)));
 
   template <int first, int... lane> static Vector interleave(Vector a, Vector b, std::integer_sequence<int, lane...>) {
+#ifdef __clang__
     return __builtin_shufflevector(a, b, (first + lane / 2 + lane % 2 * side)...);
+#else  // GCC has the other from version 12 on
+    return __builtin_shuffle(a, b, Vector{Word(first + lane / 2 + lane % 2 * side)...});
+#endif
   }
 
   // Each round of interleaving moves one bit of the row number into the column number.
