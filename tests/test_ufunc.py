@@ -210,6 +210,21 @@ def test_wrong_number_of_arguments(ufunc):
                 ufunc(*[x] * count, negative_slope=0.5)
 
 
+@every_ufunc_with_parameters
+def test_a_wrong_number_of_arguments_says_how_many_are_right(ufunc):
+    """Inputs which have a default need not be given."""
+    x = np.ones(3, usual_dtype(ufunc))
+    least, most = array_count(ufunc), ufunc.nin + 1
+    if defaults(ufunc):
+        for count in (*range(least), most + 1, most + 20):
+            given = rf"{count} (was|were) given"
+            with pytest.raises(TypeError, match=rf"takes from {least} to {most} .*{given}"):
+                ufunc(*[x] * count)
+    else:
+        with pytest.raises(TypeError, match=rf"takes from {ufunc.nin} to {most} .*0 were given"):
+            ufunc()
+
+
 @every_float_ufunc
 def test_unknown_keywords(ufunc):
     x = np.ones(3)

@@ -113,6 +113,13 @@ bool refuse_missing(const UfuncSpec& spec, PyObject* const* parameters) {
   return false;
 }
 
+// NumPy knows of no defaults, and counts inputs which have one among those that must be given.
+bool refuse_count(const UfuncSpec& spec, Py_ssize_t nargs) {
+  PyErr_Format(PyExc_TypeError, "%s() takes from %d to %d positional arguments but %zd %s given", spec.name,
+               spec.arrays, spec.nin() + 1, nargs, nargs == 1 ? "was" : "were");
+  return false;
+}
+
 bool are_well_placed(const UfuncSpec& spec, const ParameterKeywords& keywords, Py_ssize_t nargs) {
   for (int i = 0; i < spec.parameter_count(); ++i) {
     if (keywords.position[i] < 0) continue;
@@ -120,6 +127,12 @@ bool are_well_placed(const UfuncSpec& spec, const ParameterKeywords& keywords, P
     if (nargs < spec.arrays) return refuse_too_few(spec, i, nargs);
   }
   return true;
+}
+
+bool is_count_legal(int index, Py_ssize_t nargs) {
+  const UfuncSpec& spec = ufunc_specs[index];
+  const bool is_legal = nargs >= spec.arrays && nargs <= spec.nin() + 1;
+  return is_legal || !default_values[index][0] || refuse_count(spec, nargs);
 }
 
 // False with an exception set if there is no value for one of them.
@@ -142,7 +155,7 @@ PyObject* call_with_parameters(int index, PyObject* ufunc, PyObject* const* args
   constexpr Py_ssize_t max_arguments = 16;  // more than any ufunc takes
   const UfuncSpec& spec = ufunc_specs[index];
   const ParameterKeywords parameters = find_parameters(index, kwnames);
-  if (!are_well_placed(spec, parameters, nargs)) return nullptr;
+  if (!are_well_placed(spec, parameters, nargs) || !is_count_legal(index, nargs)) return nullptr;
   const Py_ssize_t keywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
   if (nargs < spec.arrays || nargs + keywords >= max_arguments) {
     return numpy_call[index](ufunc, args, static_cast<std::size_t>(nargs), kwnames);
