@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import ctypes.util
 import inspect
+import platform
 import sys
 from itertools import product
 from typing import Any, NamedTuple
@@ -10,12 +13,14 @@ from typing import Any, NamedTuple
 import fastrelu as fr
 import numpy as np
 import pytest
+from both_ways import assert_both_ways_agree
 from fastrelu import cases, reference
 from fastrelu.cases import LAYOUTS
 from support import (
     LINE,
     differing,
     every_computing_loop,
+    every_float_ufunc,
     every_leaky_ufunc,
     every_loop,
     every_loop_that_may_report,
@@ -306,6 +311,50 @@ def test_casting_a_signalling_slope_is_invalid(path):
     slope = signalling_nan()[0]
     expected = reported(lambda: signalling_nan().astype(np.float64))
     assert reported(lambda: fr.leaky_relu(np.ones(5), slope, **path)) == expected
+
+
+EXTREME_NUMBERS = (
+    *(1e300, -1e300, 1e39, -1e39, 3.4028235e38, 3.40282357e38, 7e4, 500.0, 0.1),
+    *(1e-8, 1e-42, 1e-50, 1e-300, 5e-324, np.inf, -np.inf, np.nan, 10**39, 2**70, -1),
+    *(np.float32(3e38), np.float32(1e-40), np.float64(1e300), np.float64(1e-300)),
+    *(np.array(1e300), np.array(1e-42)),
+)
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"])
+@every_float_ufunc
+def test_converting_a_number_reports_what_numpys_conversion_reports(ufunc, name):
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    ones = np.ones(3, getattr(ml_dtypes, name, name))
+    ufunc(*[ones] * ufunc.nin)  # NumPy's way is taken by the first call on a dtype of ml_dtypes
+    for position in range(1, ufunc.nin):
+        for number in EXTREME_NUMBERS:
+
+            def make(position=position, number=number):
+                inputs = [ones.copy() for _ in range(ufunc.nin)]
+                inputs[position] = number
+                return inputs, {}
+
+            assert_both_ways_agree(ufunc, make, (position, number))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="asks the C library for the flags")
+@every_float_ufunc
+def test_a_call_that_reports_nothing_leaves_no_flag_behind(ufunc):
+    """Except for inexact, which NumPy never reports and nearly all arithmetic raises."""
+    libm = ctypes.CDLL(ctypes.util.find_library("m"))
+    inexact = {"x86_64": 0x20, "AMD64": 0x20}.get(platform.machine(), 0x10)
+    for dtype in (np.float16, np.float32, np.float64):
+        for number in EXTREME_NUMBERS:
+            inputs = [np.ones(3, dtype)] * (ufunc.nin - 1) + [number] * (ufunc.nin > 1)
+            inputs = inputs or [np.ones(3, dtype)]
+            libm.feclearexcept(0x3F)
+            try:
+                reports = reported(lambda inputs=inputs: ufunc(*inputs))
+            except (TypeError, ValueError):
+                continue
+            flags = libm.fetestexcept(0x3F) & ~inexact
+            assert reports or not flags, (ufunc, dtype, number, hex(flags))
 
 
 def test_import_and_calls_leave_the_process_as_it_was():

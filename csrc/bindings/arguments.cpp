@@ -5,6 +5,8 @@
 #include <cstring>
 #include <limits>
 
+#include "float_status.h"
+
 namespace fastrelu {
 namespace {
 
@@ -48,13 +50,24 @@ bool read_float(PyObject* object, DType wanted, double& value) {
   return true;
 }
 
-// For float32 and float64. NumPy reports a signalling NaN that it converts, and what overflows.
+// The magnitudes that a narrower format holds as normal numbers. To narrow any other raises a flag, which would stay in the
+// thread, or which NumPy has to report.
+struct NormalRange {
+  double smallest, largest;
+  bool holds(double value) const {
+    const double magnitude = std::fabs(value);
+    return value == 0 || npy_isinf(value) || (magnitude >= smallest && magnitude <= largest);
+  }
+};
+constexpr NormalRange float32_range{std::numeric_limits<float>::min(), std::numeric_limits<float>::max()};
+constexpr NormalRange float16_range{1.0 / (1 << 14), 65504};
+
+// For float32 and float64. NumPy reports a signalling NaN that it converts.
 bool read_as_float(PyObject* object, DType wanted, Number& number) {
   double value;
   if (!read_float(object, wanted, value) || npy_isnan(value)) return false;
   if (wanted == DType::float64) return put(value, number);
-  const auto narrowed = static_cast<float>(value);
-  return put(narrowed, number) && (npy_isinf(value) || !npy_isinf(narrowed));
+  return float32_range.holds(value) && put(static_cast<float>(value), number);
 }
 
 template <class T> bool put_in_range(long long value, Number& number) {
@@ -80,6 +93,7 @@ bool put_int(long long value, DType wanted, Number& number) {
 
 // As NumPy does it for a Python number among the inputs of a ufunc.
 bool pack(PyObject* object, int type_num, Number& number) {
+  const FloatStatus of_caller;  // NumPy leaves behind what the conversion raises
   PyArray_Descr* const descr = PyArray_DescrFromType(type_num);
   const int status = descr ? PyArray_Pack(descr, number.bytes, object) : -1;
   Py_XDECREF(descr);
@@ -89,7 +103,7 @@ bool pack(PyObject* object, int type_num, Number& number) {
 }
 
 bool read_python_number(PyObject* object, ArrayType wanted, Number& number) {
-  constexpr double largest_half = 65504, largest_exact_int = 9007199254740992;
+  constexpr double largest_exact_int = 9007199254740992;
   const bool is_int = PyLong_CheckExact(object);
   if (PyTypeNum_ISINTEGER(wanted.type_num)) {
     int overflows = 0;
@@ -101,8 +115,9 @@ bool read_python_number(PyObject* object, ArrayType wanted, Number& number) {
   if (wanted.dtype == DType::longdouble) {
     return (!is_int || std::fabs(value) < largest_exact_int) && put(static_cast<npy_longdouble>(value), number);
   }
-  const bool overflows = wanted.dtype == DType::float16 && std::fabs(value) > largest_half && !npy_isinf(value);
-  return !overflows && pack(object, wanted.type_num, number);
+  // The casts of other packages go by float32. PyArray_Pack would not report what they raise.
+  const NormalRange& range = wanted.dtype == DType::float16 ? float16_range : float32_range;
+  return range.holds(value) && pack(object, wanted.type_num, number);
 }
 
 // Of the types of other packages, NumPy gives a pointer instead of the value.
@@ -133,6 +148,25 @@ bool read_exactly(PyObject* object, ArrayType wanted, Number& number) {
 }
 
 }  // namespace
+
+int warn_on_write = 0;
+
+int find_warn_on_write() {
+  npy_intp none = 0;
+  PyObject* const array = PyArray_SimpleNew(1, &none, NPY_BYTE);
+  if (!array) return -1;
+  const int before = PyArray_FLAGS(as_array(array));
+  PyObject* const flags = PyObject_GetAttrString(array, "flags");
+  int status = flags ? PyObject_SetAttrString(flags, "_warn_on_write", Py_True) : -1;
+  if (status == 0) warn_on_write = PyArray_FLAGS(as_array(array)) & ~before;
+  if (status < 0 && flags && PyErr_ExceptionMatches(PyExc_AttributeError)) {  // a NumPy that warns no more
+    PyErr_Clear();
+    status = 0;
+  }
+  Py_XDECREF(flags);
+  Py_DECREF(array);
+  return status;
+}
 
 bool read_number(PyObject* object, const UfuncSpec& spec, int input, ArrayType arrays, Number& number) {
   const DType wanted = input_dtype(spec, input, arrays.dtype);

@@ -25,11 +25,14 @@ inline bool is_plain(PyObject* object) {
   return PyArray_ISALIGNED(array) && PyArray_ISNBO(descr->byteorder) && !PyDataType_METADATA(descr);
 }
 
-// A plain array that may be written without a word. The flag is from NumPy's own arrayobject.h, which it does not
-// install: set on what np.broadcast_arrays returns.
+// The flag of arrays such as np.broadcast_arrays returns: NumPy warns whoever writes to one. NumPy does not install the
+// flag's name; find_warn_on_write asks NumPy which it is. Returns 0, or -1 with an exception set.
+extern int warn_on_write;
+int find_warn_on_write();
+
+// A plain array that may be written without a warning.
 inline bool is_writable(PyArrayObject* array) {
-  constexpr int warn_on_write = static_cast<int>(1u << 31);
-  return PyArray_ISWRITEABLE(array) && !PyArray_CHKFLAGS(array, warn_on_write);
+  return PyArray_ISWRITEABLE(array) && !(PyArray_FLAGS(array) & warn_on_write);
 }
 
 inline bool is_python_number(PyObject* object) { return PyFloat_CheckExact(object) || PyLong_CheckExact(object); }

@@ -67,8 +67,10 @@ bool is_of_another_package(PyObject* object) {
   return PyArray_Check(object) && PyTypeNum_ISUSERDEF(PyArray_TYPE(reinterpret_cast<PyArrayObject*>(object)));
 }
 
+PyObject* silent_greater = nullptr;
+
 // numpy.errstate(all="ignore")(operator.gt): new reference, or null with an exception set.
-PyObject* silent_greater() {
+PyObject* make_silent_greater() {
   PyObject* const numpy = PyImport_ImportModule("numpy");
   PyObject* const operators = PyImport_ImportModule("operator");
   PyObject* const errstate = numpy ? PyObject_GetAttrString(numpy, "errstate") : nullptr;
@@ -84,10 +86,7 @@ PyObject* silent_greater() {
 // NumPy's own comparisons report nothing; those of other packages' dtypes do where there is a signalling NaN.
 PyObject* compare(PyObject* low, PyObject* high) {
   if (!is_of_another_package(low) && !is_of_another_package(high)) return PyObject_RichCompare(low, high, Py_GT);
-  PyObject* const greater = silent_greater();
-  PyObject* const is_above = greater ? PyObject_CallFunctionObjArgs(greater, low, high, nullptr) : nullptr;
-  Py_XDECREF(greater);
-  return is_above;
+  return PyObject_CallFunctionObjArgs(silent_greater, low, high, nullptr);
 }
 
 bool check_order(const UfuncSpec& spec, PyObject* low, PyObject* high) {
@@ -105,6 +104,11 @@ bool check_order(const UfuncSpec& spec, PyObject* low, PyObject* high) {
 }
 
 }  // namespace
+
+int import_checks() {
+  if (!silent_greater) silent_greater = make_silent_greater();
+  return silent_greater ? 0 : -1;
+}
 
 bool check_thoroughly(const UfuncSpec& spec, PyObject* const* parameters) {
   PyObject* const first = as_real_array(parameters[0]);

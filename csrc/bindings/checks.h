@@ -3,9 +3,15 @@
 // What the parameters of a call must be, looked at before anything is written.
 #pragma once
 
+#include <cmath>
+
 #include "ufuncs.h"
 
 namespace fastrelu {
+
+// Imports what the checks need: no call may import, as a fork in another thread would leave the import lock taken. Returns
+// 0, or -1 with an exception set.
+int import_checks();
 
 // Looks at numbers, exact arrays and lists; what is in foreign objects is seen when their arrays come in. Returns false with
 // an exception set if the parameters are not what the ufunc's check demands.
@@ -23,14 +29,15 @@ inline double rounded_to_double(PyObject* object) {
   return PyArray_IsScalar(object, Double) ? PyArrayScalar_VAL(object, Double) : NPY_NAN;
 }
 
+// Compares by functions that raise no flag for NaN, as the operators would.
 inline bool check_parameters(const UfuncSpec& spec, PyObject* const* parameters) {
   switch (spec.check) {
     case Check::none: return true;
     case Check::ordered:
-      if (rounded_to_double(parameters[0]) < rounded_to_double(parameters[1])) return true;
+      if (std::isless(rounded_to_double(parameters[0]), rounded_to_double(parameters[1]))) return true;
       break;
     case Check::not_negative:
-      if (rounded_to_double(parameters[0]) >= 0) return true;
+      if (std::isgreaterequal(rounded_to_double(parameters[0]), 0.0)) return true;
       break;
   }
   return check_thoroughly(spec, parameters);

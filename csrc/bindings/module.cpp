@@ -15,6 +15,8 @@
 #include "../runtime/parallel.h"
 #include "../runtime/recycle.h"
 #include "activity.h"
+#include "arguments.h"
+#include "checks.h"
 #include "docs.h"
 #include "fastcall.h"
 #include "lookup.h"
@@ -112,7 +114,7 @@ void define_functions(py::module_& m) {
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   import_numpy();
   use_isa(chosen_isa());
-  if (make_memory_handler() < 0) throw py::error_already_set();
+  if (make_memory_handler() < 0 || find_warn_on_write() < 0 || import_checks() < 0) throw py::error_already_set();
   const py::tuple ufuncs = make_ufuncs();
   for (const py::handle ufunc : ufuncs) m.attr(py::str(ufunc.attr("__name__"))) = ufunc;
   m.attr("ufuncs") = ufuncs;
