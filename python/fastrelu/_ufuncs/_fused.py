@@ -33,7 +33,12 @@ def add_relu(x, y, /):
     -----
     The bytes of ``np.maximum(x + y, 0)``, but that 0 is always +0.0. The sum is rounded to the
     dtype of the result and reports what NumPy's sum reports (overflow; inf - inf is invalid);
-    integers wrap around. NaN stays NaN, its payload is not promised.
+    integers wrap around. NaN stays NaN. Its payload is not promised, nor is its sign where both
+    summands are NaN: instruction sets differ in which of the two they keep.
+
+    ``add_relu.accumulate(x)`` is the one-sided CUSUM statistic of `x`, ``s[i] = max(s[i - 1] +
+    x[i], 0)`` from ``s[0] = x[0]``: it grows while `x` stays above its expected value, which is to
+    be subtracted before (Page, 1954, "Continuous inspection schemes").
 
     Examples
     --------
@@ -42,6 +47,8 @@ def add_relu(x, y, /):
     >>> fr.add_relu(np.array([[1.0, -4.0], [2.0, 3.0]]), np.array([0.5, 2.0]))
     array([[1.5, 0. ],
            [2.5, 5. ]])
+    >>> fr.add_relu.accumulate(np.array([1.0, -2.0, 3.0, -1.0, 0.5, -9.0, 4.0, 4.0]))
+    array([1. , 0. , 3. , 2. , 2.5, 0. , 4. , 8. ])
     """
 
 
