@@ -5,6 +5,7 @@
 #pragma once
 
 #include "../runtime/walk.h"
+#include "gil.h"
 #include "ufuncs.h"
 
 namespace fastrelu {
@@ -14,12 +15,7 @@ inline constexpr npy_intp release_gil_from = 64 * 1024;
 
 template <class Run> void run_without_gil(npy_intp bytes, Run run) {
   if (bytes < release_gil_from) return run();
-  struct Unlocked {
-    PyThreadState* const thread = PyEval_SaveThread();
-    ~Unlocked() { PyEval_RestoreThread(thread); }
-  };
-  const Unlocked unlocked;  // until an exception, too
-  run();
+  without_gil(run);
 }
 
 // How many times longer a byte takes than it takes relu on float32.

@@ -19,6 +19,7 @@
 #include "checks.h"
 #include "docs.h"
 #include "fastcall.h"
+#include "gil.h"
 #include "lookup.h"
 #include "mask_call.h"
 #include "maxout.h"
@@ -88,6 +89,17 @@ py::tuple recycle_counts() {
   return py::make_tuple(info.limit, info.held, info.blocks, info.reused, info.mapped);
 }
 
+// Giving memory back takes 2.4 us per MiB.
+void set_limit(std::size_t bytes) {
+  without_gil([=] { set_recycle_limit(bytes); });
+}
+
+std::size_t trim() {
+  std::size_t bytes = 0;
+  without_gil([&] { bytes = trim_recycled(); });
+  return bytes;
+}
+
 void define_threads(py::module_& m) {
   m.attr("max_threads") = max_threads;
   m.def("get_num_threads", num_threads);
@@ -96,10 +108,9 @@ void define_threads(py::module_& m) {
 }
 
 void define_recycling(py::module_& m) {
-  using unlocked = py::call_guard<py::gil_scoped_release>;  // giving back takes 2.4 us per MiB
-  m.def("set_recycle_limit", set_recycle_limit, py::arg("bytes"), unlocked());
+  m.def("set_recycle_limit", set_limit, py::arg("bytes"));
   m.def("recycle_info", recycle_counts);
-  m.def("trim", trim_recycled, unlocked());
+  m.def("trim", trim);
   m.def("cgroup_memory_limit", [](const std::string& root) { return cgroup_memory_limit(root); }, py::arg("root"));
 }
 
