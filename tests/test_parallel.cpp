@@ -45,8 +45,8 @@ void check(bool holds, const char* promise) {
 }
 
 template <class Task> void run(std::ptrdiff_t chunks, int threads, Task task) {
-  parallel_for(
-      chunks, threads, [](void* context, std::ptrdiff_t chunk) { (*static_cast<Task*>(context))(chunk); }, &task);
+  const auto run_chunk = [](void* context, std::ptrdiff_t chunk, char*) { (*static_cast<Task*>(context))(chunk); };
+  parallel_for(chunks, threads, run_chunk, &task);
 }
 
 // Runs task(chunk) on `threads` different threads, one chunk each: none ends before all have begun.

@@ -127,7 +127,7 @@ struct UntouchedPages {
   static constexpr auto page = static_cast<npy_intp>(huge_page_bytes);
 };
 
-void run_untouched(void* context, std::ptrdiff_t piece) {
+void run_untouched(void* context, std::ptrdiff_t piece, char*) {
   auto& pages = *static_cast<UntouchedPages*>(context);
   const npy_intp begin = pages.begin(piece), end = pages.begin(piece + 1);
   if (begin == end) return;

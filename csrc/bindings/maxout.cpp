@@ -5,6 +5,7 @@
 
 #include "../runtime/nest.h"
 #include "../runtime/packed_pools.h"
+#include "../runtime/scratch.h"
 #include "../runtime/worth.h"
 #include "dense_arrays.h"
 
@@ -64,9 +65,10 @@ template <class Packed, class Direct> void run_shared(const Call& call, const Pa
   if (call.count == 0) return;
   const PackedPools blocks(call.pools, PyArray_ITEMSIZE(call.x));
   run_without_gil(PyArray_NBYTES(call.x), [&] {
-    if (blocks.pays()) {
+    const Scratch buffer(blocks.pays(), std::nothrow);
+    if (buffer) {  // without memory, the slower way
       share(call.count / call.pools.inner, granule, cost_of(call, true),
-            [&](npy_intp begin, npy_intp end) { packed(blocks, begin, end); });
+            [&](npy_intp begin, npy_intp end, char* memory) { packed(blocks, begin, end, buffer.of(memory)); });
     } else {
       share(call.count, granule, cost_of(call, false), direct);
     }
@@ -80,8 +82,8 @@ void run_forward(const Call& call, PyArrayObject* result) {
   const void* const data = call.active->data;
   run_shared(
       call,
-      [=](const PackedPools& blocks, npy_intp begin, npy_intp end) {
-        blocks.forward(kernel, x, out, begin, end, data);
+      [=](const PackedPools& blocks, npy_intp begin, npy_intp end, char* buffer) {
+        blocks.forward(kernel, x, out, begin, end, data, buffer);
       },
       [=, pools = call.pools](npy_intp begin, npy_intp end) { kernel(x, out, pools, begin, end, data); });
 }
@@ -93,8 +95,8 @@ void run_backward(const Call& call, PyArrayObject* grad_output, PyArrayObject* r
   const void* const data = call.active->data;
   run_shared(
       call,
-      [=](const PackedPools& blocks, npy_intp begin, npy_intp end) {
-        blocks.backward(kernel, grad, x, out, begin, end, data);
+      [=](const PackedPools& blocks, npy_intp begin, npy_intp end, char* buffer) {
+        blocks.backward(kernel, grad, x, out, begin, end, data, buffer);
       },
       [=, pools = call.pools](npy_intp begin, npy_intp end) { kernel(grad, x, out, pools, begin, end, data); });
 }

@@ -13,8 +13,6 @@ namespace fastrelu::FASTRELU_ISA {
 
 // Lanes count in integers as wide as the elements, of which the narrowest hold this much.
 constexpr ptrdiff_t most_counted = 255;
-// Totals of so many runs of one element are counted in such integers at a time.
-constexpr ptrdiff_t counted_columns = 1024;
 
 template <std::size_t bytes> struct CounterOf;
 template <> struct CounterOf<1> {
@@ -33,6 +31,9 @@ template <> struct CounterOf<16> {  // a longdouble, which has no lanes
   using Type = std::uint64_t;
 };
 template <class T> using Counter = typename CounterOf<(sizeof(T) > 8 ? 16 : sizeof(T))>::Type;
+// Totals of so many runs of one element are counted in such integers at a time: these lie on the stack, of which threads
+// may have little.
+template <class T> constexpr ptrdiff_t counted_columns = sizeof(Counter<T>) > 4 ? 512 : 1024;
 
 // Whether an element is active, by what it holds or by its code.
 template <class T> struct Activity {
@@ -112,7 +113,7 @@ template <class T> void count_each(const T* x, ptrdiff_t n, Counter<T>* counts, 
 // Adds up to most_counted rows of up to counted_columns elements to the totals of each column.
 template <class T> void count_columns(const ReductionTile& tile, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t column,
                                       ptrdiff_t columns, const Activity<T>& is_active) {
-  alignas(64) Counter<T> counts[counted_columns] = {};
+  alignas(64) Counter<T> counts[counted_columns<T>] = {};
   for (ptrdiff_t r = row; r < row + rows; ++r) {
     count_each(reinterpret_cast<const T*>(tile.values + r * tile.row_step) + column, columns, counts, is_active);
   }
@@ -128,8 +129,8 @@ template <class T> struct ActiveCount {
 
  private:
   static void count_elements(const ReductionTile& tile, const Activity<T>& is_active) {
-    for (ptrdiff_t column = 0; column < tile.runs; column += counted_columns) {
-      const ptrdiff_t right = tile.runs - column, columns = right < counted_columns ? right : counted_columns;
+    for (ptrdiff_t column = 0; column < tile.runs; column += counted_columns<T>) {
+      const ptrdiff_t right = tile.runs - column, columns = right < counted_columns<T> ? right : counted_columns<T>;
       for (ptrdiff_t row = 0; row < tile.rows; row += most_counted) {
         const ptrdiff_t below = tile.rows - row, rows = below < most_counted ? below : most_counted;
         count_columns(tile, row, rows, column, columns, is_active);

@@ -168,7 +168,13 @@ inline void widen_block(const Coded8* from, ptrdiff_t n, float* to, const void* 
 
 constexpr int rows_at_once = 4;
 
-// Up to rows_at_once rows of up to sum_block elements as sums take them: where they lie or, if they are narrow, widened.
+// How many columns are summed at once: the buffers, which lie on the stack, are a few KiB, as threads may have little of it.
+constexpr ptrdiff_t narrow_columns = 256;
+template <class T> constexpr ptrdiff_t columns_at_once =
+    is_narrow<T> ? narrow_columns : ptrdiff_t(sum_block * sizeof(double) / sizeof(Total<Wide<T>>));
+
+// Up to rows_at_once rows of up to columns_at_once elements, or one of up to sum_block, as sums take them: where they lie
+// or, if they are narrow, widened.
 template <class N> struct Rows {
   const N* first;
   ptrdiff_t step;  // elements
@@ -177,10 +183,11 @@ template <class T, bool widens = is_narrow<T>> struct Reader {
   Rows<T> read(const T* p, int, ptrdiff_t step, ptrdiff_t, const void*) { return {p, step}; }
 };
 template <class T> struct Reader<T, true> {
-  alignas(64) float block[rows_at_once][sum_block];
+  static_assert(sum_block <= rows_at_once * narrow_columns);
+  alignas(64) float block[rows_at_once * narrow_columns];
   Rows<float> read(const T* p, int rows, ptrdiff_t step, ptrdiff_t n, const void* data) {
-    for (int row = 0; row < rows; ++row) widen_block(p + row * step, n, block[row], data);
-    return {*block, sum_block};
+    for (int row = 0; row < rows; ++row) widen_block(p + row * step, n, block + row * narrow_columns, data);
+    return {block, narrow_columns};
   }
 };
 
@@ -195,9 +202,9 @@ template <class Addends, class T> class Summation {
 
   // Their totals lie in an aligned block meanwhile: vectors that cross cache lines would be stored at half the speed.
   void add_columns() {
-    alignas(64) Number sums[sum_block];
-    for (ptrdiff_t column = 0; column < tile_.runs; column += sum_block) {
-      const ptrdiff_t n = at_most(sum_block, tile_.runs - column);
+    alignas(64) Number sums[columns_at_once<T>];
+    for (ptrdiff_t column = 0; column < tile_.runs; column += columns_at_once<T>) {
+      const ptrdiff_t n = at_most(columns_at_once<T>, tile_.runs - column);
       const auto bytes = static_cast<std::size_t>(n) * sizeof(Number);
       std::memcpy(sums, totals() + column, bytes);
       ptrdiff_t row = 0;

@@ -8,12 +8,16 @@
 #include <cstddef>
 
 #include "../kernels/isa.h"
+#include "parallel.h"
 #include "strided_copy.h"
 
 namespace fastrelu {
 
 class PackedPools {
  public:
+  static constexpr std::ptrdiff_t buffer_bytes = 16 * 1024;
+  static_assert(buffer_bytes <= worker_bytes);
+
   PackedPools(Pools pools, std::ptrdiff_t element_bytes)
       : pools_(pools),
         row_bytes_(pools.inner * element_bytes),
@@ -26,11 +30,11 @@ class PackedPools {
   // Rows of 32 bytes are a vector of AVX2; and enough of them side by side make several.
   bool pays() const { return row_bytes_ < 32 && blocks_at_once_ >= 16; }
 
-  // A block: `inner` pools, whose elements are one piece of memory. x, grad and out are where block 0 lies.
+  // A block: `inner` pools, whose elements are one piece of memory. x, grad and out are where block 0 lies. `buffer` has
+  // buffer_bytes bytes and starts at a cache line.
 
-  void forward(Maxout* kernel, const char* x, char* out, std::ptrdiff_t begin, std::ptrdiff_t end,
-               const void* data) const {
-    alignas(64) char buffer[buffer_bytes];
+  void forward(Maxout* kernel, const char* x, char* out, std::ptrdiff_t begin, std::ptrdiff_t end, const void* data,
+               char* buffer) const {
     for_tiles(begin, end, [&](std::ptrdiff_t block, std::ptrdiff_t blocks) {
       gather(x + block * block_bytes_, buffer, blocks);
       const std::ptrdiff_t count = blocks * pools_.inner;
@@ -39,8 +43,7 @@ class PackedPools {
   }
 
   void backward(MaxoutBackward* kernel, const char* grad, const char* x, char* out, std::ptrdiff_t begin,
-                std::ptrdiff_t end, const void* data) const {
-    alignas(64) char buffer[buffer_bytes];
+                std::ptrdiff_t end, const void* data, char* buffer) const {
     for_tiles(begin, end, [&](std::ptrdiff_t block, std::ptrdiff_t blocks) {
       gather(x + block * block_bytes_, buffer, blocks);
       const std::ptrdiff_t count = blocks * pools_.inner;
@@ -50,7 +53,6 @@ class PackedPools {
   }
 
  private:
-  static constexpr std::ptrdiff_t buffer_bytes = 16 * 1024;
   static constexpr std::ptrdiff_t largest_word = 16;
 
   template <class Run> void for_tiles(std::ptrdiff_t begin, std::ptrdiff_t end, Run run) const {

@@ -6,11 +6,12 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <thread>
+#include <vector>
 
 #include "cores.h"
 #include "float_control.h"
@@ -84,18 +85,19 @@ class Job {
 
   // Each thread starts where it did in the last call of this size: there its cache may still have the data.
   // Relaxed: that a number is given out once is all that matters. Entry orders everything else.
-  void run_chunks(int thread) {
+  void run_chunks(int thread, char* memory) {
     for (int i = 0; i < regions_; ++i) {
       const int region = (thread + i) % regions_;
       const std::ptrdiff_t end = begin(region + 1);
       std::ptrdiff_t chunk;
-      while ((chunk = regions[region].next.fetch_add(1, std::memory_order_relaxed)) < end) task_(context_, chunk);
+      while ((chunk = regions[region].next.fetch_add(1, std::memory_order_relaxed)) < end)
+        task_(context_, chunk, memory);
     }
   }
 
-  void run_chunks_on_worker(int worker) {
+  void run_chunks_on_worker(int worker, char* memory) {
     control_.install();
-    run_chunks(worker);
+    run_chunks(worker, memory);
     if (const std::uint32_t raised = FloatControl::raised()) raised_.fetch_or(raised, std::memory_order_relaxed);
   }
 
@@ -183,6 +185,11 @@ class Alarm {
   std::atomic<bool> asleep_{false};
 };
 
+struct Worker {
+  Alarm alarm;
+  alignas(cache_line) char memory[worker_bytes];
+};
+
 // New threads of the calling thread leave signals to others, as long as this lives. Except for those that a thread's own
 // instructions cause: blocked, they would kill the process without a word from its handlers.
 class SignalsBlocked {
@@ -233,14 +240,14 @@ class Pool {
   void release() { busy_.store(false, std::memory_order_release); }
   void start_workers(std::size_t wanted);
   void ring(int workers);
-  void work(int number, Alarm* alarm);
+  void work(int number, Worker* worker);
   void leave();
   void wait_until_empty();
 
   static inline std::atomic<Pool*> current{nullptr};
 
   std::atomic<bool> busy_{false};  // by the call that may touch what follows; entry_ lends job_ to workers
-  std::deque<Alarm> alarms_;       // of workers 1, 2, ...: a deque, because an alarm cannot move
+  std::vector<std::unique_ptr<Worker>> workers_;  // numbers 1, 2, ...
   Job* job_ = nullptr;
   std::uint64_t calls_ = 0;
   TakenCores taken_cores_;
@@ -268,7 +275,7 @@ bool Pool::run(Job& job) {
   taken_cores_.take_current();
   entry_.open(job.threads - 1);
   ring(job.threads - 1);
-  job.run_chunks(0);
+  job.run_chunks(0, nullptr);
   const bool in_forked_child = this != current.load(std::memory_order_relaxed);
   if (!in_forked_child) {  // where those who were inside would be waited for in vain
     entry_.close();
@@ -281,15 +288,16 @@ bool Pool::run(Job& job) {
 
 // As many as can be had.
 void Pool::start_workers(std::size_t wanted) {
-  if (alarms_.size() >= wanted) return;
+  if (workers_.size() >= wanted) return;
   const SignalsBlocked blocked;
-  std::size_t started = alarms_.size();
+  std::size_t started = workers_.size();
   try {
     for (; started < wanted; ++started) {
-      std::thread(&Pool::work, this, static_cast<int>(started) + 1, &alarms_.emplace_back()).detach();
+      workers_.emplace_back(new Worker);  // not make_unique, which would clear its memory
+      std::thread(&Pool::work, this, static_cast<int>(started) + 1, workers_.back().get()).detach();
     }
   } catch (const std::exception&) {  // no thread, or no memory; the next call tries again
-    while (alarms_.size() > started) alarms_.pop_back();
+    workers_.resize(started);
   }
 }
 
@@ -298,7 +306,8 @@ void Pool::start_workers(std::size_t wanted) {
 void Pool::ring(int workers) {
   ++calls_;
   for (const bool asleep_too : {false, true}) {
-    for (Alarm& alarm : alarms_) {
+    for (const auto& worker : workers_) {
+      Alarm& alarm = worker->alarm;
       if (workers == 0 || (asleep_too && !job_->has_more())) return;
       if (alarm.last_call == calls_ || (!asleep_too && alarm.is_asleep())) continue;
       alarm.last_call = calls_;
@@ -309,23 +318,24 @@ void Pool::ring(int workers) {
 }
 
 // A thread's life. It may be late for the job that it was woken for, and enter the next one or none.
-void Pool::work(int number, Alarm* alarm) {
+void Pool::work(int number, Worker* worker) {
+  Alarm& alarm = worker->alarm;
   name_thread();
   awake_.fetch_add(1, std::memory_order_relaxed);
   Placement placement;
   Clock::duration watch = Clock::duration::zero();
   for (;;) {
-    if (!alarm->watch(watch)) {
+    if (!alarm.watch(watch)) {
       awake_.fetch_sub(1, std::memory_order_relaxed);
-      alarm->sleep();
+      alarm.sleep();
       awake_.fetch_add(1, std::memory_order_relaxed);
     }
-    alarm->reset();
+    alarm.reset();
     placement.settle(taken_cores_);
     watch = watch_time;
     if (!entry_.enter()) continue;
     if (!job_->in_series) watch = Clock::duration::zero();
-    job_->run_chunks_on_worker(number);
+    job_->run_chunks_on_worker(number, worker->memory);
     leave();
   }
 }
@@ -360,7 +370,7 @@ void run(Pool* pool, std::ptrdiff_t chunks, std::ptrdiff_t wanted, bool in_serie
     Job job(chunks, static_cast<int>(threads), task, context, in_series);
     if (pool->run(job)) return;
   }
-  for (std::ptrdiff_t chunk = 0; chunk < chunks; ++chunk) task(context, chunk);
+  for (std::ptrdiff_t chunk = 0; chunk < chunks; ++chunk) task(context, chunk, nullptr);
 }
 
 }  // namespace

@@ -8,8 +8,12 @@
 
 namespace fastrelu {
 
+// What each worker has of memory for the chunks that it runs.
+constexpr std::ptrdiff_t worker_bytes = 64 * 1024;
+
 // Runs one chunk. Called exactly once per chunk, from any thread, in any order, several at a time; must not throw.
-using ChunkTask = void(void* context, std::ptrdiff_t chunk);
+// `memory` is the worker's own, which holds worker_bytes bytes and starts at a cache line; null on the caller's thread.
+using ChunkTask = void(void* context, std::ptrdiff_t chunk, char* memory);
 
 // Runs `task` for each chunk in [0, chunks) on the caller's thread and on at most num_threads - 1 workers; returns when
 // all chunks are done, and what they wrote is visible to the caller.

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "scratch.h"
 #include "worth.h"
 
 namespace fastrelu {
@@ -26,6 +27,7 @@ constexpr ptrdiff_t enough_units = 8;  // to share
 constexpr ptrdiff_t long_run = 256;
 // A slope is at most four times as large as an element.
 constexpr ptrdiff_t slopes_bytes = 4 * tile_bytes;
+static_assert(slopes_bytes <= worker_bytes);
 
 ptrdiff_t divided_up(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
 
@@ -82,11 +84,14 @@ class Reducer {
     Cells cells = zeros(cells_of_row_blocks());
     const ptrdiff_t piece = runs_in_piece(shape_.outer * row_blocks), pieces = divided_up(shape_.runs, piece);
     char* const results = row_blocks > 1 ? cells.data() : totals;
-    share(shape_.outer * row_blocks * pieces, 1, cost(), [&](ptrdiff_t begin, ptrdiff_t end) {
+    const Scratch scratch(work_.backward.slopes != nullptr);
+    share(shape_.outer * row_blocks * pieces, 1, cost(), [&](ptrdiff_t begin, ptrdiff_t end, char* memory) {
+      char* const slopes = scratch.of(memory);
       for (ptrdiff_t unit = begin; unit < end; ++unit) {
         const ptrdiff_t block = unit / pieces, run = unit % pieces * piece;
         char* const results_of_block = results + (block * shape_.runs + run) * work_.total_size;
-        reduce_piece(block / row_blocks, block % row_blocks, run, std::min(piece, shape_.runs - run), results_of_block);
+        reduce_piece(block / row_blocks, block % row_blocks, run, std::min(piece, shape_.runs - run), slopes,
+                     results_of_block);
       }
     });
     if (row_blocks > 1) add_in_order(cells.data(), shape_.outer, row_blocks, shape_.runs, totals);
@@ -106,11 +111,11 @@ class Reducer {
     return runs();
   }
 
-  void reduce_piece(ptrdiff_t outer, ptrdiff_t row_block, ptrdiff_t run, ptrdiff_t runs, char* totals) const {
+  void reduce_piece(ptrdiff_t outer, ptrdiff_t row_block, ptrdiff_t run, ptrdiff_t runs, char* slopes,
+                    char* totals) const {
     const ptrdiff_t first = row_block * sum_block, last = std::min(first + sum_block, shape_.rows);
     const ptrdiff_t columns = runs * shape_.length;
     const ptrdiff_t at_once = computes() ? std::max<ptrdiff_t>(tile_bytes / (columns * work_.size), 1) : sum_block;
-    alignas(64) char slopes[slopes_bytes];
     if (work_.backward.slopes) {
       spread_slopes(outer, run, runs, runs == shape_.runs ? std::min(at_once, last - first) : 1, slopes);
     }

@@ -6,14 +6,15 @@
 #pragma once
 
 #include "nest.h"
+#include "parallel.h"
 #include "strided_copy.h"
 
 namespace fastrelu {
 
 inline constexpr std::ptrdiff_t cache_line = 64;
 
-// For all packed operands of a tile, on the stack: threads may have little of that.
-inline constexpr std::ptrdiff_t buffer_bytes = 64 * 1024;
+// At most, for all packed operands of a tile.
+inline constexpr std::ptrdiff_t buffer_bytes = worker_bytes;
 
 class Tiling {
  public:

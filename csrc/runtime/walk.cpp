@@ -6,6 +6,7 @@
 
 #include "caches.h"
 #include "pages.h"
+#include "scratch.h"
 #include "strided_copy.h"
 #include "tiling.h"
 #include "worth.h"
@@ -134,14 +135,15 @@ struct Shared {
   const Tiling& tiling;
   Loop* loop;
   ptrdiff_t tiles_per_chunk;
+  const Scratch buffers;  // of packed operands
 };
 
-void run_chunk(void* context, ptrdiff_t chunk) {
+void run_chunk(void* context, ptrdiff_t chunk, char* memory) {
   const Shared& shared = *static_cast<const Shared*>(context);
   const ptrdiff_t first = chunk * shared.tiles_per_chunk;
   const ptrdiff_t last = std::min(first + shared.tiles_per_chunk, shared.tiling.tiles);
-  alignas(cache_line) char buffer[buffer_bytes];
-  Walker(shared.nest, shared.tiling, shared.loop, shared.work.data, buffer).run(first, last);
+  char* const buffers = shared.buffers.of(memory);
+  Walker(shared.nest, shared.tiling, shared.loop, shared.work.data, buffers).run(first, last);
 }
 
 bool overlaps_inputs(const Nest& nest) {
@@ -164,8 +166,8 @@ void walk_tiles(const Work& work, const Nest& nest, Tiling& tiling) {
   Loop* const loop = is_streamed(work, nest, tiling, bytes) ? work.kernel.streaming : work.kernel.cached;
   const ptrdiff_t wanted_chunks = is_shared ? cost / chunk_bytes : 1;
   const ptrdiff_t tiles_per_chunk = (tiling.tiles + wanted_chunks - 1) / wanted_chunks;
-  Shared shared{work, nest, tiling, loop, tiles_per_chunk};
-  if (!is_shared) return run_chunk(&shared, 0);
+  Shared shared{work, nest, tiling, loop, tiles_per_chunk, Scratch(tiling.packs_any())};
+  if (!is_shared) return run_chunk(&shared, 0, nullptr);
   parallel_for((tiling.tiles + tiles_per_chunk - 1) / tiles_per_chunk, worth_of(cost), run_chunk, &shared);
 }
 
@@ -190,7 +192,7 @@ struct UntouchedLine {
   ptrdiff_t chunks() const { return 1 + (std::max<ptrdiff_t>(nest.shape[0] - before, 0) + per_page - 1) / per_page; }
 };
 
-void run_untouched(void* context, ptrdiff_t chunk) {
+void run_untouched(void* context, ptrdiff_t chunk, char*) {
   const UntouchedLine& line = *static_cast<const UntouchedLine*>(context);
   const ptrdiff_t begin = line.begin(chunk), elements = line.begin(chunk + 1) - begin;
   char* data[max_operands];

@@ -20,7 +20,8 @@ struct Work {
   int weight;  // how many times longer a byte takes than it takes relu on float32
 };
 
-// The nest must be simplified. Floating-point flags that the kernel raises end up in the caller's status word.
+// The nest must be simplified. Floating-point flags that the kernel raises end up in the caller's status word. May throw
+// std::bad_alloc, before anything is written.
 void walk(const Work& work, const Nest& nest);
 
 }  // namespace fastrelu

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <type_traits>
 
 #include "parallel.h"
 
@@ -28,18 +29,27 @@ inline std::ptrdiff_t shared_piece(std::ptrdiff_t n, std::ptrdiff_t granule, std
 }
 
 // Runs task(begin, end) over [0, n), on one thread or several, in pieces that begin at multiples of `granule`. Pieces are
-// as many as the work is worth, so nothing that a caller sees may depend on where they begin. task must not throw.
+// as many as the work is worth, so nothing that a caller sees may depend on where they begin. task must not throw. It may
+// take the worker's memory (parallel.h) as its last argument.
 template <class Task> void share(std::ptrdiff_t n, std::ptrdiff_t granule, std::ptrdiff_t cost, const Task& task) {
-  if (!is_worth_sharing(cost)) return task(std::ptrdiff_t(0), n);
+  const auto run_task = [&task](std::ptrdiff_t begin, std::ptrdiff_t end, char* memory) {
+    if constexpr (std::is_invocable_v<Task, std::ptrdiff_t, std::ptrdiff_t, char*>) {
+      task(begin, end, memory);
+    } else {
+      static_cast<void>(memory);
+      task(begin, end);
+    }
+  };
+  if (!is_worth_sharing(cost)) return run_task(0, n, nullptr);
   struct Shared {
-    const Task& task;
+    const decltype(run_task)& task;
     std::ptrdiff_t n, piece;
   };
   const std::ptrdiff_t piece = shared_piece(n, granule, cost);
-  Shared shared{task, n, piece};
-  const auto run = [](void* context, std::ptrdiff_t chunk) {
+  Shared shared{run_task, n, piece};
+  const auto run = [](void* context, std::ptrdiff_t chunk, char* memory) {
     const auto& s = *static_cast<const Shared*>(context);
-    s.task(chunk * s.piece, std::min((chunk + 1) * s.piece, s.n));
+    s.task(chunk * s.piece, std::min((chunk + 1) * s.piece, s.n), memory);
   };
   parallel_for((n + piece - 1) / piece, worth_of(cost), run, &shared);
 }

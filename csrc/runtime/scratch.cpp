@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "scratch.h"
+
+#include <atomic>
+
+namespace fastrelu {
+namespace {
+
+constexpr std::align_val_t alignment{64};
+
+std::atomic<char*> kept{nullptr};
+
+char* take() noexcept {
+  if (char* const memory = kept.exchange(nullptr, std::memory_order_acquire)) return memory;
+  return static_cast<char*>(::operator new(worker_bytes, alignment, std::nothrow));
+}
+
+}  // namespace
+
+Scratch::Scratch(bool is_wanted, const std::nothrow_t&) noexcept : memory_(is_wanted ? take() : nullptr) {}
+
+Scratch::Scratch(bool is_wanted) : Scratch(is_wanted, std::nothrow) {
+  if (is_wanted && !memory_) throw std::bad_alloc();
+}
+
+Scratch::~Scratch() {
+  if (memory_) ::operator delete(kept.exchange(memory_, std::memory_order_release), alignment);
+}
+
+}  // namespace fastrelu
