@@ -505,6 +505,7 @@ constexpr Test tests[] = {
 
 int main(int, char** arguments) {
   alarm(seconds_until_it_hangs);
+  prepare_parallel();
   for (const Test& test : tests) {
     if (std::strcmp(test.name, arguments[1]) != 0) continue;
     test.run();

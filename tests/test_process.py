@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import fastrelu as fr
 import pytest
+from fastrelu import _core
 from support import run_python
 
 CALLS_WITHOUT_THE_GIL = {
@@ -109,3 +113,167 @@ def test_every_function_is_content_with_a_small_stack():
     paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     result = run_python(IN_A_SMALL_STACK, PYTHONPATH=paths)
     assert (result.returncode, result.stderr, result.stdout) == (0, "", "")
+
+
+def is_silent(result):
+    return (result.returncode, result.stderr) == (0, "")
+
+
+def test_import_without_docstrings():
+    code = "import fastrelu as fr, numpy as np; print(*fr.relu(np.arange(-2, 3)))"
+    command = [sys.executable, "-OO", "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert is_silent(result)
+    assert result.stdout == "0 0 0 1 2\n"
+
+
+HEAVY = {"asyncio", "email", "json", "ml_dtypes", "pathlib", "tempfile", "typing_extensions"}
+HEAVY |= {"importlib.metadata", "urllib", "zipfile", "fastrelu._verification", "fastrelu.cases"}
+
+
+def test_import_pulls_in_nothing_that_calls_do_without():
+    """They took 28 ms, of which 18 were for reading the version in the package's metadata."""
+    code = """
+import sys
+import numpy
+before = set(sys.modules)
+import fastrelu
+print(*(name for name in sys.modules if name not in before))
+"""
+    result = run_python(code)
+    assert is_silent(result)
+    names = result.stdout.split()
+    assert "fastrelu._core" in names
+    assert HEAVY.isdisjoint(names)
+    assert not [name for name in names if name.startswith("fastrelu.reference.")]
+
+
+def test_the_reference_is_loaded_when_it_is_used():
+    code = """
+import sys
+import fastrelu as fr
+assert "fastrelu.reference._rectifiers" not in sys.modules
+print(fr.reference.relu(-1.0), fr.reference is sys.modules["fastrelu.reference"])
+from fastrelu import reference
+assert reference is fr.reference
+"""
+    result = run_python(code)
+    assert is_silent(result)
+    assert result.stdout == "0.0 True\n"
+
+
+def test_the_version_is_known_without_metadata(tmp_path):
+    """As in a frozen application, or where the package's folder was copied."""
+    shutil.copytree(Path(fr.__file__).parent, tmp_path / "fastrelu")
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+sys.modules["importlib.metadata"] = None
+import fastrelu
+print(fastrelu.__version__, fastrelu.__file__)
+"""
+    result = run_python(code)
+    assert is_silent(result)
+    assert result.stdout == f"{fr.__version__} {tmp_path / 'fastrelu' / '__init__.py'}\n"
+    assert fr.__version__ == importlib.metadata.version("fastrelu")
+
+
+def test_a_second_interpreter_is_refused_at_once():
+    """Up to Python 3.11, pybind11 waits there for ever for the GIL that its own thread holds."""
+    if not hasattr(pytest.importorskip("_testcapi"), "run_in_subinterp"):
+        pytest.skip("this Python's tests make no interpreters so")
+    code = """
+import faulthandler, _testcapi
+faulthandler.dump_traceback_later(30, exit=True)
+_testcapi.run_in_subinterp('''
+import importlib.machinery, importlib.util
+loader = importlib.machinery.ExtensionFileLoader("fastrelu._core", FILE)
+try:
+    importlib.util.module_from_spec(importlib.util.spec_from_loader("fastrelu._core", loader))
+except ImportError as error:
+    print(error, flush=True)
+'''.replace("FILE", repr(FILE)))
+"""
+    result = run_python(f"FILE = {_core.__file__!r}" + code)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "fastrelu can be imported in the main interpreter of a process only\n"
+
+
+def test_an_import_that_failed_can_be_tried_again():
+    code = """
+import os, sys, warnings
+import numpy as np
+for wrong in ("nonsense", "mmx"):
+    os.environ["FASTRELU_ISA"] = wrong
+    try:
+        import fastrelu as fr
+    except ImportError as error:
+        print(str(error).partition(":")[0])
+del os.environ["FASTRELU_ISA"]
+os.environ["FASTRELU_NUM_THREADS"] = "several"
+with warnings.catch_warnings():
+    warnings.simplefilter("error")
+    try:
+        import fastrelu as fr
+    except RuntimeWarning as error:
+        print(str(error).partition(":")[0])
+os.environ["FASTRELU_NUM_THREADS"] = "3"
+import fastrelu as fr
+print(fr.get_num_threads(), [fr.relu(np.array([-1, 2], char)).tolist() for char in "bhlefd"])
+"""
+    result = run_python(code)
+    assert is_silent(result)
+    assert result.stdout.splitlines() == [
+        "FASTRELU_ISA=nonsense",
+        "FASTRELU_ISA=mmx",
+        "FASTRELU_NUM_THREADS=several is ignored",
+        f"3 {[[0, 2]] * 3 + [[0.0, 2.0]] * 3}",
+    ]
+
+
+def test_a_package_that_was_forgotten_can_be_imported_again():
+    code = """
+import sys
+import numpy as np
+import fastrelu as fr
+relu = fr.relu
+for name in [name for name in sys.modules if name.partition(".")[0] == "fastrelu"]:
+    del sys.modules[name]
+import fastrelu as again
+print(again is fr, again.relu is relu, *again.relu(np.array([-1.0, 2.0])))
+"""
+    result = run_python(code)
+    assert is_silent(result)
+    assert result.stdout == "False True 0.0 2.0\n"
+
+
+VARIABLES = {
+    "FASTRELU_NUM_THREADS": "RuntimeWarning",
+    "OMP_NUM_THREADS": "RuntimeWarning",
+    "FASTRELU_RECYCLE_LIMIT": "RuntimeWarning",
+    "FASTRELU_ISA": "ImportError",
+}
+
+
+@pytest.mark.parametrize(("name", "category"), VARIABLES.items())
+def test_a_variable_that_is_no_text(name, category):
+    """The message, which may go to any log, shows bytes that are no text by their numbers."""
+    environment = {key: value for key, value in os.environ.items() if key not in VARIABLES}
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "import fastrelu"],
+        env=environment | {name: os.fsdecode(b"3\xff")},
+        capture_output=True,
+        check=False,
+    )
+    message = result.stderr.decode("utf-8").splitlines()[-1]
+    assert message.startswith(f"{category}: {name}=3\\xff")
+
+
+def test_the_extension_reads_nothing_when_it_is_loaded():
+    """The import, which can fail, asks the system; the loader cannot fail, so it does not."""
+    if not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) == 1:
+        pytest.skip("there is one core only, here")
+    code = f"import ctypes; print(ctypes.PyDLL({_core.__file__!r}).fastrelu_get_num_threads())"
+    result = run_python(code)
+    assert is_silent(result)
+    assert result.stdout == "1\n"

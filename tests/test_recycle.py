@@ -795,6 +795,7 @@ PROGRAM = r"""
 #include <ctime>
 #include <initializer_list>
 #include "pages.h"
+#include "pages.h"
 #include "recycle.h"
 
 using namespace fastrelu;
@@ -814,6 +815,8 @@ static void expect(bool ok, int line) {
 }
 
 int main() {
+  prepare_pages();
+  prepare_recycling();
   constexpr std::size_t mib = 1 << 20;
   set_recycle_limit(100 * mib);
 

@@ -223,6 +223,7 @@ bool make_constants(int index) {
 }  // namespace
 
 int install_fastcall(PyObject* object, int index) {
+  if (numpy_call[index]) return 0;
   if (!make_constants(index)) return -1;
   auto* const ufunc = reinterpret_cast<PyUFuncObject*>(object);
   if (Py_TYPE(object)->tp_vectorcall_offset != offsetof(PyUFuncObject, vectorcall)) return 0;

@@ -88,7 +88,6 @@ bool is_recycled(PyArrayObject* array) {
 }  // namespace
 
 int make_memory_handler() {
-  recycle_limit();  // makes the cache and its handlers of fork, while there is one thread
   if (!capsule) capsule = PyCapsule_New(&handler, "mem_handler", nullptr);
   return capsule ? 0 : -1;
 }

@@ -7,11 +7,14 @@
 #include <pybind11/pybind11.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <vector>
 
 #include "../kernels/dispatch.h"
+#include "../runtime/caches.h"
 #include "../runtime/memory_limit.h"
+#include "../runtime/pages.h"
 #include "../runtime/parallel.h"
 #include "../runtime/recycle.h"
 #include "activity.h"
@@ -58,11 +61,17 @@ std::string listed(const std::vector<const Isa*>& isas) {
   return names;
 }
 
+// Bytes that are no text as \xff.
+std::string printable(const char* text) {
+  const auto length = static_cast<Py_ssize_t>(std::strlen(text));
+  return py::reinterpret_steal<py::str>(PyUnicode_DecodeUTF8(text, length, "backslashreplace"));
+}
+
 const Isa& chosen_isa() {
   const char* const wanted = std::getenv("FASTRELU_ISA");
   if (!wanted || !*wanted) return *available_isas().front();
   if (const Isa* const isa = find_available(wanted)) return *isa;
-  throw py::import_error("FASTRELU_ISA=" + std::string(wanted) + ": this processor runs " + listed(available_isas()) +
+  throw py::import_error("FASTRELU_ISA=" + printable(wanted) + ": this processor runs " + listed(available_isas()) +
                          "; this build contains " + listed(compiled_isas()));
 }
 
@@ -122,9 +131,21 @@ void define_functions(py::module_& m) {
 
 }  // namespace
 
-PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
+namespace {
+
+// Reads what the system says of cores, caches and memory: while there is one thread, and not in initialisers of the
+// library, where an exception would end the process.
+void prepare_runtime() {
+  prepare_parallel();
+  prepare_caches();
+  prepare_pages();
+  prepare_recycling();
+}
+
+void define(py::module_ m) {
   import_numpy();
   use_isa(chosen_isa());
+  prepare_runtime();
   if (make_memory_handler() < 0 || find_warn_on_write() < 0 || import_checks() < 0) throw py::error_already_set();
   const py::tuple ufuncs = make_ufuncs();
   for (const py::handle ufunc : ufuncs) m.attr(py::str(ufunc.attr("__name__"))) = ufunc;
@@ -139,4 +160,57 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   define_activity(m, ufuncs);
   define_threads(m);
   define_recycling(m);
+}
+
+PyObject* only_module;  // of the process, when it is complete
+
+// NumPy's types belong to the interpreter that imported NumPy, and so do our ufuncs. pybind11 must not be asked before: up
+// to Python 3.11 it would wait for the GIL that its own thread holds.
+PyObject* create(PyObject* spec, PyModuleDef*) {
+  if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+    PyErr_SetString(PyExc_ImportError, "fastrelu can be imported in the main interpreter of a process only");
+    return nullptr;
+  }
+  if (only_module) return Py_NewRef(only_module);
+  PyObject* const name = PyObject_GetAttrString(spec, "name");
+  PyObject* const module = name ? PyModule_NewObject(name) : nullptr;
+  Py_XDECREF(name);
+  return module;
+}
+
+// An import that failed may be tried again.
+int execute(PyObject* module) {
+  if (only_module) return 0;
+  try {
+    define(py::reinterpret_borrow<py::module_>(module));
+    only_module = Py_NewRef(module);
+    return 0;
+  } catch (py::error_already_set& error) {
+    py::raise_from(error, PyExc_ImportError, "fastrelu._core cannot be loaded");
+  } catch (const py::builtin_exception& error) {
+    error.set_error();
+  } catch (const std::exception& error) {
+    PyErr_Format(PyExc_ImportError, "fastrelu._core cannot be loaded: %s", error.what());
+  }
+  return -1;
+}
+
+template <class Function> void* slot(Function* function) { return reinterpret_cast<void*>(function); }
+
+}  // namespace
+
+PyMODINIT_FUNC PyInit__core() {
+  static PyModuleDef_Slot slots[] = {
+      {Py_mod_create, slot(create)},
+      {Py_mod_exec, slot(execute)},
+#ifdef Py_mod_multiple_interpreters
+      {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+#ifdef Py_mod_gil
+      {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+      {0, nullptr},
+  };
+  static PyModuleDef definition{PyModuleDef_HEAD_INIT, "_core", nullptr, 0, nullptr, slots, nullptr, nullptr, nullptr};
+  return PyModuleDef_Init(&definition);
 }

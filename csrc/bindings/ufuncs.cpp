@@ -139,6 +139,8 @@ int out_type_num(const UfuncSpec& spec, int arrays_type_num) {
 PyObject* make_ufunc(int index) {
   const UfuncSpec& spec = ufunc_specs[index];
   Ufunc& ufunc = ufuncs[static_cast<std::size_t>(index)];
+  if (ufunc.object) return Py_NewRef(ufunc.object);  // made by an import that failed later
+  ufunc.loop_count = 0;
   list_types(index, ufunc);
   NumpyTables& tables = ufunc.numpy;
   ufunc.object = PyUFunc_FromFuncAndData(tables.loops, tables.data, tables.types, ufunc.loop_count, spec.nin(), 1,

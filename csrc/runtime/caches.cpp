@@ -45,10 +45,11 @@ std::ptrdiff_t read_last_cache() {
   return asked > 0 ? asked : unknown;
 }
 
-// On loading: a child forked while another thread is at the first call would wait for that thread for ever.
-const std::ptrdiff_t last_cache = read_last_cache();
+std::ptrdiff_t last_cache = unknown;
 
 }  // namespace
+
+void prepare_caches() { last_cache = read_last_cache(); }
 
 std::ptrdiff_t last_cache_bytes() { return last_cache; }
 

@@ -7,7 +7,11 @@
 
 namespace fastrelu {
 
-// The size of the last cache before memory; 32 MiB where the system does not say.
+// Asks the system, once: before that, or where it does not say, the answer is 32 MiB. Not at the first call that wants to
+// know: a child forked while another thread asks would wait for that thread for ever.
+void prepare_caches();
+
+// The size of the last cache before memory.
 std::ptrdiff_t last_cache_bytes();
 
 }  // namespace fastrelu

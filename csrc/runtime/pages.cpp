@@ -74,10 +74,13 @@ bool never_given() {
   return !read || std::strstr(line, "[never]");
 }
 
-// On loading: a child forked while another thread is at the first call would wait for that thread for ever.
-const bool huge_pages = sysconf(_SC_PAGESIZE) == page_bytes && numpy_would_advise() && !never_given();
+bool huge_pages = false;
 
 }  // namespace
+
+void prepare_pages() noexcept {
+  huge_pages = sysconf(_SC_PAGESIZE) == page_bytes && numpy_would_advise() && !never_given();
+}
 
 bool use_huge_pages() noexcept { return huge_pages; }
 
@@ -101,6 +104,7 @@ bool show_to_children(void* address, std::size_t bytes) noexcept { return madvis
 
 #else
 
+void prepare_pages() noexcept {}
 bool use_huge_pages() noexcept { return false; }
 void advise_huge(void*, std::size_t) noexcept {}
 void fault_in_huge_pages(void*, std::size_t) noexcept {}

@@ -18,7 +18,8 @@ void* map_pages(std::size_t bytes, std::size_t alignment = page_bytes, std::size
 void unmap_pages(void* address, std::size_t bytes) noexcept;
 
 // Whether to ask for huge pages: as NumPy decides it (NUMPY_MADVISE_HUGEPAGE, else Linux from 4.6), and not where the
-// system never gives them. Read once.
+// system never gives them. Read once, by prepare_pages, before which the answer is no.
+void prepare_pages() noexcept;
 bool use_huge_pages() noexcept;
 void advise_huge(void* address, std::size_t bytes) noexcept;
 

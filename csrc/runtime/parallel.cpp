@@ -353,16 +353,8 @@ void Pool::wait_until_empty() {
   empty_.wait(lock, [this] { return entry_.is_empty(); });
 }
 
-#ifdef FASTRELU_POSIX
-// On loading, so that no call and no fork can come before.
-[[maybe_unused]] const int fork_handler = pthread_atfork(nullptr, nullptr, Pool::forget);
-#endif
-
-std::atomic<int> threads_of_calls{default_num_threads()};
-
-}  // namespace
-
-namespace {
+int cores_of_process = 0;  // 0: not prepared
+std::atomic<int> threads_of_calls{1};
 
 void run(Pool* pool, std::ptrdiff_t chunks, std::ptrdiff_t wanted, bool in_series, ChunkTask* task, void* context) {
   const std::ptrdiff_t threads = std::min({chunks, wanted, std::ptrdiff_t(max_threads)});
@@ -374,6 +366,16 @@ void run(Pool* pool, std::ptrdiff_t chunks, std::ptrdiff_t wanted, bool in_serie
 }
 
 }  // namespace
+
+void prepare_parallel() {
+  if (cores_of_process) return;
+  const int cores = std::min(available_cores(), max_threads);
+#ifdef FASTRELU_POSIX
+  if (pthread_atfork(nullptr, nullptr, Pool::forget) != 0) throw std::bad_alloc();
+#endif
+  cores_of_process = cores;
+  set_num_threads(cores);
+}
 
 void parallel_for(std::ptrdiff_t chunks, int num_threads, ChunkTask* task, void* context) {
   Pool* const pool = num_threads > 1 ? Pool::get() : nullptr;
@@ -393,7 +395,7 @@ int num_threads() { return threads_of_calls.load(std::memory_order_relaxed); }
 
 void set_num_threads(int n) { threads_of_calls.store(std::clamp(n, 1, max_threads), std::memory_order_relaxed); }
 
-int default_num_threads() { return std::min(available_cores(), max_threads); }
+int default_num_threads() { return cores_of_process; }
 
 }  // namespace fastrelu
 

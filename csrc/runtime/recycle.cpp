@@ -207,7 +207,9 @@ class Cache {
   std::size_t mapped_ = 0;
 };
 
-Cache& cache();
+Cache* only_cache = nullptr;
+
+Cache& cache() { return *only_cache; }
 
 using Lock = std::lock_guard<std::mutex>;
 
@@ -228,20 +230,6 @@ void after_fork_in_child() {
   Released released;
   cache().forget_all(released);
   cache().mutex.unlock();
-}
-
-Cache* make_cache() {
-  alignas(Cache) static unsigned char storage[sizeof(Cache)];  // never destroyed: arrays outlive static objects
-  Cache* const made = new (storage) Cache;
-#if !defined(_WIN32)
-  pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-#endif
-  return made;
-}
-
-Cache& cache() {
-  static Cache* const only = make_cache();
-  return *only;
 }
 
 // A block put aside, or null and the number of forks so far, which is to be known before pages are mapped.
@@ -268,6 +256,16 @@ void put_block(Block* block) {
 }
 
 }  // namespace
+
+void prepare_recycling() {
+  if (only_cache) return;
+  alignas(Cache) static unsigned char storage[sizeof(Cache)];  // never destroyed: arrays outlive static objects
+  Cache* const made = new (storage) Cache;
+#if !defined(_WIN32)
+  if (pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) != 0) throw std::bad_alloc();
+#endif
+  only_cache = made;
+}
 
 void* recycled_malloc(std::size_t bytes) noexcept {
   if (length_for(bytes) == 0) return nullptr;

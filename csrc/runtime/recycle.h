@@ -15,6 +15,10 @@
 
 namespace fastrelu {
 
+// Makes the cache, with its default limit, and its handlers of fork. To be called before everything else here, after
+// prepare_pages and while no other thread may call or fork; again does nothing. May throw std::bad_alloc.
+void prepare_recycling();
+
 // As malloc, calloc, realloc and free. Data starts at a multiple of 64 bytes.
 void* recycled_malloc(std::size_t bytes) noexcept;
 void* recycled_calloc(std::size_t count, std::size_t size) noexcept;

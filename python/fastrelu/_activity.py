@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import operator
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any, SupportsIndex
 
 from fastrelu import _core
@@ -59,7 +59,7 @@ class ActivityRow:
         is_place = colon and line.isdigit()
         dead = "?" if self.units is None else f"{self.dead_units:,} of {self.units:,}"
         return (
-            f"{PurePath(path).name}:{line}" if is_place else self.where,
+            f"{os.path.basename(path)}:{line}" if is_place else self.where,
             self.function,
             f"{self.calls:,}",
             f"{self.elements:,}",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import platform
-from importlib.metadata import version
-
 import numpy as np
 
 from fastrelu import _core, _recycling, _threads
+from fastrelu._version import __version__
 
-__version__ = version("fastrelu")
+__all__ = ["__version__", "show_config"]
 
 
 def show_config() -> None:
@@ -26,6 +24,8 @@ def show_config() -> None:
     >>> fr.show_config()  # doctest: +ELLIPSIS
     fastrelu   ...
     """
+    import platform  # noqa: PLC0415
+
     facts = {
         "fastrelu": __version__,
         "compiler": _core.compiler,

@@ -1,4 +1,9 @@
-"""Environment variables: read once at import; what makes no sense is said and ignored."""
+"""Environment variables: read once, at import.
+
+A value that makes no sense is ignored, with a RuntimeWarning. Where the program turns warnings into
+errors (``python -W error``), the import raises that warning instead, and may be tried again.
+FASTRELU_ISA alone is not read here: a wrong name there is an ImportError.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +50,7 @@ def read(name: str, parse: Callable[[str], T]) -> T | None:
     try:
         return parse(text.strip())
     except ValueError as error:
-        _warn(f"{name}={text} is ignored: {error}")
+        _warn(f"{name}={_printable(text)} is ignored: {error}")
         return None
 
 
@@ -72,6 +77,11 @@ def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
         return number
 
     return parse
+
+
+def _printable(text: str) -> str:
+    """Replace bytes that are no text, which Python decodes to surrogates, by their numbers."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def _warn(message: str) -> None:

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrelu import _core
-from fastrelu._operands import check_place, dense
+from fastrelu._operands import check_place, dense, is_float
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu, relu_backward
-from fastrelu.reference._dtypes import is_float
 
 Mask = NDArray[np.uint8]
 

@@ -12,7 +12,17 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastrelu.reference._dtypes import is_float
+_USER_DEFINED = 2
+"""What `numpy.dtype.isbuiltin` says of a dtype that another package registered."""
+
+
+def is_float(dtype: np.dtype[Any]) -> bool:
+    """Say whether it is one of NumPy's floats, or another package's, such as bfloat16."""
+    return dtype.kind == "f" or (
+        dtype.isbuiltin == _USER_DEFINED
+        and np.can_cast(dtype, np.float32)
+        and not np.can_cast(dtype, np.int64)
+    )
 
 
 def dense(values: ArrayLike, dtype: DTypeLike | None = None) -> NDArray[Any]:

@@ -138,7 +138,7 @@ def _read_environment() -> tuple[int, str]:
     ):
         if number := _environment.read(name, parse_variable):
             return number, name
-    return _core.get_num_threads(), "the cores of this process"  # counted on loading
+    return _core.default_num_threads(), "the cores of this process"
 
 
 _NUMBER_AT_IMPORT, _SOURCE_AT_IMPORT = _read_environment()

@@ -18,8 +18,9 @@ def ufunc(declaration: Callable[..., Any]) -> Any:
     function = getattr(_core, declaration.__name__)
     function.__module__ = "fastrelu"
     function.__signature__ = _complete_signature(inspect.signature(declaration))
-    text = _complete_docstring(inspect.cleandoc(declaration.__doc__ or ""))
-    function.__doc__ = f"{declaration.__name__}{function.__signature__}\n\n{text}"
+    if declaration.__doc__:  # not so under python -OO
+        text = _complete_docstring(inspect.cleandoc(declaration.__doc__))
+        function.__doc__ = f"{declaration.__name__}{function.__signature__}\n\n{text}"
     return function
 
 
