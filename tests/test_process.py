@@ -277,3 +277,21 @@ def test_the_extension_reads_nothing_when_it_is_loaded():
     result = run_python(code)
     assert is_silent(result)
     assert result.stdout == "1\n"
+
+
+COMMANDS = {
+    "info": ["info"],
+    "verify": ["verify", "--function", "relu", "--dtype", "int8", "--isa", "scalar", "--quiet"],
+    "bench": ["bench", "--function", "relu", "--size", "16", "--seconds", "0.1", "--quiet"],
+}
+
+
+@pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS)
+def test_a_command_whose_reader_has_gone(arguments):
+    """As by ``| head -1``: nothing is said, and the status is that of a tool ended by SIGPIPE."""
+    command = [sys.executable, "-m", "fastrelu", *arguments]
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (141, "")

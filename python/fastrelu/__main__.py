@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -36,13 +37,21 @@ _FAILURES_SHOWN = 20
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    args = _parser().parse_args(argv)
-    run = {"verify": _verify, "demo": _demo, "bench": _bench, "info": _info}[args.command]
     try:
-        return run(args)
+        try:
+            return _run(_parser().parse_args(argv))
+        finally:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read the output has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at exit
+        return 141
+
+
+def _run(args: argparse.Namespace) -> int:
+    return {"verify": _verify, "demo": _demo, "bench": _bench, "info": _info}[args.command](args)
 
 
 def _parser() -> argparse.ArgumentParser:
