@@ -3,6 +3,8 @@
 A weak symbol outside of its own namespace, such as an inline function of the standard library,
 could be the copy that the linker gives to everyone, and then newer instructions run on processors
 that lack them. Code that runs on loading would do so even unlinked.
+
+The extension as a whole exports its entry points alone, and is linked as hardened libraries are.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +29,9 @@ FROM_LIBC = re.compile(r"mem(cpy|set|move|cmp)|__stack_chk_fail|_GLOBAL_OFFSET_T
 SOFT_FLOAT = re.compile(r"__\w+(tf|xf|hf|bf)\w*")
 
 
-def objects_built_from_this_source():
-    newest = max((each.stat().st_mtime for each in KERNELS.rglob("*.*")), default=0)
-    objects = (SOURCE / "build").glob("**/isa_*.dir/**/*.cpp.o")
-    return [each for each in objects if each.stat().st_mtime > newest]
+def built_from_this_source(pattern, folder):
+    newest = max((each.stat().st_mtime for each in folder.rglob("*.*")), default=0)
+    return [each for each in (SOURCE / "build").glob(pattern) if each.stat().st_mtime > newest]
 
 
 def isa_of_built(path):
@@ -38,7 +40,10 @@ def isa_of_built(path):
     return folder.removeprefix("isa_").removesuffix(".dir")
 
 
-BUILT = objects_built_from_this_source()
+BUILT = built_from_this_source("**/isa_*.dir/**/*.cpp.o", KERNELS)
+BUILT_RUNTIME = built_from_this_source(
+    "**/_core.dir/csrc/runtime/*.cpp.o", SOURCE / "csrc" / "runtime"
+)
 FAMILIES = sorted(each.stem for each in KERNELS.glob("family_*.cpp"))
 BEST = _core.compiled_isas()[0]
 TABLES = [(isa, "isa") for isa in _core.compiled_isas()]
@@ -145,3 +150,40 @@ def test_the_fence_sees_a_breach(tmp_path):
     subprocess.run([*COMPILER, "-std=c++17", "-O0", "-c", unit, "-o", target], check=True)
     with pytest.raises(AssertionError):
         assert_fenced(target, "scalar")
+
+
+EXPORTS = {"PyInit__core", "fastrelu_get_num_threads", "fastrelu_set_num_threads"}
+
+
+def read_elf(*options):
+    """What readelf says of the extension."""
+    if sys.platform != "linux" or not shutil.which("readelf"):
+        pytest.skip("no ELF, or no readelf")
+    command = ["readelf", "-W", *options, _core.__file__]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_extension_exports_its_own_symbols_alone():
+    """Weak copies of templates could be taken from, or given to, other libraries."""
+    rows = [line.split() for line in read_elf("--dyn-syms").splitlines()]
+    symbols = [row for row in rows if len(row) == 8 and row[6] != "UND" and row[0] != "Num:"]
+    assert {row[7] for row in symbols} == EXPORTS
+    assert {row[4] for row in symbols} == {"GLOBAL"}
+
+
+def test_the_extension_is_hardened():
+    dynamic, segments = read_elf("-d"), read_elf("-l")
+    assert "NOW" in re.search(r"\(FLAGS_1\).*", dynamic)[0]
+    assert "GNU_RELRO" in segments
+    assert re.search(r"GNU_STACK(?:\s+0x\w+)+\s+(\w+)", segments)[1] == "RW"
+    undefined = re.findall(r"UND (\w+)", read_elf("--dyn-syms"))
+    assert "__stack_chk_fail" in undefined
+    if not any("asan" in name or "ubsan" in name or "tsan" in name for name in undefined):
+        assert any(name.endswith("_chk") for name in undefined)  # of _FORTIFY_SOURCE
+
+
+def test_nothing_of_the_runtime_runs_on_loading():
+    """An exception there would end the process; the import says what is wrong."""
+    if not BUILT_RUNTIME:
+        pytest.skip("no objects in the source's build folder")
+    assert [each.name for each in BUILT_RUNTIME if b".init_array" in each.read_bytes()] == []
