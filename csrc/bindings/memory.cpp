@@ -2,6 +2,7 @@
 #include "memory.h"
 
 #include <cstdint>
+#include <cstdlib>
 
 #include "../runtime/recycle.h"
 
@@ -16,10 +17,8 @@ PyAPI_FUNC(int) PyTraceMalloc_Untrack(unsigned int domain, std::uintptr_t ptr);
 namespace fastrelu {
 namespace {
 
-// numpy.lib.tracemalloc_domain, which NumPy's installed headers do not give.
-constexpr unsigned int trace_domain = 389047;
-
-PyObject* capsule;
+unsigned int trace_domain;  // numpy.lib.tracemalloc_domain
+PyObject* capsule;          // of our handler; null: NumPy allocates
 
 void* handler_malloc(void*, std::size_t bytes) { return recycled_malloc(bytes); }
 void* handler_calloc(void*, std::size_t count, std::size_t size) { return recycled_calloc(count, size); }
@@ -54,8 +53,8 @@ void free_tracked(void* data) {
 
 // What NumPy does for data of its own making. Going through PyDataMem_SetHandler instead would cost 0.2 us, write to
 // the caller's context, and have to be undone on every path.
-void hand_over(PyArrayObject* array) {
-  reinterpret_cast<PyArrayObject_fields*>(array)->mem_handler = Py_NewRef(capsule);
+void hand_over(PyArrayObject* array, PyObject* to) {
+  reinterpret_cast<PyArrayObject_fields*>(array)->mem_handler = Py_NewRef(to);
   PyArray_ENABLEFLAGS(array, NPY_ARRAY_OWNDATA);
 }
 
@@ -68,7 +67,7 @@ PyObject* new_array(int type_num, const ArrayLayout& layout, void* data) {
 
 // Null, without an exception, where NumPy is to allocate.
 PyObject* new_recycled_array(int type_num, npy_intp bytes, const ArrayLayout& layout) {
-  if (!numpy_allocates_by_default() || static_cast<std::size_t>(bytes) > recycle_limit()) return nullptr;
+  if (!capsule || !numpy_allocates_by_default() || static_cast<std::size_t>(bytes) > recycle_limit()) return nullptr;
   void* const data = allocate_tracked(bytes);
   if (!data) return nullptr;
   PyObject* const array = new_array(type_num, layout, data);
@@ -77,19 +76,76 @@ PyObject* new_recycled_array(int type_num, npy_intp bytes, const ArrayLayout& la
     PyErr_Clear();
     return nullptr;
   }
-  hand_over(reinterpret_cast<PyArrayObject*>(array));
+  hand_over(reinterpret_cast<PyArrayObject*>(array), capsule);
   return array;
 }
 
 bool is_recycled(PyArrayObject* array) {
-  return PyArray_HANDLER(array) == capsule && PyArray_CHKFLAGS(array, NPY_ARRAY_OWNDATA);
+  return capsule && PyArray_HANDLER(array) == capsule && PyArray_CHKFLAGS(array, NPY_ARRAY_OWNDATA);
+}
+
+// False with an exception set.
+bool read_trace_domain() {
+  PyObject* const lib = PyImport_ImportModule("numpy.lib");
+  PyObject* const domain = lib ? PyObject_GetAttrString(lib, "tracemalloc_domain") : nullptr;
+  if (domain) trace_domain = static_cast<unsigned int>(PyLong_AsUnsignedLong(domain));
+  Py_XDECREF(domain);
+  Py_XDECREF(lib);
+  return !PyErr_Occurred();
+}
+
+// A handler that frees what malloc allocated, and counts.
+int freed_in_trial;
+void free_in_trial(void*, void* data, std::size_t) {
+  std::free(data);
+  ++freed_in_trial;
+}
+PyDataMem_Handler trial_handler = {
+    "fastrelu_trial", 1, {nullptr, handler_malloc, handler_calloc, handler_realloc, free_in_trial}};
+
+// Whether this NumPy keeps an array's handler where we write it.
+bool keeps_handler_there(PyArrayObject* array) {
+  PyObject* const current = PyDataMem_GetHandler();
+  Py_XDECREF(current);
+  return current && PyArray_HANDLER(array) == current;
+}
+
+// Whether this NumPy gives memory back to the handler that an array was handed over with.
+bool gives_back_to_handler(PyObject* trial) {
+  constexpr npy_intp bytes = 16;
+  void* const data = std::malloc(bytes);
+  PyObject* const array = data ? new_array(NPY_UBYTE, {1, &bytes, nullptr, false}, data) : nullptr;
+  if (!array) {
+    std::free(data);
+    return false;
+  }
+  hand_over(reinterpret_cast<PyArrayObject*>(array), trial);
+  freed_in_trial = 0;
+  Py_DECREF(array);
+  return freed_in_trial == 1;
+}
+
+// NumPy promises neither. Costs 2 us, at import.
+bool numpy_is_as_expected() {
+  constexpr npy_intp bytes = 16;
+  PyObject* const array = new_array(NPY_UBYTE, {1, &bytes, nullptr, false}, nullptr);
+  PyObject* const trial = PyCapsule_New(&trial_handler, "mem_handler", nullptr);
+  const bool is_so =
+      array && trial && keeps_handler_there(reinterpret_cast<PyArrayObject*>(array)) && gives_back_to_handler(trial);
+  Py_XDECREF(array);
+  Py_XDECREF(trial);
+  return is_so;
 }
 
 }  // namespace
 
 int make_memory_handler() {
-  if (!capsule) capsule = PyCapsule_New(&handler, "mem_handler", nullptr);
-  return capsule ? 0 : -1;
+  if (capsule) return 0;
+  if (!read_trace_domain()) return -1;
+  const bool is_usable = numpy_is_as_expected();
+  if (PyErr_Occurred()) return -1;
+  if (is_usable) capsule = PyCapsule_New(&handler, "mem_handler", nullptr);
+  return PyErr_Occurred() ? -1 : 0;
 }
 
 PyObject* new_result(int type_num, npy_intp bytes, const ArrayLayout& layout) {
