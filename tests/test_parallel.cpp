@@ -20,6 +20,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <new>
 #include <set>
 #include <string>
 #include <thread>
@@ -33,6 +34,26 @@
 #endif
 
 using namespace fastrelu;
+
+// How many of the program's allocations succeed before one fails.
+static std::atomic<int> allocations_left{-1};
+
+void* operator new(std::size_t bytes) {
+  void* const memory = allocations_left-- == 0 ? nullptr : std::malloc(bytes);
+  if (!memory) throw std::bad_alloc();
+  return memory;
+}
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  const auto unit = static_cast<std::size_t>(alignment);
+  const std::size_t whole = (bytes + unit - 1) / unit * unit;
+  void* const memory = allocations_left-- == 0 ? nullptr : std::aligned_alloc(unit, whole);
+  if (!memory) throw std::bad_alloc();
+  return memory;
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -372,6 +393,18 @@ double processor_seconds() {
   return double(time.tv_sec) + 1e-9 * double(time.tv_nsec);
 }
 
+// The pool's own memory, the list of workers, a worker's memory: whichever fails.
+void no_memory_to_be_had() {
+  std::atomic<int> runs{0};
+  for (int successes = 0; successes < 16; ++successes) {
+    allocations_left = successes;
+    run(64, 4, [&](std::ptrdiff_t) { ++runs; });
+    allocations_left = -1;
+  }
+  check(runs == 16 * 64, "every chunk runs once");
+  check_pool_works();
+}
+
 void idle_workers_sleep() {
   run_on_all(4, [](std::ptrdiff_t) {});
   const double before = processor_seconds();
@@ -491,6 +524,7 @@ constexpr Test tests[] = {
     {"fork_in_a_task", fork_in_a_task},
     {"child_returns_from_a_task", child_returns_from_a_task},
     {"no_thread_to_be_had", no_thread_to_be_had},
+    {"no_memory_to_be_had", no_memory_to_be_had},
     {"signals_are_left_to_others", signals_are_left_to_others},
     {"affinity_is_respected", affinity_is_respected},
     {"idle_workers_sleep", idle_workers_sleep},
