@@ -5,10 +5,10 @@
 #pragma once
 
 #include <algorithm>
-#include <new>
 
 #include "arguments.h"
 #include "compute.h"
+#include "exceptions.h"
 #include "memory.h"
 #include "user_dtypes.h"
 
@@ -64,26 +64,19 @@ inline const ActiveKernel* kernel_of(PyArrayObject* array) {
 
 inline PyObject* not_implemented() { return PyErr_Occurred() ? nullptr : Py_NewRef(Py_NotImplemented); }
 
-// C++ exceptions must not pass through Python's code.
-template <class Run> PyObject* caught(Run run) {
-  try {
-    return run();
-  } catch (const std::bad_alloc&) {
-    return PyErr_NoMemory();
-  }
+// A function of the module fastrelu._core. It takes all of its arguments by position.
+using ModuleFunction = PyObject*(PyObject* const* arguments);
+
+// How Python calls it. Only fastrelu's own code does, so the number of arguments is all that is checked here.
+template <ModuleFunction* function, Py_ssize_t expected>
+PyObject* entry(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (count == expected) return caught([&] { return function(arguments); });
+  return PyErr_Format(PyExc_TypeError, "this function of fastrelu._core takes %zd arguments, not %zd", expected, count);
 }
 
-// For PyMethodDef: C's type for all functions.
-using FastFunction = PyObject*(PyObject* module, PyObject* const* arguments, Py_ssize_t count);
-inline PyCFunction as_method(FastFunction* function) {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
-}
-
-// Python's own code calls these functions, so all that is checked is that they do not crash.
-inline bool has_count(const char* name, Py_ssize_t count, Py_ssize_t expected) {
-  if (count == expected) return true;
-  PyErr_Format(PyExc_TypeError, "%s takes %zd arguments, not %zd", name, expected, count);
-  return false;
+template <ModuleFunction* function, Py_ssize_t count> PyMethodDef listed(const char* name) {
+  const auto any_function = reinterpret_cast<void (*)()>(entry<function, count>);  // C's type for all functions
+  return {name, reinterpret_cast<PyCFunction>(any_function), METH_FASTCALL, nullptr};
 }
 
 }  // namespace fastrelu

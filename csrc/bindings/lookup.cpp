@@ -51,8 +51,7 @@ void look_up(PyArrayObject* x, PyArrayObject* table, PyArrayObject* result) {
   run_without_gil(n * itemsize, [&] { share(n, line_bytes, cost_of(n, itemsize), piece); });
 }
 
-PyObject* apply_table(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!has_count("apply_table", count, 3)) return nullptr;
+PyObject* apply_table(PyObject* const* arguments) {
   PyArrayObject *const x = as_dense(arguments[0]), *const table = as_dense(arguments[1]);
   if (!x || !table || !holds_indices(x) || !is_table(table)) return not_implemented();
   PyArrayObject* const result =
@@ -69,7 +68,7 @@ PyObject* apply_table(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
 }  // namespace
 
 PyMethodDef lookup_methods[] = {
-    {"apply_table", as_method(apply_table), METH_FASTCALL, nullptr},
+    listed<apply_table, 3>("apply_table"),
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -129,16 +129,6 @@ PyObject* pack_mask(PyObject* const* args) {
   return mask;
 }
 
-using Function = PyObject*(PyObject* const*);
-
-template <Function* function, Py_ssize_t expected> PyObject* entry(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  return has_count("this function", count, expected) ? function(args) : nullptr;
-}
-
-template <Function* function, Py_ssize_t count> PyMethodDef listed(const char* name) {
-  return {name, as_method(entry<function, count>), METH_FASTCALL, nullptr};
-}
-
 }  // namespace
 
 bool prepare_forward(const char* name, MaskOp op, PyObject* x, PyObject* slope, PyObject* out, MaskedForward& call) {

@@ -101,9 +101,8 @@ void run_backward(const Call& call, PyArrayObject* grad_output, PyArrayObject* r
       [=, pools = call.pools](npy_intp begin, npy_intp end) { kernel(grad, x, out, pools, begin, end, data); });
 }
 
-PyObject* maxout(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+PyObject* maxout(PyObject* const* arguments) {
   Call call;
-  if (!has_count("maxout", count, 4)) return nullptr;
   if (!read_call(arguments[0], arguments[1], arguments[2], call)) return not_implemented();
   PyArrayObject* const result =
       take_result(arguments[3], PyArray_TYPE(call.x), PyArray_ITEMSIZE(call.x), call.ndim, call.pooled);
@@ -116,9 +115,8 @@ PyObject* maxout(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   return reinterpret_cast<PyObject*>(result);
 }
 
-PyObject* maxout_backward(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+PyObject* maxout_backward(PyObject* const* arguments) {
   Call call;
-  if (!has_count("maxout_backward", count, 5)) return nullptr;
   PyArrayObject* const grad = as_dense(arguments[0]);
   if (!grad || !read_call(arguments[1], arguments[2], arguments[3], call) ||
       PyArray_TYPE(grad) != PyArray_TYPE(call.x) || !has_shape(grad, call.ndim, call.pooled)) {
@@ -138,8 +136,8 @@ PyObject* maxout_backward(PyObject*, PyObject* const* arguments, Py_ssize_t coun
 }  // namespace
 
 PyMethodDef maxout_methods[] = {
-    {"maxout", as_method(maxout), METH_FASTCALL, nullptr},
-    {"maxout_backward", as_method(maxout_backward), METH_FASTCALL, nullptr},
+    listed<maxout, 4>("maxout"),
+    listed<maxout_backward, 5>("maxout_backward"),
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -41,6 +41,17 @@ inline bool read_axes(PyObject* axis, int ndim, const npy_intp* shape, ReducedAx
   return true;
 }
 
+// Whether NumPy makes arrays of that shape. Lengths of 0 do not count, so that products of any of the lengths are sizes.
+inline bool is_array_shape(int ndim, const npy_intp* shape) {
+  npy_intp size = 1;
+  for (int axis = 0; axis < ndim; ++axis) {
+    if (shape[axis] < 0) return false;
+    if (shape[axis] > 0 && shape[axis] > NPY_MAX_INTP / size) return false;
+    if (shape[axis] > 0) size *= shape[axis];
+  }
+  return true;
+}
+
 // As fastrelu._axes.grouped, upon which the order of sums depends. False if an array would have to be laid out anew.
 inline bool group(const ReducedAxes& axes, ReductionShape& shape) {
   std::ptrdiff_t* const groups[] = {&shape.length, &shape.runs, &shape.rows, &shape.outer};

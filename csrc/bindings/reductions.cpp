@@ -4,6 +4,7 @@
 #include <pybind11/pybind11.h>
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -17,8 +18,6 @@ namespace py = pybind11;
 
 namespace fastrelu {
 namespace {
-
-using Counts = std::vector<std::int64_t>;
 
 // A new reference, owned: reduce may throw.
 struct OwnedArray {
@@ -44,6 +43,14 @@ int type_num_of_totals(DType totals) {
 
 npy_intp size_of_totals(DType totals) {
   return totals == DType::longdouble ? sizeof(npy_longdouble) : sizeof(npy_double);
+}
+
+int type_num_of_slopes(DType dtype) {
+  switch (slope_dtype(dtype)) {
+    case DType::longdouble: return NPY_LONGDOUBLE;
+    case DType::float32: return NPY_FLOAT;
+    default: return NPY_DOUBLE;
+  }
 }
 
 OwnedArray new_zeros(int ndim, const npy_intp* shape, int type_num) {
@@ -116,8 +123,10 @@ int run(const BackwardCall& call, PyArrayObject* out, PyArrayObject* totals) {
   return report_errors(call, [&] { reduce_without_gil(work_of(call, out), PyArray_DATA(totals)); });
 }
 
-// The same, with float64 totals that are rounded to float32.
+// The same, with float64 totals that are rounded to float32. Without elements there may be any number of totals; all of
+// them are the zeros that `rounded` holds.
 int run_rounding(const BackwardCall& call, PyArrayObject* out, PyArrayObject* rounded) {
+  if (call.shape.elements() == 0) return 0;
   std::vector<double> totals(static_cast<std::size_t>(PyArray_SIZE(rounded)));
   return report_errors(call, [&] {
     reduce_without_gil(work_of(call, out), totals.data());
@@ -156,8 +165,7 @@ bool read_gradient(PyObject* grad, PyObject* x, BackwardCall& call) {
   return call.active != nullptr;
 }
 
-PyObject* relu_backward_bias(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!has_count("relu_backward_bias", count, 4)) return nullptr;
+PyObject* relu_backward_bias(PyObject* const* arguments) {
   BackwardCall call{"relu_backward_bias", nullptr, nullptr, nullptr, {}, nullptr, 0};
   ReducedAxes axes;
   if (!read_gradient(arguments[0], arguments[1], call) ||
@@ -209,8 +217,7 @@ bool lay_along(PyObject* axis, const Weight& weight, BackwardCall& call) {
   return group(axes, call.shape) && call.shape.totals() == PyArray_SIZE(weight.array);
 }
 
-PyObject* prelu_backward(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!has_count("prelu_backward", count, 5)) return nullptr;
+PyObject* prelu_backward(PyObject* const* arguments) {
   BackwardCall call{"prelu_backward", nullptr, nullptr, nullptr, {}, nullptr, 0};
   Weight weight;
   if (!read_gradient(arguments[0], arguments[1], call)) return not_implemented();
@@ -223,32 +230,61 @@ PyObject* prelu_backward(PyObject*, PyObject* const* arguments, Py_ssize_t count
                              weight.array ? PyArray_DIMS(weight.array) : nullptr, weight.type_num);
 }
 
+// Sets an exception. Null.
+PyObject* refuse(PyObject* exception, const char* why) {
+  PyErr_Format(exception, "backward_with_sums: %s", why);
+  return nullptr;
+}
+
+// The lengths of the four groups of axes. False, with an exception set, unless they are those of an array.
+bool read_groups(PyObject* groups, ReductionShape& shape) {
+  if (!PyTuple_CheckExact(groups)) {
+    refuse(PyExc_TypeError, "groups must be a tuple");
+    return false;
+  }
+  if (!PyArg_ParseTuple(groups, "nnnn", &shape.outer, &shape.rows, &shape.runs, &shape.length)) return false;
+  const npy_intp lengths[] = {shape.outer, shape.rows, shape.runs, shape.length};
+  if (is_array_shape(4, lengths)) return true;
+  refuse(PyExc_ValueError, "no array has groups of these lengths");
+  return false;
+}
+
+// As the kernel takes them, one for each total.
+bool are_slopes_of(const BackwardCall& call, PyObject* slopes) {
+  const DType dtype = call.active->dtype;
+  if (!is_dense(slopes) || !active_isa().reduction(Reduce::slope_gradient, dtype)) return false;
+  return PyArray_TYPE(as_array(slopes)) == type_num_of_slopes(dtype) &&
+         PyArray_SIZE(as_array(slopes)) == call.shape.totals();
+}
+
 // What Python has laid out: name, grad, x, the slopes or None, out or None, and the lengths of the four groups of axes.
-// The totals keep their own type.
-PyObject* backward_with_sums(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!has_count("backward_with_sums", count, 6)) return nullptr;
+// The totals keep their own type. Nothing else can be tried with what does not fit, so it is refused here.
+PyObject* backward_with_sums(PyObject* const* arguments) {
   const char* const name = PyUnicode_AsUTF8(arguments[0]);
   if (!name) return nullptr;
   BackwardCall call{name, nullptr, nullptr, nullptr, {}, nullptr, 0};
-  if (!read_gradient(arguments[1], arguments[2], call)) return not_implemented();
-  PyArrayObject* const slopes = arguments[3] == Py_None ? nullptr : as_array(arguments[3]);
-  if (!PyArg_ParseTuple(arguments[5], "nnnn", &call.shape.outer, &call.shape.rows, &call.shape.runs,
-                        &call.shape.length)) {
-    return nullptr;
+  if (!read_gradient(arguments[1], arguments[2], call)) {
+    return PyErr_Occurred() ? nullptr : refuse(PyExc_TypeError, "grad and x must be dense, of one shape and dtype");
   }
-  const npy_intp totals = call.shape.totals();
-  if (call.shape.elements() != PyArray_SIZE(call.x)) return not_implemented();
-  if (slopes) {
-    if (!is_dense(arguments[3]) || PyArray_SIZE(slopes) != totals) return not_implemented();
+  if (!read_groups(arguments[5], call.shape)) return nullptr;
+  if (call.shape.elements() != PyArray_SIZE(call.x)) return refuse(PyExc_ValueError, "groups are not those of x");
+  PyArrayObject* slopes = nullptr;
+  if (arguments[3] != Py_None) {
+    if (!are_slopes_of(call, arguments[3])) return refuse(PyExc_TypeError, "slopes do not fit x");
+    slopes = as_array(arguments[3]);
     call.slopes = PyArray_BYTES(slopes);
     call.slope_size = PyArray_ITEMSIZE(slopes);
   }
-  return gradient_and_totals(call, arguments[4], slopes, 1, &totals, type_num_of_totals(call.totals()));
+  const npy_intp totals = call.shape.totals();
+  PyObject* const result =
+      gradient_and_totals(call, arguments[4], slopes, 1, &totals, type_num_of_totals(call.totals()));
+  if (result != Py_NotImplemented) return result;
+  Py_DECREF(result);
+  return refuse(PyExc_ValueError, "out does not fit");
 }
 
 // Slopes as leaky_relu takes them: the weight itself, or a view of it that broadcasts to x.
-PyObject* lay_out_weight(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!has_count("lay_out_weight", count, 3)) return nullptr;
+PyObject* lay_out_weight(PyObject* const* arguments) {
   PyObject *const x = arguments[0], *const weight = arguments[1], *const axis = arguments[2];
   if (!PyArray_CheckExact(x)) return not_implemented();
   if (is_python_number(weight)) return Py_NewRef(weight);
@@ -308,28 +344,32 @@ void count(Reduce what, DType dtype, const void* data, PyArrayObject* array, con
   reduce_without_gil(work, counts);
 }
 
-Counts counts_of(const CountCall& call) {
-  Counts counts(static_cast<std::size_t>(call.shape.totals()));
-  count(Reduce::active, call.active->dtype, call.active->data, call.x, call.shape, counts.data());
+void count_active(const CountCall& call, std::int64_t* counts) {
+  count(Reduce::active, call.active->dtype, call.active->data, call.x, call.shape, counts);
+}
+
+std::int64_t count_all_active(const CountCall& call) {
+  std::int64_t counted = 0;
+  count_active(call, &counted);
+  return counted;
+}
+
+// An array of that type, which holds counts, one for each unit. There may be more units than elements, even where there
+// are none, so no other memory is used.
+OwnedArray new_counts(const CountCall& call, int type_num) {
+  static_assert(sizeof(npy_intp) == sizeof(std::int64_t) && sizeof(npy_double) == sizeof(std::int64_t));
+  const KeptAxes kept(call.axes);
+  OwnedArray counts = new_zeros(kept.ndim, kept.shape, type_num);
+  if (counts) count_active(call, static_cast<std::int64_t*>(PyArray_DATA(counts.get())));
   return counts;
 }
 
-// Of what is counted for each of the units, an array of Ts; without axes a scalar.
-template <class T, class Convert> PyObject* each(const CountCall& call, int type_num, Convert convert) {
-  const Counts counts = counts_of(call);
-  const KeptAxes kept(call.axes);
-  OwnedArray result = new_array(kept.ndim, kept.shape, type_num);
-  if (!result) return nullptr;
-  std::transform(counts.begin(), counts.end(), static_cast<T*>(PyArray_DATA(result.get())), convert);
-  return result.release_value();
-}
-
-PyObject* active_count(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!has_count("active_count", count, 2)) return nullptr;
+PyObject* active_count(PyObject* const* arguments) {
   CountCall call;
   if (!read_count(arguments[0], arguments[1], call)) return not_implemented();
-  if (arguments[1] == Py_None) return PyLong_FromLongLong(counts_of(call)[0]);
-  return each<npy_intp>(call, NPY_INTP, [](std::int64_t counted) { return static_cast<npy_intp>(counted); });
+  if (arguments[1] == Py_None) return PyLong_FromLongLong(count_all_active(call));
+  OwnedArray counts = new_counts(call, NPY_INTP);
+  return counts ? counts.release_value() : nullptr;
 }
 
 double inactive_share(std::int64_t active, std::ptrdiff_t number) {
@@ -337,14 +377,26 @@ double inactive_share(std::int64_t active, std::ptrdiff_t number) {
   return 1 - static_cast<double>(active) / static_cast<double>(number);
 }
 
-PyObject* sparsity(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!has_count("sparsity", count, 2)) return nullptr;
+// Counts become shares, each in its own place.
+void make_shares(char* values, npy_intp n, std::ptrdiff_t number) {
+  for (npy_intp i = 0; i < n; ++i, values += sizeof(double)) {
+    std::int64_t active;
+    std::memcpy(&active, values, sizeof active);
+    const double share = inactive_share(active, number);
+    std::memcpy(values, &share, sizeof share);
+  }
+}
+
+PyObject* sparsity(PyObject* const* arguments) {
   CountCall call;
   if (!read_count(arguments[0], arguments[1], call)) return not_implemented();
   const std::ptrdiff_t number = call.shape.rows * call.shape.length;
-  const auto share = [number](std::int64_t active) { return inactive_share(active, number); };
-  if (arguments[1] == Py_None) return PyFloat_FromDouble(share(counts_of(call)[0]));
-  return each<npy_double>(call, NPY_DOUBLE, share);
+  if (arguments[1] == Py_None) return PyFloat_FromDouble(inactive_share(count_all_active(call), number));
+  OwnedArray shares = new_counts(call, NPY_DOUBLE);
+  if (!shares) return nullptr;
+  PyArrayObject* const array = shares.get();
+  run_without_gil(PyArray_NBYTES(array), [&] { make_shares(PyArray_BYTES(array), PyArray_SIZE(array), number); });
+  return shares.release_value();
 }
 
 // Masks
@@ -354,7 +406,7 @@ bool is_mask(PyObject* object) {
   return mask && PyArray_TYPE(mask) == NPY_UBYTE && PyArray_NDIM(mask) == 1;
 }
 
-// A tuple of ints whose product a size holds, or one int.
+// A tuple of ints that an array could have as its shape, or one int.
 bool read_shape(PyObject* object, int& ndim, npy_intp* shape) {
   const bool is_tuple = PyTuple_CheckExact(object);
   ndim = is_tuple ? static_cast<int>(std::min<Py_ssize_t>(PyTuple_GET_SIZE(object), max_array_axes + 1)) : 1;
@@ -367,7 +419,7 @@ bool read_shape(PyObject* object, int& ndim, npy_intp* shape) {
       return false;
     }
   }
-  return PyArray_OverflowMultiplyList(shape, ndim) >= 0;
+  return is_array_shape(ndim, shape);
 }
 
 // The first bits of a mask. Others in its last byte are nobody's.
@@ -399,25 +451,19 @@ std::int64_t count_set(const Bits& bits) {
 }
 
 // Of a mask, and the shape of what it was made of or None.
-PyObject* active_count_of_mask(PyObject*, PyObject* const* arguments, Py_ssize_t nargs) {
-  if (!has_count("active_count_of_mask", nargs, 2)) return nullptr;
+PyObject* active_count_of_mask(PyObject* const* arguments) {
   Bits bits;
   if (!read_bits(arguments[0], arguments[1], bits)) return not_implemented();
   return PyLong_FromLongLong(count_set(bits));
 }
 
-PyObject* sparsity_of_mask(PyObject*, PyObject* const* arguments, Py_ssize_t nargs) {
-  if (!has_count("sparsity_of_mask", nargs, 2)) return nullptr;
+PyObject* sparsity_of_mask(PyObject* const* arguments) {
   Bits bits;
   if (!read_bits(arguments[0], arguments[1], bits)) return not_implemented();
   return PyFloat_FromDouble(inactive_share(count_set(bits), bits.count));
 }
 
-// For each unit whether it never fires; of all axes a bool. mark(marker) marks what does.
-template <class Mark> PyObject* dead_of(const ReducedAxes& axes, bool are_all, const Mark& mark) {
-  const KeptAxes kept(axes);
-  OwnedArray result = new_array(kept.ndim, kept.shape, NPY_BOOL);
-  if (!result) return nullptr;
+template <class Mark> void list_dead(const ReducedAxes& axes, const Mark& mark, npy_intp units, npy_bool* dead) {
   std::vector<int> batch;
   for (int axis = 0; axis < axes.ndim; ++axis) {
     if (axes.is_reduced[axis]) batch.push_back(axis);
@@ -426,17 +472,29 @@ template <class Mark> PyObject* dead_of(const ReducedAxes& axes, bool are_all, c
   FiredUnits fired;
   std::optional<UnitMarker> marker = fired.marker(shape, batch);
   if (marker) mark(*marker);
-  auto* const dead = static_cast<npy_bool*>(PyArray_DATA(result.get()));
-  run_without_gil(PyArray_SIZE(result.get()), [&] {
+  run_without_gil(units, [&] {
     fired.add(shape, batch, marker);
     fired.list_dead(dead);
   });
+}
+
+// For each unit whether it never fires; of all axes a bool. mark(marker) marks what does.
+template <class Mark> PyObject* dead_of(const ReducedAxes& axes, bool are_all, const Mark& mark) {
+  const KeptAxes kept(axes);
+  OwnedArray result = new_array(kept.ndim, kept.shape, NPY_BOOL);
+  if (!result) return nullptr;
+  auto* const dead = static_cast<npy_bool*>(PyArray_DATA(result.get()));
+  const npy_intp units = PyArray_SIZE(result.get());
+  if (PyArray_MultiplyList(axes.shape, axes.ndim) == 0) {  // all are dead, of which there may be any number
+    run_without_gil(units, [&] { std::fill_n(dead, units, npy_bool(1)); });
+  } else {
+    list_dead(axes, mark, units, dead);
+  }
   if (are_all) return PyBool_FromLong(*dead);
   return result.release_value();
 }
 
-PyObject* dead_units(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!has_count("dead_units", count, 2)) return nullptr;
+PyObject* dead_units(PyObject* const* arguments) {
   PyArrayObject* const x = as_dense(arguments[0]);
   ReducedAxes axes;
   if (!x || !read_axes(arguments[1], PyArray_NDIM(x), PyArray_DIMS(x), axes)) return not_implemented();
@@ -449,8 +507,7 @@ PyObject* dead_units(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
 }
 
 // Of a mask, the shape of what it was made of, and axes.
-PyObject* dead_units_of_mask(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!has_count("dead_units_of_mask", count, 3)) return nullptr;
+PyObject* dead_units_of_mask(PyObject* const* arguments) {
   int ndim;
   npy_intp shape[max_array_axes] = {};
   ReducedAxes axes;
@@ -464,27 +521,19 @@ PyObject* dead_units_of_mask(PyObject*, PyObject* const* arguments, Py_ssize_t c
                  [&](UnitMarker& marker) { run_without_gil(elements, [&] { marker.mark(0, elements, mask); }); });
 }
 
-template <FastFunction* function> PyObject* entry(PyObject* module, PyObject* const* arguments, Py_ssize_t count) {
-  return caught([&] { return function(module, arguments, count); });
-}
-
-template <FastFunction* function> PyMethodDef listed(const char* name) {
-  return {name, as_method(entry<function>), METH_FASTCALL, nullptr};
-}
-
 }  // namespace
 
 PyMethodDef reduction_methods[] = {
-    listed<relu_backward_bias>("relu_backward_bias"),
-    listed<prelu_backward>("prelu_backward"),
-    listed<backward_with_sums>("backward_with_sums"),
-    listed<lay_out_weight>("lay_out_weight"),
-    listed<active_count>("active_count"),
-    listed<sparsity>("sparsity"),
-    listed<dead_units>("dead_units"),
-    listed<active_count_of_mask>("active_count_of_mask"),
-    listed<sparsity_of_mask>("sparsity_of_mask"),
-    listed<dead_units_of_mask>("dead_units_of_mask"),
+    listed<relu_backward_bias, 4>("relu_backward_bias"),
+    listed<prelu_backward, 5>("prelu_backward"),
+    listed<backward_with_sums, 6>("backward_with_sums"),
+    listed<lay_out_weight, 3>("lay_out_weight"),
+    listed<active_count, 2>("active_count"),
+    listed<sparsity, 2>("sparsity"),
+    listed<dead_units, 2>("dead_units"),
+    listed<active_count_of_mask, 2>("active_count_of_mask"),
+    listed<sparsity_of_mask, 2>("sparsity_of_mask"),
+    listed<dead_units_of_mask, 3>("dead_units_of_mask"),
     {nullptr, nullptr, 0, nullptr},
 };
 
