@@ -450,3 +450,44 @@ def test_crelu_refuses():
         with pytest.raises(ValueError, match=r"grad_output has shape .*\(2, 24\)"):
             fr.crelu_backward(np.ones(shape), X, out=out)
         assert (out == 1).all()
+
+
+@pytest.mark.parametrize("ndim", [33, 64])
+def test_as_many_axes_as_numpy_has(ndim):
+    plain, more = np.arange(-24, 24, dtype=np.float32).reshape(6, 8), (1,) * (ndim - 2)
+    for x in (plain, plain[::-1, ::-1], plain.astype(">f4")):
+        deep = x.reshape(x.shape + more)
+        for axis in (0, 1):
+            for function, others in ((fr.maxout, (2,)), (fr.crelu, ())):
+                expected = function(x, *others, axis=axis)
+                for out in (None, np.empty(expected.shape + more, np.float32)):
+                    actual = function(deep, *others, axis=axis, out=out)
+                    assert actual.shape == expected.shape + more
+                    assert_bits(actual.reshape(expected.shape), expected)
+                grad = expected[::-1]
+                backward = getattr(fr, f"{function.__name__}_backward")
+                expected = backward(grad, x, *others, axis=axis)
+                for out in (None, np.empty(deep.shape, np.float32)):
+                    deep_grad = grad.reshape(grad.shape + more)
+                    actual = backward(deep_grad, deep, *others, axis=axis, out=out)
+                    assert_bits(actual.reshape(expected.shape), expected)
+
+
+@pytest.mark.parametrize("shape", [(0, 2**58), (2**58, 0), (2**29, 0, 2**28), (0, 2**62)], ids=str)
+def test_arrays_without_elements_of_any_shape(shape):
+    x = np.empty(shape, np.int8)
+    for each in (x, x.view(np.recarray)):
+        for axis in range(x.ndim):
+            channels = shape[axis]
+            for groups in (1, 2):
+                pooled = (*shape[:axis], channels // groups, *shape[axis + 1 :])
+                y = fr.maxout(each, groups, axis)
+                assert y.shape == pooled
+                assert fr.maxout_backward(y, each, groups, axis).shape == shape
+            if channels < 2**60:
+                y = fr.crelu(each, axis)
+                assert y.shape == (*shape[:axis], 2 * channels, *shape[axis + 1 :])
+                assert fr.crelu_backward(y, each, axis).shape == shape
+            else:
+                with pytest.raises(ValueError, match=r"too big|dim"):
+                    fr.crelu(each, axis)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 from array import array
 
@@ -86,6 +87,59 @@ def test_typed_memoryviews(in_place, ufunc):
         rest = others(ufunc, before)
         assert in_place(view, *rest) is view
         assert_as_promised(ufunc, np.array(view), before, *rest)
+
+
+class Pair(ctypes.Structure):
+    _fields_ = (("a", ctypes.c_double), ("b", ctypes.c_double))
+
+
+FORMATS = {
+    **{code: memoryview(bytearray(16)).cast(code) for code in "cbBhHiIlLqQnNfdP?"},
+    "big-endian double": (ctypes.c_double.__ctype_be__ * 2)(),
+    "big-endian int": (ctypes.c_int.__ctype_be__ * 2)(),
+    "ctypes float": (ctypes.c_float * 2 * 3)(),
+    "ctypes long double": (ctypes.c_longdouble * 2)(),
+    "ctypes pointer": (ctypes.c_void_p * 2)(),
+    "ctypes wide character": (ctypes.c_wchar * 2)(),
+    "ctypes structure": (Pair * 2)(),
+    "array of characters": array("u", "ab"),
+}
+
+
+@pytest.mark.parametrize("buffer", FORMATS.values(), ids=FORMATS)
+def test_every_buffer_is_overwritten_or_refused(buffer):
+    """It never happens that a copy is overwritten instead."""
+    view = memoryview(buffer)
+    memory, is_float = view.cast("B"), view.format[-1] in "fd"
+    below_0 = np.full(view.nbytes // view.itemsize, -1.0, view.format) if is_float else None
+    memory[:] = below_0.tobytes() if is_float else bytes([0xFF] * memory.nbytes)
+    before = bytes(memory)
+    try:
+        result = fr.relu_(buffer)
+    except TypeError as refusal:
+        assert str(refusal).startswith("relu_")
+        assert bytes(memory) == before
+    else:
+        assert result is buffer
+        unsigned = np.dtype(view.format).kind == "u"
+        assert bytes(memory) == (before if unsigned else bytes(memory.nbytes))
+
+
+def test_a_copy_is_never_overwritten_instead(monkeypatch):
+    """Should NumPy copy a buffer for once."""
+    monkeypatch.setattr(np, "asarray", lambda buffer, copy=None: np.array(buffer))
+    x = array("d", [-1.0, 2.0])
+    with pytest.raises(TypeError, match=r"^relu_ .*copies.*fastrelu\.relu\("):
+        fr.relu_(x)
+    assert x.tolist() == [-1.0, 2.0]
+
+
+@every_pair
+def test_released_views_are_refused(in_place, ufunc):
+    view = memoryview(array("d", [-1.0]))
+    view.release()
+    with pytest.raises(ValueError, match=rf"^{in_place.__name__}: .*released"):
+        in_place(view, *others(ufunc, [1.0]))
 
 
 @every_pair

@@ -606,3 +606,22 @@ def test_unused_bits_of_the_last_byte(dtype):
         assert mask[-1] >> n % 8 == 0
         mask[-1] |= 255 << n % 8 & 255
         assert not differing(fr.relu_backward_from_mask(x, mask), y).any()
+
+
+@every_family
+@pytest.mark.parametrize("ndim", [33, 64])
+def test_as_many_axes_as_numpy_has(family, ndim):
+    plain = np.arange(-60, 60, dtype=np.float32).reshape(10, 12)
+    slopes = (np.linspace(0.1, 0.3, 12, dtype=np.float32),) if family.slopes else ()
+    more = (1,) * (ndim - 2)
+    deep_slopes = tuple(each.reshape(each.shape + more) for each in slopes)
+    for x in (plain, plain[:, ::-1], plain[::-1], plain.astype(">f4")):
+        deep = x.reshape(x.shape + more)
+        for out in (None, np.empty(deep.shape, np.float32)):
+            y, mask = family.with_mask(deep, *deep_slopes, out=out)
+            expected, expected_mask = family.with_mask(x, *slopes)
+            assert y.shape == deep.shape
+            assert (y.tobytes(), mask.tobytes()) == (expected.tobytes(), expected_mask.tobytes())
+            gradient = family.from_mask(deep, mask, *deep_slopes, out=out)
+            assert gradient.shape == deep.shape
+            assert gradient.tobytes() == family.from_mask(x, mask, *slopes).tobytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import product
 
 import fastrelu as fr
@@ -437,3 +438,135 @@ def test_rrelu(name):
     assert slope == 0.375
     assert_same_bytes(rest, fr.leaky_relu(x, 0.375))
     assert_same_bytes(fr.rrelu(x, 0.25, 0.25), fr.leaky_relu(x, 0.25))
+
+
+def test_rrelu_draws_from_a_range_that_overflows():
+    """The width of it does, neither of its ends: halves are drawn and doubled."""
+    for dtype, end in ((np.float32, 3e38), (np.float64, 1.5e308)):
+        x = np.full(1000, -1, dtype)
+        y, slopes = fr.rrelu(x, -end, end, rng=5, return_slopes=True)
+        half = dtype(end) / dtype(2)
+        drawn = np.random.default_rng(5).random(1000, dtype) * (half + half) - half
+        assert_same_bytes(slopes, drawn * dtype(2))
+        assert_same_bytes(y, -slopes)
+        assert len(np.unique(slopes)) > 990
+
+
+def test_rrelu_refuses_ends_that_its_slopes_cannot_have():
+    for lower, upper in ((0, 1e300), (-1e300, 0), (1e300, 1e300)):
+        with pytest.raises(ValueError, match=r"^rrelu: .*beyond the range.*float32"):
+            fr.rrelu(np.ones(3, np.float32), lower, upper)
+        assert np.isfinite(fr.rrelu(np.full(3, -1.0), lower, upper)).all()
+
+
+def test_rrelu_has_a_middle_of_any_range():
+    assert fr.rrelu(-1.0, 1.7e308, 1.7e308, training=False) == -1.7e308
+    assert fr.rrelu(-1.0, -1.7e308, 1.7e308, training=False) == 0
+
+
+@pytest.mark.parametrize("ndim", [33, 64])
+def test_as_many_axes_as_numpy_has(ndim):
+    more = (1,) * (ndim - 2)
+
+    def deep(array):
+        return array.reshape(array.shape + more)
+
+    plain_g, plain_x = values(np.dtype(np.float32), (6, 8), 1), values(np.dtype("f4"), (6, 8), 2)
+    for view in (lambda a: a, lambda a: a[:, ::2], lambda a: a[::-1], lambda a: a.astype(">f4")):
+        g, x = view(plain_g), view(plain_x)
+        for out in (None, np.empty(g.shape + more, np.float32)):
+            for axis in (0, 1, (0, 1), None):
+                expected_x, expected_sum = fr.relu_backward_bias(g, x, axis)
+                grad_x, sums = fr.relu_backward_bias(deep(g), deep(x), axis, out)
+                assert_same_bytes(grad_x, deep(expected_x))
+                assert np.ravel(sums).tobytes() == np.ravel(expected_sum).tobytes()
+            for axis in (0, 1):
+                weight = np.linspace(0.1, 0.9, x.shape[axis], dtype=np.float32)
+                assert_same_bytes(
+                    fr.prelu(deep(x), weight, axis, out), deep(fr.prelu(x, weight, axis))
+                )
+                expected_x, expected_sum = fr.prelu_backward(g, x, weight, axis)
+                grad_x, sums = fr.prelu_backward(deep(g), deep(x), weight, axis, out)
+                assert_same_bytes(grad_x, deep(expected_x))
+                assert_same_bytes(sums, expected_sum)
+            assert_same_bytes(fr.rrelu(deep(x), rng=1, out=out), deep(fr.rrelu(x, rng=1)))
+        broadcast, _ = fr.relu_backward_bias(deep(g), x.reshape(more + x.shape)[..., :1, :1])
+        assert broadcast.shape == g.shape + more
+        with pytest.raises(ValueError, match=r"^relu_backward_bias: .* does not broadcast"):
+            fr.relu_backward_bias(deep(g), deep(x)[:3])
+
+
+@pytest.mark.parametrize("shape", [(0, 2**58), (2**58, 0), (2**29, 0, 2**28)], ids=str)
+def test_arrays_without_elements_of_any_shape(shape):
+    for dtype in (np.int8, np.float16):
+        x = np.empty(shape, dtype)
+        for each in (x, x.view(np.recarray)):
+            for axis in (0, 1, None):
+                reduced = range(x.ndim) if axis is None else (axis,)
+                kept = tuple(n for i, n in enumerate(shape) if i not in reduced)
+                if 0 in kept or not kept:
+                    grad_x, sums = fr.relu_backward_bias(each, each, axis)
+                    assert (grad_x.shape, np.shape(sums)) == (shape, kept)
+                elif len(kept) == 1 and kept[0] > 2**50:
+                    with pytest.raises((MemoryError, ValueError), match=r"allocate|too big|dim"):
+                        fr.relu_backward_bias(each, each, axis)
+            for axis in range(x.ndim):
+                grad_x, sums = fr.prelu_backward(each, each, 0.5, axis)
+                assert (grad_x.shape, sums) == (shape, 0)
+    for function in (fr.relu_backward_bias, lambda g, x: fr.prelu_backward(g, x, 0.5)):
+        views = np.broadcast_to(np.float32(1), (1, 2**58))
+        with pytest.raises((MemoryError, ValueError)):
+            function(views, views)
+
+
+F4, F8, I4 = (np.ones(6, dtype) for dtype in ("f4", "f8", "i4"))
+WRONGLY_LAID_OUT = {
+    "integers with slopes": (I4, I4, np.ones(1, "i4"), None, (1, 1, 1, 6)),
+    "integers with float slopes": (I4, I4, np.ones(1), None, (1, 1, 1, 6)),
+    "wide slopes": (F4, F4, np.ones(6, "g"), None, (1, 1, 6, 1)),
+    "complex slopes": (F4, F4, np.ones(6, "D"), None, (1, 1, 6, 1)),
+    "narrow slopes": (F8, F8, np.ones(6, "f4"), None, (1, 1, 6, 1)),
+    "too few slopes": (F4, F4, np.ones(5, "f4"), None, (1, 1, 6, 1)),
+    "no array of slopes": (F4, F4, 0.5, None, (1, 1, 1, 6)),
+    "two dtypes": (F4, F8, None, None, (1, 1, 1, 6)),
+    "two shapes": (F4, F4[:5], None, None, (1, 1, 1, 6)),
+    "no arrays": (None, None, None, None, (1, 1, 1, 6)),
+    "not dense": (F4[::2], F4[::2], None, None, (1, 1, 1, 3)),
+    "bool": (F4 > 0, F4 > 0, None, None, (1, 1, 1, 6)),
+    "another size": (F4, F4, None, None, (1, 1, 1, 7)),
+    "negative groups": (F4, F4, None, None, (-1, -1, 1, 6)),
+    "groups that wrap": (F4, F4, None, None, (2**32, 2**32, 1, 6)),
+    "totals that wrap": (F4[:0], F4[:0], None, None, (2**32, 0, 2**32, 1)),
+    "three groups": (F4, F4, None, None, (1, 1, 6)),
+    "no groups": (F4, F4, None, None, None),
+    "out of another dtype": (F4, F4, None, F8.copy(), (1, 1, 1, 6)),
+    "no out": (F4, F4, None, 1, (1, 1, 1, 6)),
+    "out that overlaps": (F4[:5], F4[:5], None, F4[1:], (1, 1, 1, 5)),
+}
+
+
+@pytest.mark.parametrize("arguments", WRONGLY_LAID_OUT.values(), ids=WRONGLY_LAID_OUT)
+def test_the_extension_refuses_what_is_wrongly_laid_out(arguments):
+    with pytest.raises((TypeError, ValueError)):
+        _core.backward_with_sums("name", *arguments)
+
+
+def test_the_extension_survives_any_arguments():
+    """A result or an exception, but never a crash."""
+    functions = [each for each in vars(_core).values() if getattr(each, "__self__", None) is _core]
+    assert _core.backward_with_sums in functions
+    arrays = [np.ones((2, 6), dtype) for dtype in ("f4", "f8", "i4", "i1", "u1", "g", "?", "O")]
+    arrays += [np.ones(1, np.uint8), np.ones(256, np.uint8), np.ones(0), np.empty((0, 2**58), "i1")]
+    arrays += [F4[::2], F4.astype(">f4"), F4.astype("e"), np.ones((1,) * 64), np.array(1.0)]
+    others = [None, 0, 1, -1, 2, 2**70, 0.5, "text", True, (), (0,), (0, 1), (1, 2, 3, 2), [0]]
+    others += [(1, 1, 1, 12), (2, 6), object(), NotImplemented]
+    drawn = np.random.default_rng(0)
+    for function in functions:
+        with pytest.raises(TypeError, match=r"takes \d arguments, not 20") as refusal:
+            function(*[None] * 20)
+        expected = int(str(refusal.value).split("takes ")[1][0])
+        for _ in range(500):
+            pools = [arrays if drawn.random() < 0.6 else others for _ in range(expected)]
+            arguments = [pool[drawn.integers(len(pool))] for pool in pools]
+            with suppress(TypeError, ValueError, MemoryError, OverflowError):
+                function(*arguments)

@@ -200,10 +200,8 @@ def test_empty_and_no_dimensions():
         assert out == TABLE[7]
 
 
-def test_array_likes_subclasses_and_byte_order():
+def test_array_likes_and_byte_order():
     assert fr.apply_table(np.array([1, 2], np.uint8), list(range(256))).tolist() == [1, 2]
-    masked = np.ma.masked_array(np.array([1, 2], np.uint8))
-    assert type(fr.apply_table(masked, TABLE)) is np.ndarray
     foreign = np.arange(256).astype(np.dtype(np.int32).newbyteorder())
     x = codes(70)
     result = fr.apply_table(x, foreign)
@@ -392,3 +390,26 @@ def test_onnx_runtime_gives_the_same():
     x = np.arange(-128, 128).astype(np.int8)
     table = fr.make_table(lambda r: fr.leaky_relu(r, 0.25), pairs["x"], pairs["y"])
     assert_bytes(fr.apply_table(x, table), session.run(None, {"x": x})[0])
+
+
+@pytest.mark.parametrize("ndim", [33, 64])
+def test_as_many_axes_as_numpy_has(ndim):
+    plain = codes(48).reshape(6, 8)
+    for x in (plain, plain[:, ::2], plain[::-1]):
+        deep = x.reshape(x.shape + (1,) * (ndim - 2))
+        for out in (None, np.empty(deep.shape, TABLE.dtype)):
+            result = fr.apply_table(deep, TABLE, out=out)
+            assert result.shape == deep.shape
+            assert_bytes(result.reshape(x.shape), looked_up(x))
+
+
+@pytest.mark.parametrize("shape", [(0, 2**58), (2**58, 0), (2**29, 0, 2**28)], ids=str)
+def test_arrays_without_elements_of_any_shape(shape):
+    x = np.empty(shape, np.uint8)
+    for each in (x, x.T, x.view(np.recarray)):
+        assert fr.apply_table(each, TABLE).shape == each.shape
+    largest = np.empty((0, 2**62), np.uint8)
+    with pytest.raises(ValueError, match="too big"):
+        fr.apply_table(largest, np.arange(256.0))
+    with pytest.raises(MemoryError):
+        fr.apply_table(np.broadcast_to(np.uint8(1), 2**58), TABLE)

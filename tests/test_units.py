@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from enum import IntEnum
 from itertools import combinations, product
+from math import prod
 
 import fastrelu as fr
 import numpy as np
@@ -178,6 +183,161 @@ def test_bits_of_a_mask(n, isa):
     assert fr.active_count_from_mask(mask) == expected
     assert type(fr.active_count_from_mask(mask)) is int
     assert fr.active_count_from_mask(mask[1:]) == expected - (n and int(np.bitwise_count(mask[0])))
+
+
+class Length(IntEnum):
+    ROWS = 4
+    COLUMNS = 6
+
+
+class OwnInt(int):
+    pass
+
+
+def test_shapes_are_read_as_by_numpy():
+    """An integer of any kind, or a sequence of them."""
+    x = cases.sample("float32", 24, seed=5).reshape(4, 6)
+    mask = packed(x)
+    own = (OwnInt(4), OwnInt(6))
+    for shape in ((Length.ROWS, Length.COLUMNS), own, [4, 6], np.array([4, 6]), np.int64([4, 6])):
+        for axis in (0, 1, None, (0, 1)):
+            for name in ("active_count", "sparsity", "dead_units"):
+                actual = getattr(fr, f"{name}_from_mask")(mask, shape, axis)
+                assert_same(actual, getattr(fr, name)(x, axis))
+    one = IntEnum("One", {"SIZE": 24}).SIZE
+    for size in (24, one, OwnInt(24), np.int64(24), np.uint8(24), np.array(24)):
+        for axis in (0, -1, None):
+            for name in ("active_count", "sparsity", "dead_units"):
+                actual = getattr(fr, f"{name}_from_mask")(mask, size, axis)
+                assert_same(actual, getattr(fr, name)(x.ravel(), axis))
+
+
+NO_SHAPES = {
+    "bool": (True, TypeError),
+    "bool of NumPy": (np.True_, TypeError),
+    "bool as a length": ((True, 1), TypeError),
+    "float": (1.0, TypeError),
+    "floats": ((1.0, 1), TypeError),
+    "text": ("1", TypeError),
+    "negative": (-1, ValueError),
+    "65 axes": ((1,) * 65, ValueError),
+    "too large": (2**63, ValueError),
+    "too large before 0": ((2**40, 2**40, 0), ValueError),
+    "too large behind 0": ((0, 2**40, 2**40), ValueError),
+    "wraps to 1 byte": ((2**32, 2**32, 8), ValueError),
+}
+
+
+@pytest.mark.parametrize("shape, error", NO_SHAPES.values(), ids=NO_SHAPES)
+@pytest.mark.parametrize("name", ["active_count", "sparsity", "dead_units"])
+def test_what_is_no_shape_is_refused(name, shape, error):
+    for size in (0, 1):
+        for axis in (None, 0):
+            with pytest.raises(error, match=f"^{name}_from_mask: "):
+                getattr(fr, f"{name}_from_mask")(np.full(size, 1, np.uint8), shape, axis)
+
+
+def test_what_the_extension_refuses_is_never_an_answer(monkeypatch):
+    """NotImplemented is true, 0 units too many."""
+    monkeypatch.setattr(_core, "dead_units_of_mask", lambda *arguments: NotImplemented)
+    monkeypatch.setattr(_core, "active_count", lambda *arguments: NotImplemented)
+    mask = np.array([1], np.uint8)
+    with pytest.raises(TypeError, match=r"^dead_units_from_mask "):
+        fr.dead_units_from_mask(mask, 1, None)
+    with pytest.raises(TypeError, match=r"^active_count "):
+        fr.active_count(np.ones(3))
+
+
+CRAFTED = [(0, 2**58), (2**58, 0), (0, 2**62), (2**29, 0, 2**31), (0, 1, 2**58, 2)]
+
+
+@pytest.mark.parametrize("shape", CRAFTED, ids=str)
+def test_arrays_without_elements_of_any_shape(shape):
+    """As a file of 128 bytes can hold them: the results they ask for, or NumPy's refusal."""
+    x = np.empty(shape, np.int8)
+    mask = np.empty(0, np.uint8)
+    for name in ("active_count", "sparsity", "dead_units"):
+        for axis in (0, 1, None, tuple(range(x.ndim))):
+            reduced = range(x.ndim) if axis is None else np.atleast_1d(axis)
+            kept = tuple(n for i, n in enumerate(shape) if i not in reduced)
+            function, of_mask = getattr(fr, name), getattr(fr, f"{name}_from_mask")
+            calls = (
+                (function, x, axis),
+                (function, x.view(np.recarray), axis),
+                (function, x.T, tuple(-1 - i for i in reduced)),
+                (of_mask, mask, shape, axis),
+            )
+            for call, *arguments in calls:
+                if 0 not in kept and prod(kept) > 2**57:
+                    with pytest.raises((MemoryError, ValueError), match=r"allocate|too big|dim"):
+                        call(*arguments)
+                elif prod(kept) < 2**20:
+                    assert np.shape(call(*arguments)) in (kept, kept[::-1])
+
+
+def test_views_of_one_element_of_any_size():
+    for size in (2**50, 2**58):
+        x = np.broadcast_to(np.int8(1), (size,))
+        for function in (fr.active_count, fr.sparsity, fr.dead_units):
+            with pytest.raises((MemoryError, ValueError)):
+                function(x)
+
+
+MEMORY = """
+import resource
+import numpy as np, fastrelu as fr
+n = 1 << 23
+x, mask = np.zeros((1, n), np.int8), np.zeros(n // 8, np.uint8)
+floats, halves = np.empty((0, n), np.float32), np.empty((0, n), np.float16)
+def limited(megabytes, call):
+    call(1000)
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (megabytes << 20), resource.RLIM_INFINITY))
+    call(n)
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+for function in (fr.active_count, fr.sparsity):  # results of 64 MiB
+    limited(80, lambda n: function(x[:, :n].copy() if n < 2000 else x, 0))
+    limited(80, lambda n: function(x[:0, :n], 0))
+    limited(80, lambda n: function(x[:0, :n].view(np.recarray), 0))
+for function in (fr.active_count_from_mask, fr.sparsity_from_mask):
+    limited(80, lambda n: function(mask[: n // 8], (1, n), 0))
+limited(12, lambda n: fr.dead_units(x[:0, :n], 0))  # 8 MiB
+limited(12, lambda n: fr.dead_units_from_mask(mask[:0], (0, n), 0))
+limited(40, lambda n: fr.relu_backward_bias(floats[:, :n], floats[:, :n]))  # 32 MiB
+limited(24, lambda n: fr.relu_backward_bias(halves[:, :n], halves[:, :n]))  # 16 MiB
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads Linux's /proc")
+def test_nothing_large_is_made_beside_the_result():
+    environment = {**os.environ, "FASTRELU_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+    run = subprocess.run(
+        [sys.executable, "-c", MEMORY], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_columns_that_do_not_fit_at_once():
+    """More than are unpacked at a time."""
+    x = cases.sample("int8", 3 * 300_001, seed=6).reshape(3, 300_001)
+    for name in ("active_count", "sparsity"):
+        actual = getattr(fr, f"{name}_from_mask")(packed(x), x.shape, 0)
+        assert_same(actual, getattr(fr, name)(x, 0))
+
+
+@pytest.mark.parametrize("ndim", [33, 64])
+def test_as_many_axes_as_numpy_has(ndim):
+    x = cases.sample("float32", 5 * 12, seed=7).reshape(5, 12)
+    for plain in (x, x[:, ::2], x[::-1], x.astype(">f4")):
+        deep = plain.reshape(plain.shape + (1,) * (ndim - 2))
+        for name in ("active_count", "sparsity", "dead_units"):
+            for axis in (None, (0,), (1,), (0, 1), ()):
+                expected = getattr(fr, name)(plain, axis)
+                shape = np.shape(expected) + (1,) * (ndim - 2) * (axis is not None)
+                expected = expected if axis is None else np.reshape(expected, shape)
+                assert_same(getattr(fr, name)(deep, axis), expected)
+                of_mask = getattr(fr, f"{name}_from_mask")
+                assert_same(of_mask(packed(deep), deep.shape, axis), expected)
 
 
 def test_unused_bits_are_not_counted():

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrelu._operands import dense
+from fastrelu._operands import axis_of, dense
 
 Array = NDArray[Any]
 
@@ -57,11 +57,32 @@ def grouped(shape: tuple[int, ...], reduced: Iterable[int]) -> Grouping:
     )
 
 
-def normalized(axis: int | tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:
+def normalized(function: str, axis: int | tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:
     """Name the axes by numbers from 0 on, all of them for None; AxisError if there is no such."""
     if axis is None:
         return tuple(range(ndim))
-    return tuple(np.lib.array_utils.normalize_axis_tuple(axis, ndim))
+    given = axis if isinstance(axis, (tuple, list)) else (axis,)
+    axes = tuple(axis_of(function, ndim, each) for each in given)
+    if len(set(axes)) < len(axes):
+        raise ValueError(f"{function}: repeated axis in {axis}")
+    return axes
+
+
+def broadcast(shape: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Return what two shapes broadcast to, or None.
+
+    ``np.broadcast_shapes`` takes no more than 32 axes; arrays have up to 64.
+    """
+    ndim = max(len(shape), len(other))
+    pairs = list(zip(padded(shape, ndim), padded(other, ndim), strict=True))
+    if any(n != m and 1 not in (n, m) for n, m in pairs):
+        return None
+    return tuple(m if n == 1 else n for n, m in pairs)
+
+
+def padded(shape: tuple[int, ...], ndim: int) -> tuple[int, ...]:
+    """Put axes of length 1 in front, as broadcasting does."""
+    return (1,) * (ndim - len(shape)) + shape
 
 
 def remaining(shape: tuple[int, ...], reduced: Iterable[int]) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrelu import _core
-from fastrelu._operands import axis_of, check_out, dense, numbers
+from fastrelu._operands import answered, axis_of, check_out, dense, numbers, renamed
 
 
 def maxout(
@@ -42,6 +42,8 @@ def maxout(
     ------
     TypeError
         If `x` is bool, complex, or no number at all, or `out` is no array of its dtype.
+        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
+        or an ndarray of another class than memmap and recarray.
     ValueError
         If `groups` is below 1 or does not divide the number of channels, or `out` has another shape
         or is read-only.
@@ -102,6 +104,8 @@ def maxout_backward(
     ------
     TypeError
         If an argument is bool, complex, or no number at all, or `out` is no array of their dtype.
+        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
+        or an ndarray of another class than memmap and recarray.
     ValueError
         If `groups` is below 1 or does not divide the number of channels, `grad_output` has another
         shape than maxout's output, or `out` another than `x`, or is read-only.
@@ -153,6 +157,8 @@ def crelu(
     ------
     TypeError
         If `x` is unsigned, bool, complex, or no number at all, or `out` is no array of its dtype.
+        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
+        or an ndarray of another class than memmap and recarray.
     ValueError
         If `out` has another shape or is read-only.
     numpy.exceptions.AxisError
@@ -177,7 +183,7 @@ def crelu(
     array([[0., 2., 0., 1., 0., 0.]])
     """
     x = _signed("crelu", x)
-    axis = axis_of(x, axis)
+    axis = axis_of("crelu", x.ndim, axis)
     dtype = x.dtype if x.dtype.isnative else x.dtype.newbyteorder()
     shape = _with_channels(x.shape, axis, 2 * x.shape[axis])
     if out is None:
@@ -222,6 +228,8 @@ def crelu_backward(
     TypeError
         If `x` is unsigned, an argument is bool, complex, or no number at all, or `out` is no array
         of their dtype.
+        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
+        or an ndarray of another class than memmap and recarray.
     ValueError
         If `grad_output` has another shape than crelu's output, or `out` another than `x`, or is
         read-only.
@@ -239,12 +247,16 @@ def crelu_backward(
     >>> fr.crelu_backward([[1.0, 2.0, 3.0, 4.0]], [[5.0, -5.0]])
     array([[ 1., -4.]])
     """
-    grad_output, x = numbers("crelu_backward", grad_output), _signed("crelu_backward", x)
-    axis = axis_of(x, axis)
+    grad_output = numbers("crelu_backward", grad_output, "grad_output")
+    x = _signed("crelu_backward", x)
+    axis = axis_of("crelu_backward", x.ndim, axis)
     _check_gradient("crelu_backward", grad_output, _with_channels(x.shape, axis, 2 * x.shape[axis]))
     if out is not None:
-        check_out("crelu_backward", out, x.shape, np.result_type(grad_output, x))
-    gradient = _core.crelu_gradient(*_halves(grad_output, axis), x, out=out)
+        check_out("crelu_backward", out, x.shape, _common_dtype("crelu_backward", grad_output, x))
+    try:
+        gradient = _core.crelu_gradient(*_halves(grad_output, axis), x, out=out)
+    except TypeError as error:
+        raise renamed("crelu_backward", error) from error
     return gradient  # type: ignore[no-any-return]
 
 
@@ -256,8 +268,9 @@ def _maxout(
     plain = dense(x)
     if out is not None:
         check_out("maxout", out, pools.pooled, plain.dtype)
-    result = _core.maxout(plain.reshape(pools.blocks), pools.groups, 1, None)
-    return _delivered("maxout", result, plain.dtype, pools.pooled, out)
+    blocks = plain.reshape(pools.blocks)
+    result = answered("maxout", _core.maxout(blocks, pools.groups, 1, None), blocks)
+    return _delivered(result, pools.pooled, out)
 
 
 def _maxout_backward(
@@ -267,27 +280,23 @@ def _maxout_backward(
     axis: SupportsIndex,
     out: NDArray[Any] | None,
 ) -> NDArray[Any]:
-    grad_output, x = numbers("maxout_backward", grad_output), numbers("maxout_backward", x)
+    grad_output = numbers("maxout_backward", grad_output, "grad_output")
+    x = numbers("maxout_backward", x)
     pools = _Pools("maxout_backward", x, groups, axis)
     _check_gradient("maxout_backward", grad_output, pools.pooled)
-    dtype = np.result_type(grad_output, x)
+    dtype = _common_dtype("maxout_backward", grad_output, x)
     if out is not None:
         check_out("maxout_backward", out, x.shape, dtype)
     plain = dense(x, dtype).reshape(pools.blocks)
     gradient = dense(grad_output, dtype).reshape(pools.pooled_blocks)
     result = _core.maxout_backward(gradient, plain, pools.groups, 1, None)
-    return _delivered("maxout_backward", result, dtype, x.shape, out)
+    result = answered("maxout_backward", result, plain)
+    return _delivered(result, x.shape, out)
 
 
 def _delivered(
-    function: str,
-    result: Any,
-    dtype: np.dtype[Any],
-    shape: tuple[int, ...],
-    out: NDArray[Any] | None,
+    result: NDArray[Any], shape: tuple[int, ...], out: NDArray[Any] | None
 ) -> NDArray[Any]:
-    if result is NotImplemented:  # of what is in order otherwise
-        raise TypeError(f"{function} takes integers and floats, not {dtype}")
     shaped: NDArray[Any] = result.reshape(shape)
     if out is None:
         return shaped
@@ -301,7 +310,7 @@ class _Pools:
     def __init__(
         self, function: str, x: NDArray[Any], groups: SupportsIndex, axis: SupportsIndex
     ) -> None:
-        self.groups, at = operator.index(groups), axis_of(x, axis)
+        self.groups, at = _size_of_pools(function, groups), axis_of(function, x.ndim, axis)
         channels = x.shape[at]
         if self.groups < 1:
             raise ValueError(f"{function}: groups ({self.groups}) is below 1")
@@ -316,6 +325,14 @@ class _Pools:
         self.pooled_blocks = before, channels // self.groups, behind
 
 
+def _size_of_pools(function: str, groups: SupportsIndex) -> int:
+    try:
+        return operator.index(groups)
+    except TypeError:
+        given = type(groups).__name__
+        raise TypeError(f"{function}: groups must be an integer, not {given}") from None
+
+
 def _with_channels(shape: tuple[int, ...], axis: int, channels: int) -> tuple[int, ...]:
     return (*shape[:axis], channels, *shape[axis + 1 :])
 
@@ -326,6 +343,13 @@ def _check_gradient(function: str, grad_output: NDArray[Any], shape: tuple[int, 
             f"{function}: grad_output has shape {grad_output.shape}, but the output for this x "
             f"has {shape}"
         )
+
+
+def _common_dtype(function: str, grad_output: NDArray[Any], x: NDArray[Any]) -> np.dtype[Any]:
+    try:
+        return np.result_type(grad_output, x)
+    except TypeError as error:
+        raise renamed(function, error) from error
 
 
 def _signed(function: str, x: ArrayLike) -> NDArray[Any]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastrelu._operands import carries_more, refuse, renamed
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu, relu_backward
 
 _Buffer = TypeVar("_Buffer")
@@ -44,8 +45,7 @@ def relu_(x: _Buffer, /) -> _Buffer:
     >>> fr.relu_(array("f", [-1.0, 2.0]))
     array('f', [0.0, 2.0])
     """
-    array = _writable(x, "relu")
-    relu(array, out=array)
+    _overwrite(relu, _writable(x, "relu"))
     return x
 
 
@@ -68,7 +68,8 @@ def leaky_relu_(x: _Buffer, /, negative_slope: ArrayLike = 0.01) -> _Buffer:
     ------
     TypeError
         If `x` has no buffer or its buffer no element type, or if it holds integers, which the
-        result (float64) does not fit into.
+        result (float64) does not fit into, or if `negative_slope` is a masked, dask, pandas or
+        xarray array and `x` is not.
     ValueError
         If `x` is read-only, or `negative_slope` does not broadcast to its shape.
 
@@ -83,8 +84,7 @@ def leaky_relu_(x: _Buffer, /, negative_slope: ArrayLike = 0.01) -> _Buffer:
     >>> fr.leaky_relu_(np.array([-2.0, 3.0]), 0.5)
     array([-1.,  3.])
     """
-    array = _writable_floats(x, "leaky_relu")
-    leaky_relu(array, negative_slope, out=array)
+    _overwrite(leaky_relu, _writable_floats(x, "leaky_relu"), negative_slope=negative_slope)
     return x
 
 
@@ -107,7 +107,8 @@ def relu_backward_(grad_output: _Buffer, x: ArrayLike, /) -> _Buffer:
     Raises
     ------
     TypeError
-        If `grad_output` has no buffer or its buffer no element type.
+        If `grad_output` has no buffer or its buffer no element type, or if `x` is a masked, dask,
+        pandas or xarray array and `grad_output` is not.
     ValueError
         If `grad_output` is read-only, or `x` does not broadcast to its shape.
 
@@ -122,8 +123,7 @@ def relu_backward_(grad_output: _Buffer, x: ArrayLike, /) -> _Buffer:
     >>> fr.relu_backward_(np.array([5.0, np.nan, 7.0]), np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 7.])
     """
-    array = _writable(grad_output, "relu_backward")
-    relu_backward(array, x, out=array)
+    _overwrite(relu_backward, _writable(grad_output, "relu_backward"), x=x)
     return grad_output
 
 
@@ -151,7 +151,8 @@ def leaky_relu_backward_(
     ------
     TypeError
         If `grad_output` has no buffer or its buffer no element type, or if it holds integers, which
-        the result (float64) does not fit into.
+        the result (float64) does not fit into, or if another argument is a masked, dask, pandas or
+        xarray array and `grad_output` is not.
     ValueError
         If `grad_output` is read-only, or another argument does not broadcast to its shape.
 
@@ -167,8 +168,24 @@ def leaky_relu_backward_(
     array([0.5, 1. ])
     """
     array = _writable_floats(grad_output, "leaky_relu_backward")
-    leaky_relu_backward(array, x, negative_slope, out=array)
+    _overwrite(leaky_relu_backward, array, x=x, negative_slope=negative_slope)
     return grad_output
+
+
+def _overwrite(ufunc: np.ufunc, array: NDArray[Any], **others: ArrayLike) -> None:
+    """Call a ufunc with the array as its first input and its output, and with other inputs.
+
+    An array that carries more than its elements cannot lend it to another kind of array: it is
+    refused, unless the first input is of its kind.
+    """
+    function = f"{ufunc.__name__}_"
+    for name, values in others.items():
+        if carries_more(values) and not isinstance(array, type(values)):
+            refuse(function, name, values)
+    try:
+        ufunc(array, *others.values(), out=array)
+    except (TypeError, ValueError) as error:
+        raise renamed(function, error) from error
 
 
 def _writable(buffer: Any, function: str) -> NDArray[Any]:
@@ -196,6 +213,8 @@ def _writable_floats(buffer: Any, function: str) -> NDArray[Any]:
 def _view(buffer: Any, function: str) -> NDArray[Any]:
     try:
         view = memoryview(buffer)
+    except ValueError as error:  # a memoryview that has been released
+        raise ValueError(f"{function}_: {error}") from None
     except TypeError:
         raise TypeError(
             f"{function}_ overwrites its first argument, but a {type(buffer).__name__} has no "
@@ -206,7 +225,24 @@ def _view(buffer: Any, function: str) -> NDArray[Any]:
             f"{function}_: a {type(buffer).__name__} has no element type; "
             "give it one: np.frombuffer(buffer, dtype=...)"
         )
-    return np.asarray(view)
+    if carries_more(buffer):
+        refuse(f"{function}_", "the first argument", buffer)
+    try:
+        array = np.asarray(view, copy=False)
+    except (BufferError, RuntimeError, TypeError, ValueError) as error:
+        message = f"{function}_: NumPy cannot view a buffer of format {view.format!r}"
+        raise TypeError(f"{message}: {error}") from error
+    if not _is_view_of(array, view):
+        raise TypeError(
+            f"{function}_ overwrites its first argument, but NumPy only copies a buffer of format "
+            f"{view.format!r}; use y = fastrelu.{function}(...)"
+        )
+    return array
+
+
+def _is_view_of(array: NDArray[Any], view: memoryview) -> bool:
+    """Say whether the array has the view's elements: NumPy keeps a view of the same object."""
+    return isinstance(array.base, memoryview) and array.base.obj is view.obj
 
 
 def _untyped_buffers() -> tuple[type, ...]:

@@ -8,7 +8,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrelu import _core
-from fastrelu._operands import check_place, dense, is_float
+from fastrelu._axes import broadcast
+from fastrelu._operands import (
+    answered,
+    carries_more,
+    check_place,
+    dense,
+    is_float,
+    numbers,
+    plain,
+    refuse,
+    renamed,
+)
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu, relu_backward
 
 Mask = NDArray[np.uint8]
@@ -43,6 +54,8 @@ def relu_with_mask(
     ------
     TypeError
         If `x` is bool, complex, or no number at all, or `mask` is no array of uint8.
+        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
+        or an ndarray of another class than memmap and recarray.
     ValueError
         If `mask` does not have the length that `x` needs, one axis and contiguous memory, if `out`
         or `mask` is read-only, `out` has another shape than `x`, or the two share memory. Nothing
@@ -101,6 +114,8 @@ def leaky_relu_with_mask(
     ------
     TypeError
         If an argument is bool, complex, or no number at all, or `mask` is no array of uint8.
+        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
+        or an ndarray of another class than memmap and recarray.
     ValueError
         As :func:`relu_with_mask`, and if `negative_slope` does not broadcast to the shape of `x`.
 
@@ -151,6 +166,8 @@ def relu_backward_from_mask(
     ------
     TypeError
         If `grad_output` is bool, complex, or no number at all, or `mask` is no array of uint8.
+        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
+        or an ndarray of another class than memmap and recarray.
     ValueError
         If `mask` does not have the length that `grad_output` needs, one axis and contiguous memory,
         or if `out` is read-only or has another shape. Nothing has been written then.
@@ -203,6 +220,8 @@ def leaky_relu_backward_from_mask(
     ------
     TypeError
         If an argument is bool, complex, or no number at all, or `mask` is no array of uint8.
+        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
+        or an ndarray of another class than memmap and recarray.
     ValueError
         As :func:`relu_backward_from_mask`, and if `negative_slope` does not broadcast to the shape
         of `grad_output`.
@@ -253,7 +272,9 @@ def leaky_relu_backward_from_output(
     Raises
     ------
     TypeError
-        If an argument is bool, complex, or no number at all.
+        If an argument is bool, complex, or no number at all, or `negative_slope`, which is looked
+        at, carries more than its elements, as a masked or a dask array does. What `grad_output` and
+        `y` carry is kept.
     ValueError
         If a slope is negative or NaN, for then the output does not tell the sign of the input
         (PyTorch refuses it too), or if the shapes do not broadcast. Nothing has been written then.
@@ -273,11 +294,14 @@ def leaky_relu_backward_from_output(
     """
     if not (type(negative_slope) is float and negative_slope >= 0):
         _refuse_negative(negative_slope)
-    return leaky_relu_backward(grad_output, y, negative_slope, out=out)
+    try:
+        return leaky_relu_backward(grad_output, y, negative_slope, out=out)
+    except (TypeError, ValueError) as error:
+        raise renamed("leaky_relu_backward_from_output", error) from error
 
 
 def _refuse_negative(slope: ArrayLike) -> None:
-    values = np.asarray(slope)
+    values = plain("leaky_relu_backward_from_output", "negative_slope", slope)
     if values.dtype.kind not in "iufV":
         return  # leaky_relu_backward says what is wrong with it
     with np.errstate(invalid="ignore"):
@@ -301,19 +325,20 @@ def _with_mask(
 ) -> tuple[Any, Mask]:
     """Do the same for any layout, dtype and slope: first the bits, then the result."""
     function = f"{ufunc.__name__}_with_mask"
-    values = np.asarray(x)
+    values = numbers(function, x)
     _check_shapes(function, "x", values.shape, slopes, out)
     if mask is not None:
         mask = _checked(function, mask, values.shape)
         if not mask.flags.writeable:
             raise ValueError(f"{function}: mask is read-only")
-        if isinstance(out, np.ndarray) and np.may_share_memory(mask, out):
+        if out is not None and np.may_share_memory(mask, out):
             raise ValueError(f"{function}: mask and out share memory")
-    bits = _core.pack_mask(dense(values), ufunc is leaky_relu)
-    if bits is NotImplemented:
-        ufunc(values, *slopes)
-        raise TypeError(f"{function}: there are no masks of {values.dtype}")
-    y = ufunc(x if isinstance(x, (int, float)) else values, *slopes, out=out)
+    placed = dense(values)
+    bits = answered(function, _core.pack_mask(placed, ufunc is leaky_relu), placed)
+    try:
+        y = ufunc(x if isinstance(x, (int, float)) else values, *slopes, out=out)
+    except (TypeError, ValueError) as error:
+        raise renamed(function, error) from error
     if mask is None:
         return y, bits
     mask[...] = bits
@@ -329,15 +354,19 @@ def _from_mask(
 ) -> Any:
     """Do the same by a gate: an array in the place of x that says the same as the mask."""
     function = f"{ufunc.__name__}_from_mask"
-    values = np.asarray(grad_output)
+    values = numbers(function, grad_output, "grad_output")
     _check_shapes(function, "grad_output", values.shape, slopes, out)
     mask = _checked(function, mask, values.shape)
     if ufunc is relu_backward and not _has_zero(values.dtype):
-        flat = _core.relu_backward_from_mask(dense(values).ravel(), dense(mask), None)
+        flat = dense(values).ravel()
+        flat = answered(function, _core.relu_backward_from_mask(flat, dense(mask), None), flat)
         return _placed(flat.reshape(values.shape), out)
-    gate = _gate(mask, values)
+    gate = _gate(function, mask, values)
     gradient = grad_output if isinstance(grad_output, (int, float)) else values
-    return ufunc(gradient, gate, *slopes, out=out)
+    try:
+        return ufunc(gradient, gate, *slopes, out=out)
+    except (TypeError, ValueError) as error:
+        raise renamed(function, error) from error
 
 
 def _has_zero(dtype: np.dtype[Any]) -> bool:
@@ -352,12 +381,12 @@ def _placed(result: NDArray[Any], out: NDArray[Any] | None) -> Any:
     return out
 
 
-def _gate(mask: Mask, like: NDArray[Any]) -> NDArray[Any]:
+def _gate(function: str, mask: Mask, like: NDArray[Any]) -> NDArray[Any]:
     """1 where the bit is set, elsewhere what is not positive, in the shape and dtype of `like`."""
     dtype = np.dtype(like.dtype.type)
     gate = np.ones(like.size, dtype)
     if _has_zero(dtype):
-        _core.relu_backward_from_mask(gate, mask, gate)  # nothing for dtypes that no ufunc takes
+        answered(function, _core.relu_backward_from_mask(gate, mask, gate), gate)
     else:
         bits = np.unpackbits(mask, count=like.size, bitorder="little")
         gate[bits == 0] = np.nan
@@ -372,18 +401,22 @@ def _check_shapes(
     out: NDArray[Any] | None,
 ) -> None:
     for slope in slopes:
-        if np.broadcast_shapes(shape, np.shape(slope)) != shape:
+        if carries_more(slope):
+            refuse(function, "negative_slope", slope)
+        if broadcast(shape, np.shape(slope)) != shape:
             raise ValueError(
                 f"{function}: negative_slope of shape {np.shape(slope)} does not broadcast to the "
                 f"shape of {name}, {shape}"
             )
-    if isinstance(out, np.ndarray):
+    if out is not None:
         check_place(function, out, shape, name)
 
 
 def _checked(function: str, mask: Any, shape: tuple[int, ...]) -> Mask:
     """Refuse what is no mask of an array of that shape."""
     size = int(np.prod(shape, dtype=object))
+    if carries_more(mask):
+        refuse(function, "mask", mask)
     fitting = f"the mask of {size} elements, of shape {shape}, is {-(-size // 8)} bytes of uint8"
     if not isinstance(mask, np.ndarray):
         raise TypeError(f"{function}: mask is a {type(mask).__name__}, no ndarray; {fitting}")

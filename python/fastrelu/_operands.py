@@ -1,12 +1,20 @@
-"""Arguments of the functions that are no ufuncs: checked, and laid out as the extension takes them.
+"""Arguments of the functions that are not ufuncs: checked, and laid out for the extension.
 
 The extension takes plain arrays that are dense in C order, and returns NotImplemented for others.
+
+An array may carry more than its elements: a mask, labels, units, a graph of what is still to be
+computed. Ufuncs keep it. The other functions of this package either go through ufuncs or refuse
+such arrays; they never drop it. Of NumPy's own classes they take those that add nothing but ways
+to reach the elements: ndarray, memmap and recarray. What other subclasses of ndarray add cannot
+be known, so these are refused too. Objects that merely give their elements (``__array__``, a
+buffer, a sequence) are taken as array_like, as by NumPy.
 """
 
 from __future__ import annotations
 
 import operator
-from typing import Any, SupportsIndex
+import sys
+from typing import Any, NoReturn, SupportsIndex
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
@@ -25,6 +33,69 @@ def is_float(dtype: np.dtype[Any]) -> bool:
     )
 
 
+_CARRY_NOTHING = (np.ndarray, np.memmap, np.recarray)
+
+
+def carries_more(values: object) -> bool:
+    """Say whether it is an array that may carry more than its elements; see above."""
+    kind = type(values)
+    if isinstance(values, np.ndarray):
+        return kind not in _CARRY_NOTHING
+    return hasattr(kind, "__array_ufunc__")
+
+
+def refuse(
+    function: str,
+    name: str,
+    values: object,
+    why: str = "and this function keeps nothing but the elements of an array",
+) -> NoReturn:
+    """Raise TypeError for an argument that carries more than the function can keep."""
+    kind = type(values)
+    raise TypeError(
+        f"{function}: {name} is a {kind.__module__}.{kind.__qualname__}, {why}; "
+        f"pass {_advice(name, values)}"
+    )
+
+
+def _advice(name: str, values: object) -> str:
+    numpy_ma = sys.modules.get("numpy.ma")  # nobody has a masked array without it
+    if numpy_ma and isinstance(values, numpy_ma.MaskedArray):
+        return f"{name}.filled(value), or the elements that are not masked: {name}.compressed()"
+    if hasattr(type(values), "to_numpy"):
+        return f"{name}.to_numpy()"
+    is_lazy = type(values).__module__.partition(".")[0] == "dask"
+    return f"{name}.compute()" if is_lazy else f"np.asarray({name})"
+
+
+def plain(function: str, name: str, values: ArrayLike) -> NDArray[Any]:
+    """Return an argument as an array; TypeError if it carries more than its elements."""
+    if carries_more(values):
+        refuse(function, name, values)
+    return np.asarray(values)
+
+
+def answered(function: str, result: Any, *arrays: NDArray[Any]) -> Any:
+    """Return what the extension gave for arrays that are laid out; TypeError if it refused them.
+
+    Nothing but their dtypes can be wrong with them then.
+    """
+    if result is NotImplemented:
+        dtypes = " and ".join(str(array.dtype) for array in arrays)
+        raise TypeError(f"{function} takes integers and floats, not {dtypes}")
+    return result
+
+
+def renamed(function: str, error: Exception) -> Exception:
+    """Return a ufunc's TypeError or ValueError as one of the function that called the ufunc.
+
+    Exceptions of other classes, such as those of other packages, are returned as they are.
+    """
+    if isinstance(error, TypeError):
+        return TypeError(f"{function}: {error}")
+    return ValueError(f"{function}: {error}") if type(error) is ValueError else error
+
+
 def dense(values: ArrayLike, dtype: DTypeLike | None = None) -> NDArray[Any]:
     """Return the values as a plain array, dense in C order: themselves if they are one."""
     array = np.asarray(values, dtype)
@@ -35,17 +106,21 @@ def dense(values: ArrayLike, dtype: DTypeLike | None = None) -> NDArray[Any]:
     return np.require(array, native, ["C_CONTIGUOUS", "ALIGNED"])
 
 
-def numbers(function: str, values: ArrayLike) -> NDArray[Any]:
-    """Return an array of integers or floats; TypeError if the values are something else."""
-    array = np.asarray(values)
+def numbers(function: str, values: ArrayLike, name: str = "x") -> NDArray[Any]:
+    """Return an argument as an array of integers or floats; TypeError if it is something else."""
+    array = plain(function, name, values)
     if not (array.dtype.kind in "iu" or is_float(array.dtype)):
         raise TypeError(f"{function} takes integers and floats, not {array.dtype}")
     return array
 
 
-def axis_of(array: NDArray[Any], axis: SupportsIndex) -> int:
+def axis_of(function: str, ndim: int, axis: SupportsIndex) -> int:
     """Return the axis counted from the first; AxisError if there is none such."""
-    return normalize_axis_index(operator.index(axis), array.ndim)
+    try:
+        index = operator.index(axis)
+    except TypeError:
+        raise TypeError(f"{function}: axis must be an integer, not {type(axis).__name__}") from None
+    return normalize_axis_index(index, ndim, function)
 
 
 def check_out(
@@ -62,6 +137,8 @@ def check_place(
     function: str, out: Any, shape: tuple[int, ...], like: str = "the result"
 ) -> NDArray[Any]:
     """Refuse an `out` that is no array, cannot be written, or has another shape than `like`."""
+    if carries_more(out):
+        refuse(function, "out", out)
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{function}: out must be an array, not {type(out).__name__}")
     if out.shape != shape:

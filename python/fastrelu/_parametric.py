@@ -9,8 +9,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrelu import _core
-from fastrelu._axes import Grouping, grouped, normalized, remaining
-from fastrelu._operands import check_place, dense
+from fastrelu._axes import Grouping, broadcast, grouped, normalized, padded, remaining
+from fastrelu._operands import (
+    axis_of,
+    carries_more,
+    check_place,
+    dense,
+    numbers,
+    plain,
+    refuse,
+    renamed,
+)
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu_backward
 
 _Array = NDArray[Any]
@@ -49,6 +58,8 @@ def relu_backward_bias(
         If there is no such axis.
     TypeError
         If an argument is bool, complex, or no number at all, or `out` cannot hold the result.
+        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
+        or an ndarray of another class than memmap and recarray.
     ValueError
         If the shapes do not broadcast, `out` has another shape or is read-only.
 
@@ -78,11 +89,14 @@ def relu_backward_bias(
     if both is not NotImplemented:
         gradients: tuple[_Array, Any] = both
         return gradients
-    grad, x = np.asarray(grad_output), np.asarray(x)
-    shape = _common_shape("relu_backward_bias", grad, x)
-    summed = normalized(axis, len(shape))
-    dtype = relu_backward(np.empty(0, grad.dtype), np.empty(0, x.dtype)).dtype
-    call = _Call("relu_backward_bias", shape, dtype, grouped(shape, summed))
+    name = "relu_backward_bias"
+    grad, x = numbers(name, grad_output, "grad_output"), numbers(name, x)
+    shape = _common_shape(name, grad, x)
+    summed = normalized(name, axis, len(shape))
+    dtype = _result_dtype(name, relu_backward, grad.dtype, x.dtype)
+    call = _Call(name, shape, dtype, grouped(shape, summed))
+    if 0 in shape:  # there may be any number of sums, which need no memory but their own
+        return call.run_on_nothing(out), _no_sums(remaining(shape, summed), dtype)[()]
     result, totals = call.run(grad, x, None, out)
     bias = totals.reshape(remaining(shape, summed))
     return result, (bias if dtype.kind in "iu" else _rounded(bias, dtype))[()]
@@ -126,7 +140,8 @@ def prelu(
 
     Notes
     -----
-    A 1-D weight is laid out as by PyTorch, with `axis` None as by ONNX.
+    A 1-D weight is laid out as by PyTorch, with `axis` None as by ONNX. `x` is not converted: what
+    masked, dask, pandas and xarray arrays carry is kept, as by :func:`leaky_relu`.
 
     Examples
     --------
@@ -138,10 +153,12 @@ def prelu(
     """
     slopes = _core.lay_out_weight(x, weight, axis)
     if slopes is NotImplemented:
-        x = np.asarray(x)
-        is_number = _is_number(weight)
-        slopes = weight if is_number else _laid_out("prelu", np.asarray(weight), x.shape, axis)
-    return leaky_relu(x, slopes, out=out)
+        x = x if carries_more(x) else np.asarray(x)
+        slopes = _slopes_for("prelu", x, weight, axis)
+    try:
+        return leaky_relu(x, slopes, out=out)
+    except (TypeError, ValueError) as error:
+        raise renamed("prelu", error) from error
 
 
 def prelu_backward(
@@ -183,6 +200,8 @@ def prelu_backward(
         If there is no such axis and more than one weight.
     TypeError
         If an argument is bool, complex, or no number at all, or `out` cannot hold the result.
+        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
+        or an ndarray of another class than memmap and recarray.
     ValueError
         If the shapes do not broadcast, the weight does not fit them, `out` has another shape or is
         read-only.
@@ -211,13 +230,13 @@ def prelu_backward(
         gradients: tuple[_Array, Any] = both
         return gradients
     name = "prelu_backward"
-    grad, x = np.asarray(grad_output), np.asarray(x)
+    grad, x = numbers(name, grad_output, "grad_output"), numbers(name, x)
     shape = _common_shape(name, grad, x)
-    weights = np.asarray(weight)
+    weights = plain(name, "weight", weight)
     laid_out = _laid_out(name, weights, shape, axis)
-    slope = weight if _is_number(weight) else np.empty(0, weights.dtype)
-    dtype = leaky_relu_backward(np.empty(0, grad.dtype), np.empty(0, x.dtype), slope).dtype
-    shared = [i for i, n in enumerate(_padded(laid_out.shape, len(shape))) if n == 1]
+    slope = weight if _is_number(weight) else weights.dtype
+    dtype = _result_dtype(name, leaky_relu_backward, grad.dtype, x.dtype, slope)
+    shared = [i for i, n in enumerate(padded(laid_out.shape, len(shape))) if n == 1]
     call = _Call(name, shape, dtype, grouped(shape, shared))
     slopes = dense(weights, _slope_dtype(dtype))
     result, totals = call.run(grad, x, slopes, out)
@@ -287,14 +306,18 @@ def rrelu(
     Raises
     ------
     TypeError
-        If `x` is bool, complex, or no number at all.
+        If `x` is bool, complex, or no number at all, or slopes are to be drawn for an `x` without a
+        known shape and one dtype, such as a DataFrame.
     ValueError
-        If `lower` is above `upper`, or either is NaN or infinite: no slope can be drawn then.
+        If `lower` is above `upper`, or either is NaN or infinite: no slope can be drawn then. So it
+        is if one is beyond the range of the slopes' dtype.
 
     Notes
     -----
     The slopes are ``lower + (upper - lower) * rng.random(x.shape, dtype)``, computed in their dtype
-    and limited to what `lower` and `upper` are there. The defaults are PyTorch's.
+    and limited to what `lower` and `upper` are there. Should ``upper - lower`` overflow, half of
+    each slope is computed so and doubled. The defaults are PyTorch's. `x` is not converted: what
+    masked, dask, pandas and xarray arrays carry is kept, as by :func:`leaky_relu`.
 
     Examples
     --------
@@ -309,24 +332,52 @@ def rrelu(
     """
     if not (isfinite(lower) and isfinite(upper) and lower <= upper):
         raise ValueError(f"rrelu: no slopes lie between lower ({lower}) and upper ({upper})")
-    x = np.asarray(x)
-    slopes: Any = (lower + upper) / 2
+    x = x if carries_more(x) else np.asarray(x)
+    slopes: Any = _middle(float(lower), float(upper))
     if training:
-        is_single = leaky_relu(np.empty(0, x.dtype), np.float32(0)).dtype.itemsize <= _SINGLE
-        slopes = _drawn(x.shape, float(lower), float(upper), rng, is_single)
-    y = leaky_relu(x, slopes, out=out)
+        shape, dtype = _form_of("rrelu", x)
+        is_single = _result_dtype("rrelu", leaky_relu, dtype, np.float32(0)).itemsize <= _SINGLE
+        slopes = _drawn(shape, float(lower), float(upper), rng, is_single)
+    try:
+        y = leaky_relu(x, slopes, out=out)
+    except (TypeError, ValueError) as error:
+        raise renamed("rrelu", error) from error
     return (y, slopes) if return_slopes else y
 
 
 _SINGLE = np.dtype(np.float32).itemsize
 
 
+def _middle(lower: float, upper: float) -> float:
+    middle = (lower + upper) / 2
+    return middle if isfinite(middle) else lower / 2 + upper / 2
+
+
+def _form_of(name: str, x: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return shape and dtype of an array that is not to be converted; TypeError without them."""
+    shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
+    if not (isinstance(shape, tuple) and isinstance(dtype, np.dtype)):
+        refuse(name, "x", x, "which has no shape or not one dtype of NumPy's")
+    if not all(isinstance(n, int) for n in shape):  # dask's are NaN until they are computed
+        refuse(name, "x", x, "the shape of which is not known yet")
+    return shape, dtype
+
+
 def _drawn(shape: tuple[int, ...], lower: float, upper: float, rng: Any, is_single: bool) -> Any:
     dtype: Any = np.float32 if is_single else np.float64
-    low, high = dtype(lower), dtype(upper)
+    with np.errstate(over="ignore"):
+        low, high = dtype(lower), dtype(upper)
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise ValueError(
+                f"rrelu: lower ({lower}) or upper ({upper}) is beyond the range of the slopes' "
+                f"dtype, {np.dtype(dtype)}"
+            )
+        divisor = 1 if np.isfinite(high - low) else 2  # of what would overflow
     slopes = np.asarray(np.random.default_rng(rng).random(shape, dtype))
-    slopes *= high - low
-    slopes += low
+    slopes *= high / divisor - low / divisor
+    slopes += low / divisor
+    if divisor != 1:
+        slopes *= divisor
     return np.clip(slopes, low, high, out=slopes)[()]
 
 
@@ -335,19 +386,40 @@ def _is_number(weight: ArrayLike) -> bool:
     return type(weight) in (int, float)
 
 
-def _common_shape(name: str, grad: _Array, x: _Array) -> tuple[int, ...]:
+def _result_dtype(name: str, ufunc: np.ufunc, *inputs: Any) -> np.dtype[Any]:
+    """Return the dtype of a ufunc's result for arrays of some dtypes, and for numbers."""
     try:
-        return np.broadcast_shapes(grad.shape, x.shape)
-    except ValueError:
-        message = (
+        result: np.dtype[Any] = ufunc(
+            *(np.empty(0, each) if isinstance(each, np.dtype) else each for each in inputs)
+        ).dtype
+    except TypeError as error:
+        raise renamed(name, error) from error
+    return result
+
+
+def _common_shape(name: str, grad: _Array, x: _Array) -> tuple[int, ...]:
+    shape = broadcast(grad.shape, x.shape)
+    if shape is None:
+        raise ValueError(
             f"{name}: grad_output of shape {grad.shape} does not broadcast with x of {x.shape}"
         )
-        raise ValueError(message) from None
+    return shape
 
 
-def _padded(shape: tuple[int, ...], ndim: int) -> tuple[int, ...]:
-    """Put axes of length 1 in front, as broadcasting does."""
-    return (1,) * (ndim - len(shape)) + shape
+def _slopes_for(name: str, x: Any, weight: Any, axis: int | None) -> Any:
+    """Lay a weight out for an x that may carry more than its elements: it is not converted.
+
+    Nor is the weight, if it has a method for that, as masked arrays and those of dask do.
+    """
+    if _is_number(weight):
+        return weight
+    if not carries_more(weight):
+        weight = np.asarray(weight)
+    elif not all(hasattr(weight, each) for each in ("ndim", "reshape", "shape", "size")):
+        refuse(name, "weight", weight, "which cannot be laid out along an axis")
+    if weight.size != 1 and not isinstance(getattr(x, "shape", None), tuple):
+        refuse(name, "x", x, "which has no shape to lay the weight out for")
+    return _laid_out(name, weight, () if weight.size == 1 else x.shape, axis)
 
 
 def _laid_out(name: str, weight: _Array, shape: tuple[int, ...], axis: int | None) -> _Array:
@@ -356,12 +428,11 @@ def _laid_out(name: str, weight: _Array, shape: tuple[int, ...], axis: int | Non
         return weight.reshape(())
     given = f"{name}: weight of shape {weight.shape} does not fit x of shape {shape}"
     if weight.ndim == 1 and axis is not None:
-        (channels,) = normalized(axis, len(shape))
+        channels = axis_of(name, len(shape), axis)
         if weight.size != shape[channels]:
             raise ValueError(f"{given} along axis {axis}: it should be ({shape[channels]},) or one")
         return weight.reshape(weight.shape + (1,) * (len(shape) - channels - 1))
-    pairs = zip(_padded(weight.shape, len(shape)), shape, strict=False)
-    if weight.ndim > len(shape) or any(n not in (1, m) for n, m in pairs):
+    if broadcast(weight.shape, shape) != shape:
         raise ValueError(f"{given}: it does not broadcast to it")
     return weight
 
@@ -369,6 +440,13 @@ def _laid_out(name: str, weight: _Array, shape: tuple[int, ...], axis: int | Non
 def _slope_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return what kernels for a dtype take slopes in."""
     return np.dtype(np.float32) if dtype.itemsize < _SINGLE else dtype
+
+
+def _no_sums(shape: tuple[int, ...], dtype: np.dtype[Any]) -> _Array:
+    """Return the sums of no gradients of a dtype: zeros, or what a dtype without 0 has for it."""
+    if dtype.kind in "iu":
+        return np.zeros(shape, np.int64 if dtype.kind == "i" else np.uint64)
+    return np.full(shape, _rounded(np.zeros(()), dtype), dtype)
 
 
 def _gradient_dtype(weight: ArrayLike, dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -403,6 +481,10 @@ class _Call(NamedTuple):
         if target is None:
             np.copyto(out, self.grouping.undo(result), casting="same_kind")
         return out, totals
+
+    def run_on_nothing(self, out: _Array | None) -> _Array:
+        self.check(out)
+        return np.empty(self.shape, self.dtype) if out is None else out
 
     def place(self, array: _Array) -> _Array:
         return self.grouping.place(np.broadcast_to(array, self.shape), self.dtype)

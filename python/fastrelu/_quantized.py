@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastrelu import _core
-from fastrelu._operands import check_out, dense
+from fastrelu._operands import answered, check_out, dense, plain
 
 _ENTRIES = 256
 _ENTRY_SIZES = (1, 2, 4, 8)
@@ -41,6 +41,8 @@ def apply_table(x: ArrayLike, table: ArrayLike, /, out: NDArray[Any] | None = No
     ------
     TypeError
         If `x` or `table` is of another dtype, or `out` of another than `table`.
+        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
+        or an ndarray of another class than memmap and recarray.
     ValueError
         If `table` has not 256 entries in one dimension, or `out` has another shape than `x` or is
         read-only.
@@ -138,7 +140,7 @@ def make_table(
 
 
 def _apply_to_any_layout(x: ArrayLike, table: ArrayLike, out: NDArray[Any] | None) -> Any:
-    x, table = np.asarray(x), np.asarray(table)
+    x, table = plain("apply_table", "x", x), plain("apply_table", "table", table)
     _check_indices(x)
     _check_table(table)
     table = dense(table)
@@ -146,8 +148,9 @@ def _apply_to_any_layout(x: ArrayLike, table: ArrayLike, out: NDArray[Any] | Non
         check_out("apply_table", out, x.shape, table.dtype)
     order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))  # as it lies in memory
     bytes_of_x = x.view(np.uint8).transpose(order)
-    flat = _core.apply_table(dense(bytes_of_x).reshape(-1), table, None)
-    result = flat.reshape(bytes_of_x.shape).transpose(np.argsort(order))
+    flat = dense(bytes_of_x).reshape(-1)
+    looked_up = answered("apply_table", _core.apply_table(flat, table, None), flat, table)
+    result = looked_up.reshape(bytes_of_x.shape).transpose(np.argsort(order))
     if out is None:
         return result[()]
     np.copyto(out, result)
@@ -193,7 +196,7 @@ def _is_in_range(zero_point: object, limits: np.iinfo[Any]) -> bool:
 def _values(
     function: Callable[[NDArray[np.float64]], ArrayLike], x: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    y = np.asarray(function(x))
+    y = plain("make_table", "function(x)", function(x))
     if y.shape != x.shape:
         raise ValueError(f"make_table: function gives shape {y.shape} for an x of shape {x.shape}")
     if not np.can_cast(y.dtype, np.float64, "same_kind"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -11,8 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastrelu import _core
 from fastrelu._axes import grouped, normalized, remaining
-from fastrelu._operands import dense
-from fastrelu._ufuncs import relu
+from fastrelu._operands import answered, carries_more, dense, numbers, refuse
 
 _Array = NDArray[Any]
 _Axes = int | tuple[int, ...] | None
@@ -20,6 +20,11 @@ _Axes = int | tuple[int, ...] | None
 _BITS = 8
 _UNPACKED_AT_ONCE = 1 << 18
 """Elements of a mask that are unpacked at a time, a byte each: they stay in the cache."""
+_CONVERTED_AT_ONCE = 1 << 16
+"""Counts that become shares at a time."""
+_MOST_AXES = 64
+_LARGEST_SIZE = np.iinfo(np.intp).max
+"""What NumPy's arrays have at most; axes of length 0 do not count."""
 
 
 def active_count(x: ArrayLike, /, axis: _Axes = None) -> Any:
@@ -43,6 +48,8 @@ def active_count(x: ArrayLike, /, axis: _Axes = None) -> Any:
         If there is no such axis.
     TypeError
         If `x` is bool, complex, or no number at all.
+        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
+        or an ndarray of another class than memmap and recarray.
 
     See Also
     --------
@@ -60,8 +67,7 @@ def active_count(x: ArrayLike, /, axis: _Axes = None) -> Any:
     count = _core.active_count(x, axis)
     if count is not NotImplemented:
         return count
-    x = np.asarray(x)
-    return _scalar_if_all(_counts(x, normalized(axis, x.ndim)), axis, int)
+    return _of_any_layout("active_count", _core.active_count, x, axis, int)
 
 
 def sparsity(x: ArrayLike, /, axis: _Axes = None) -> Any:
@@ -86,6 +92,8 @@ def sparsity(x: ArrayLike, /, axis: _Axes = None) -> Any:
         If there is no such axis.
     TypeError
         If `x` is bool, complex, or no number at all.
+        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
+        or an ndarray of another class than memmap and recarray.
 
     Examples
     --------
@@ -97,9 +105,7 @@ def sparsity(x: ArrayLike, /, axis: _Axes = None) -> Any:
     share = _core.sparsity(x, axis)
     if share is not NotImplemented:
         return share
-    x = np.asarray(x)
-    axes = normalized(axis, x.ndim)
-    return _scalar_if_all(_share(_counts(x, axes), x.shape, axes), axis, float)
+    return _of_any_layout("sparsity", _core.sparsity, x, axis, float)
 
 
 def dead_units(x: ArrayLike, /, axis: _Axes = 0) -> Any:
@@ -123,6 +129,8 @@ def dead_units(x: ArrayLike, /, axis: _Axes = 0) -> Any:
         If there is no such axis.
     TypeError
         If `x` is bool, complex, or no number at all.
+        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
+        or an ndarray of another class than memmap and recarray.
 
     Examples
     --------
@@ -134,8 +142,7 @@ def dead_units(x: ArrayLike, /, axis: _Axes = 0) -> Any:
     dead = _core.dead_units(x, axis)
     if dead is not NotImplemented:
         return dead
-    x = np.asarray(x)
-    return _scalar_if_all(_counts(x, normalized(axis, x.ndim)) == 0, axis, bool)
+    return _of_any_layout("dead_units", _core.dead_units, x, axis, bool)
 
 
 def active_count_from_mask(
@@ -163,6 +170,8 @@ def active_count_from_mask(
         If there is no such axis.
     TypeError
         If `mask` is no array of uint8, or there is an axis but no shape.
+        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
+        or an ndarray of another class than memmap and recarray.
     ValueError
         If `mask` is not contiguous, not one-dimensional, or not of the length that fits the shape.
 
@@ -184,7 +193,8 @@ def active_count_from_mask(
     if axis is not None:
         raise TypeError(f"{name}: axis {axis} means nothing without a shape")
     _check_mask(name, mask, None)
-    return _core.active_count_of_mask(dense(mask), None)
+    mask = dense(mask)
+    return answered(name, _core.active_count_of_mask(mask, None), mask)
 
 
 def sparsity_from_mask(
@@ -212,6 +222,8 @@ def sparsity_from_mask(
         If there is no such axis.
     TypeError
         If `mask` is no array of uint8.
+        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
+        or an ndarray of another class than memmap and recarray.
     ValueError
         If `mask` is not contiguous, not one-dimensional, or not of the length that fits the shape.
 
@@ -226,9 +238,11 @@ def sparsity_from_mask(
         share = _core.sparsity_of_mask(mask, shape)
         if share is not NotImplemented:
             return share
-    bits = _MaskOf("sparsity_from_mask", mask, shape)
-    axes = normalized(axis, len(bits.shape))
-    return _scalar_if_all(_share(bits.counts(axis), bits.shape, axes), axis, float)
+    name = "sparsity_from_mask"
+    bits = _MaskOf(name, mask, shape)
+    axes = normalized(name, axis, len(bits.shape))
+    number = prod(bits.shape[axis] for axis in axes)
+    return _scalar_if_all(_made_shares(bits.counts(axis), number), axis, float)
 
 
 def dead_units_from_mask(
@@ -256,6 +270,8 @@ def dead_units_from_mask(
         If there is no such axis.
     TypeError
         If `mask` is no array of uint8.
+        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
+        or an ndarray of another class than memmap and recarray.
     ValueError
         If `mask` is not contiguous, not one-dimensional, or not of the length that fits the shape.
 
@@ -269,23 +285,43 @@ def dead_units_from_mask(
     dead = _core.dead_units_of_mask(mask, shape, axis)
     if dead is not NotImplemented:
         return dead
-    bits = _MaskOf("dead_units_from_mask", mask, shape)
-    axes = normalized(axis, len(bits.shape))
-    return _scalar_if_all(_core.dead_units_of_mask(bits.mask, bits.shape, axes), axis, bool)
+    name = "dead_units_from_mask"
+    bits = _MaskOf(name, mask, shape)
+    axes = normalized(name, axis, len(bits.shape))
+    dead = answered(name, _core.dead_units_of_mask(bits.mask, bits.shape, axes), bits.mask)
+    return _scalar_if_all(dead, axis, bool)
 
 
 def _scalar_if_all(result: Any, axis: _Axes, kind: type) -> Any:
     return kind(result) if axis is None else result[()]
 
 
-def _share(counts: _Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> _Array:
-    number = prod(shape[axis] for axis in axes)
-    return 1 - counts / number if number else np.full(counts.shape, np.nan)
+def _made_shares(counts: NDArray[np.intp], number: int) -> NDArray[np.float64]:
+    """Turn counts into the shares of what is not counted, in the same memory."""
+    shares = counts.view(np.float64)
+    if not number:
+        shares.fill(np.nan)
+        return shares
+    counted, share = counts.reshape(-1), shares.reshape(-1)  # views: counts are in C order
+    for begin in range(0, counts.size, _CONVERTED_AT_ONCE):
+        part = slice(begin, begin + _CONVERTED_AT_ONCE)
+        share[part] = 1 - counted[part] / number
+    return shares
 
 
-def _counts(x: _Array, axes: tuple[int, ...]) -> NDArray[np.intp]:
-    """Count along the axes, in the order in which the elements lie in memory."""
-    relu(np.empty(0, x.dtype))  # raises what is wrong with the dtype
+def _of_any_layout(
+    name: str, function: Callable[..., Any], x: ArrayLike, axis: _Axes, kind: type
+) -> Any:
+    array = numbers(name, x)
+    axes = normalized(name, axis, array.ndim)
+    return _scalar_if_all(_reduced(name, function, array, axes), axis, kind)
+
+
+def _reduced(name: str, function: Callable[..., Any], x: _Array, axes: tuple[int, ...]) -> _Array:
+    """Call one of the extension's functions, which reduces the axes, for any layout.
+
+    The array is passed in the order in which its elements lie in memory.
+    """
     shape = remaining(x.shape, axes)
     order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
     view = x.transpose(order)[
@@ -296,13 +332,15 @@ def _counts(x: _Array, axes: tuple[int, ...]) -> NDArray[np.intp]:
     ]
     grouping = grouped(view.shape, [place for place, axis in enumerate(order) if axis in axes])
     placed = grouping.place(view).reshape(grouping.groups)
-    counts = _core.active_count(placed, (1, 3))
+    result: _Array = answered(name, function(placed, (1, 3)), placed)
     kept = [axis for axis in order if axis not in axes]
-    ordered = counts.reshape([x.shape[axis] for axis in kept]).transpose(np.argsort(kept))
-    return np.ascontiguousarray(ordered, np.intp).reshape(shape)
+    ordered = result.reshape([x.shape[axis] for axis in kept]).transpose(np.argsort(kept))
+    return np.ascontiguousarray(ordered).reshape(shape)
 
 
 def _check_mask(name: str, mask: Any, shape: tuple[int, ...] | None) -> None:
+    if carries_more(mask):
+        refuse(name, "mask", mask)
     if not isinstance(mask, np.ndarray) or mask.dtype != np.uint8:
         given = mask.dtype if isinstance(mask, np.ndarray) else type(mask).__name__
         raise TypeError(f"{name}: a mask is an array of uint8, not {given}")
@@ -316,38 +354,72 @@ def _check_mask(name: str, mask: Any, shape: tuple[int, ...] | None) -> None:
         )
 
 
+def _as_shape(name: str, shape: Any) -> tuple[int, ...]:
+    """Return an integer or a sequence of them as a shape, as NumPy does; no bools, therefore."""
+    try:
+        lengths = (shape,) if _is_index(shape) else tuple(shape)
+        if any(isinstance(n, (bool, np.bool)) for n in lengths):
+            raise TypeError
+        checked = tuple(map(operator.index, lengths))
+    except TypeError:
+        message = f"{name}: shape must be an integer or a tuple of integers, not {shape!r}"
+        raise TypeError(message) from None
+    if any(n < 0 for n in checked):
+        raise ValueError(f"{name}: shape {checked} has a negative length")
+    if len(checked) > _MOST_AXES or prod(n for n in checked if n) > _LARGEST_SIZE:
+        raise ValueError(f"{name}: no array has so many axes or elements as shape {checked}")
+    return checked
+
+
+def _is_index(shape: Any) -> bool:
+    try:
+        operator.index(shape)
+    except TypeError:
+        return False
+    return True
+
+
 class _MaskOf:
     """A mask, and the shape of what it was made of."""
 
     def __init__(self, name: str, mask: _Array, shape: int | tuple[int, ...]) -> None:
-        self.shape = (shape,) if isinstance(shape, int) else tuple(map(operator.index, shape))
-        if any(n < 0 for n in self.shape):
-            raise ValueError(f"{name}: shape {self.shape} has a negative length")
+        self.name = name
+        self.shape = _as_shape(name, shape)
         self.number = prod(self.shape)
         _check_mask(name, mask, self.shape)
         self.mask = dense(mask)
 
     def counts(self, axis: _Axes) -> NDArray[np.intp]:
-        axes = normalized(axis, len(self.shape))
+        axes = normalized(self.name, axis, len(self.shape))
         if len(axes) == len(self.shape):
             return self.count_all()
         if axes == tuple(range(len(axes))):
             return self.count_columns(len(axes))
-        return _counts(self.unpacked(0, self.number).reshape(self.shape), axes)
+        return self.counts_of(self.unpacked(0, self.number).reshape(self.shape), axes)
 
     def count_all(self) -> NDArray[np.intp]:
         """Count without the unused bits of the last byte."""
-        return np.asarray(_core.active_count_of_mask(self.mask, self.number), np.intp)
+        count = _core.active_count_of_mask(self.mask, self.number)
+        return np.array(answered(self.name, count, self.mask), np.intp)
+
+    def counts_of(self, unpacked: _Array, axes: tuple[int, ...]) -> NDArray[np.intp]:
+        return _reduced(self.name, _core.active_count, unpacked, axes)
 
     def count_columns(self, axes: int) -> NDArray[np.intp]:
-        """Count along the first axes, some rows at a time."""
-        columns = prod(self.shape[axes:])
-        counts = np.zeros(columns, np.intp)
-        at_once = max(_UNPACKED_AT_ONCE // max(columns, 1), 1) * columns
-        for begin in range(0, self.number, at_once or 1):
-            end = min(begin + at_once, self.number)
-            counts += _counts(self.unpacked(begin, end).reshape(-1, columns), (0,))
-        return counts.reshape(self.shape[axes:])
+        """Count along the first axes, some rows or a part of one row at a time."""
+        counts = np.zeros(self.shape[axes:], np.intp)
+        of_columns, columns = counts.reshape(-1), counts.size
+        if columns <= _UNPACKED_AT_ONCE:
+            at_once = _UNPACKED_AT_ONCE // max(columns, 1) * columns
+            for begin in range(0, self.number, at_once or 1):
+                rows = self.unpacked(begin, min(begin + at_once, self.number))
+                of_columns += self.counts_of(rows.reshape(-1, columns), (0,))
+            return counts
+        for row in range(0, self.number, columns):
+            for begin in range(0, columns, _UNPACKED_AT_ONCE):
+                end = min(begin + _UNPACKED_AT_ONCE, columns)
+                of_columns[begin:end] += self.unpacked(row + begin, row + end)
+        return counts
 
     def unpacked(self, begin: int, end: int) -> _Array:
         """Give the bits from `begin` to `end`, a byte each."""
