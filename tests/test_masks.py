@@ -625,3 +625,25 @@ def test_as_many_axes_as_numpy_has(family, ndim):
             gradient = family.from_mask(deep, mask, *deep_slopes, out=out)
             assert gradient.shape == deep.shape
             assert gradient.tobytes() == family.from_mask(x, mask, *slopes).tobytes()
+
+
+@every_family
+@pytest.mark.parametrize("shape", [(0, 2**58), (2**58, 0), (2**29, 0, 2**28), (0, 2**62)], ids=str)
+def test_arrays_without_elements_of_any_shape(family, shape):
+    x = np.empty(shape, np.int8)
+    for each in (x, x.T, x.view(np.recarray)):
+        if not family.slopes:
+            y, mask = family.with_mask(each)
+            assert (y.shape, mask.size) == (each.shape, 0)
+            assert family.from_mask(each, mask).shape == each.shape
+        elif 2**62 not in shape:  # its result is float64
+            y, mask = family.with_mask(each)
+            assert (y.shape, mask.size) == (each.shape, 0)
+        else:
+            with pytest.raises(ValueError, match="too big"):
+                family.with_mask(each)
+    views = np.broadcast_to(np.float32(1), 2**58)
+    with pytest.raises(MemoryError):
+        family.with_mask(views)
+    with pytest.raises(ValueError, match="bytes"):
+        family.from_mask(views, np.empty(1, np.uint8))

@@ -45,7 +45,11 @@ def relu_(x: _Buffer, /) -> _Buffer:
     >>> fr.relu_(array("f", [-1.0, 2.0]))
     array('f', [0.0, 2.0])
     """
-    _overwrite(relu, _writable(x, "relu"))
+    array = _writable(x, "relu")
+    try:
+        relu(array, out=array)
+    except (TypeError, ValueError) as error:
+        raise renamed("relu_", error) from error
     return x
 
 
@@ -84,7 +88,13 @@ def leaky_relu_(x: _Buffer, /, negative_slope: ArrayLike = 0.01) -> _Buffer:
     >>> fr.leaky_relu_(np.array([-2.0, 3.0]), 0.5)
     array([-1.,  3.])
     """
-    _overwrite(leaky_relu, _writable_floats(x, "leaky_relu"), negative_slope=negative_slope)
+    array = _writable_floats(x, "leaky_relu")
+    if type(negative_slope) is not float:
+        _check("leaky_relu_", "negative_slope", negative_slope, array)
+    try:
+        leaky_relu(array, negative_slope, out=array)
+    except (TypeError, ValueError) as error:
+        raise renamed("leaky_relu_", error) from error
     return x
 
 
@@ -123,7 +133,13 @@ def relu_backward_(grad_output: _Buffer, x: ArrayLike, /) -> _Buffer:
     >>> fr.relu_backward_(np.array([5.0, np.nan, 7.0]), np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 7.])
     """
-    _overwrite(relu_backward, _writable(grad_output, "relu_backward"), x=x)
+    array = _writable(grad_output, "relu_backward")
+    if type(x) is not np.ndarray:
+        _check("relu_backward_", "x", x, array)
+    try:
+        relu_backward(array, x, out=array)
+    except (TypeError, ValueError) as error:
+        raise renamed("relu_backward_", error) from error
     return grad_output
 
 
@@ -168,24 +184,24 @@ def leaky_relu_backward_(
     array([0.5, 1. ])
     """
     array = _writable_floats(grad_output, "leaky_relu_backward")
-    _overwrite(leaky_relu_backward, array, x=x, negative_slope=negative_slope)
+    if type(x) is not np.ndarray:
+        _check("leaky_relu_backward_", "x", x, array)
+    if type(negative_slope) is not float:
+        _check("leaky_relu_backward_", "negative_slope", negative_slope, array)
+    try:
+        leaky_relu_backward(array, x, negative_slope, out=array)
+    except (TypeError, ValueError) as error:
+        raise renamed("leaky_relu_backward_", error) from error
     return grad_output
 
 
-def _overwrite(ufunc: np.ufunc, array: NDArray[Any], **others: ArrayLike) -> None:
-    """Call a ufunc with the array as its first input and its output, and with other inputs.
+def _check(function: str, name: str, values: ArrayLike, array: NDArray[Any]) -> None:
+    """Refuse another argument that carries more than its elements.
 
-    An array that carries more than its elements cannot lend it to another kind of array: it is
-    refused, unless the first input is of its kind.
+    It cannot lend that to the array which is overwritten, unless that is of the same kind.
     """
-    function = f"{ufunc.__name__}_"
-    for name, values in others.items():
-        if carries_more(values) and not isinstance(array, type(values)):
-            refuse(function, name, values)
-    try:
-        ufunc(array, *others.values(), out=array)
-    except (TypeError, ValueError) as error:
-        raise renamed(function, error) from error
+    if carries_more(values) and not isinstance(array, type(values)):
+        refuse(function, name, values)
 
 
 def _writable(buffer: Any, function: str) -> NDArray[Any]:

@@ -332,8 +332,10 @@ def rrelu(
     """
     if not (isfinite(lower) and isfinite(upper) and lower <= upper):
         raise ValueError(f"rrelu: no slopes lie between lower ({lower}) and upper ({upper})")
-    x = x if carries_more(x) else np.asarray(x)
-    slopes: Any = _middle(float(lower), float(upper))
+    x = x if type(x) is np.ndarray or carries_more(x) else np.asarray(x)
+    slopes: Any = (lower + upper) / 2
+    if not isfinite(slopes):
+        slopes = lower / 2 + upper / 2
     if training:
         shape, dtype = _form_of("rrelu", x)
         is_single = _result_dtype("rrelu", leaky_relu, dtype, np.float32(0)).itemsize <= _SINGLE
@@ -346,11 +348,6 @@ def rrelu(
 
 
 _SINGLE = np.dtype(np.float32).itemsize
-
-
-def _middle(lower: float, upper: float) -> float:
-    middle = (lower + upper) / 2
-    return middle if isfinite(middle) else lower / 2 + upper / 2
 
 
 def _form_of(name: str, x: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
