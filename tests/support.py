@@ -24,6 +24,10 @@ ENDS = tuple(dict.fromkeys((ISAS[0], ISAS[-1])))
 """The best and the plainest: enough for what is the same code on all of them."""
 LINE = 64
 """Bytes in a cache line, and in the widest vector."""
+asks_too_much = pytest.mark.skipif(
+    "libasan" in os.environ.get("LD_PRELOAD", ""),
+    reason="the sanitizer ends a process that asks for more memory than there is",
+)
 
 
 @cache

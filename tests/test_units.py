@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from fastrelu import _core, cases, reference
 from numpy.exceptions import AxisError
-from support import reported, signalling_nan
+from support import asks_too_much, reported, signalling_nan
 
 NATIVE = [*"bBhHiIqQefdg"]
 ML_FLOATS = ["bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e8m0fnu", "float4_e2m1fn"]
@@ -251,6 +251,7 @@ def test_what_the_extension_refuses_is_never_an_answer(monkeypatch):
 CRAFTED = [(0, 2**58), (2**58, 0), (0, 2**62), (2**29, 0, 2**31), (0, 1, 2**58, 2)]
 
 
+@asks_too_much
 @pytest.mark.parametrize("shape", CRAFTED, ids=str)
 def test_arrays_without_elements_of_any_shape(shape):
     """As a file of 128 bytes can hold them: the results they ask for, or NumPy's refusal."""
@@ -275,6 +276,7 @@ def test_arrays_without_elements_of_any_shape(shape):
                     assert np.shape(call(*arguments)) in (kept, kept[::-1])
 
 
+@asks_too_much
 def test_views_of_one_element_of_any_size():
     for size in (2**50, 2**58):
         x = np.broadcast_to(np.int8(1), (size,))
@@ -308,6 +310,7 @@ limited(24, lambda n: fr.relu_backward_bias(halves[:, :n], halves[:, :n]))  # 16
 """
 
 
+@asks_too_much
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads Linux's /proc")
 def test_nothing_large_is_made_beside_the_result():
     environment = {**os.environ, "FASTRELU_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
