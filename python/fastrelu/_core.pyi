@@ -59,6 +59,8 @@ def leaky_relu_backward_from_mask(
     grad_output: Any, mask: Any, negative_slope: Any, out: Any, /
 ) -> Any: ...
 def pack_mask(x: Any, positive: bool, /) -> Any: ...
+
+# Refuses what has not been laid out for it.
 def backward_with_sums(
     name: str,
     grad: NDArray[Any],

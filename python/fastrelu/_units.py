@@ -372,6 +372,8 @@ def _as_shape(name: str, shape: Any) -> tuple[int, ...]:
 
 
 def _is_index(shape: Any) -> bool:
+    if isinstance(shape, np.bool):
+        return True  # a single value, about which NumPy before 2.3 only warns
     try:
         operator.index(shape)
     except TypeError:
