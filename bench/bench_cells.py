@@ -48,7 +48,7 @@ def bench(benchmark: Any, races: Races, cell: Cell, name: str) -> None:
         return
     mine = {code: its for code, its in races.times(cell).items() if code.startswith(f"{name}: ")}
     if not mine:
-        pytest.skip(f"{name} is absent here: not installed, or has no such call")
+        pytest.skip(f"{name}: {peers.absences.get(name, 'has no such call')}")
     code, times = min(mine.items(), key=lambda item: item[1].median)
     benchmark.group = cell.name
     benchmark.name = code

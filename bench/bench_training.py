@@ -53,7 +53,7 @@ def bench(benchmark: Any, trained: Races, contest: Contest, label: str) -> None:
         code: one for code, one in trained.times(contest).items() if code.startswith(f"{label}: ")
     }
     if not its:
-        pytest.skip(f"{label} is not installed")
+        pytest.skip(f"{label}: {peers.absences.get(label, 'has no such call')}")
     code, times = min(its.items(), key=lambda item: item[1].median)
     benchmark.group = contest.name
     benchmark.name = code

@@ -31,7 +31,8 @@ def facts() -> dict[str, str]:
         "limits": _compiler(),
         "ml_dtypes": _version("ml_dtypes"),
         **{
-            each.name: peers.version_of(each.packages) or "absent (not installed)"
+            each.name: peers.version_of(each.packages)
+            or f"absent ({', '.join(peers.missing_of(each.packages))} not installed)"
             for each in peers.CLASSES
         },
     }

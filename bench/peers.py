@@ -1,18 +1,21 @@
 """Other packages that can do the same work, one class each; all are optional.
 
-Each class says which code it runs for a function and a mode, as the package's own users write it:
-on native data ("native"), from and to NumPy arrays, into a given result or in place where the
-package has that. What a package has no way to say is left out, and a dtype that it lacks is absent.
+Each class names its `packages`, all of which it needs, and says which code it runs for a function
+and a mode, as the package's own users write it: on native data ("native"), from and to NumPy
+arrays, into a given result or in place where the package has that. What a package has no way to say
+is left out, and a dtype that it lacks is absent.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from cells import CONTIGUOUS, Array, Cell, dtype_called
@@ -22,6 +25,7 @@ from fastrelu._race import call_of
 
 FLOATS = ("float32", "float64")
 _NARROW = ("float16", "bfloat16")
+Made = TypeVar("Made")
 
 # Read when the packages are imported.
 THREAD_VARIABLES = (
@@ -448,7 +452,7 @@ class TensorFlow:
     """Eager tensors, and from/to NumPy."""
 
     name = "TensorFlow"
-    packages = ("tensorflow", "tensorflow-cpu")
+    packages = ("tensorflow|tensorflow-cpu",)
 
     _CODES: ClassVar = {
         "relu": "tf.nn.relu(tx)",
@@ -490,20 +494,51 @@ class TensorFlow:
 CLASSES = (Numba, Numexpr, PyTorch, Jax, OnnxRuntime, OpenVino, TensorFlow)
 
 
+absences: dict[str, str] = {}
+"""Why a peer takes no part in this process, by its name."""
+
+
 def installed(threads: int, classes: Sequence[Any] = CLASSES) -> Iterator[Peer]:
-    """Yield an adaptor per package that is there, held to a number of threads."""
+    """Yield an adaptor per peer that works here, held to a number of threads."""
     for each in classes:
-        if version_of(each.packages) is not None:
-            yield each(threads)
+        adaptor = made(each, lambda peer=each: peer(threads))
+        if adaptor is not None:
+            yield adaptor
+
+
+def made(peer: Any, make: Callable[[], Made]) -> Made | None:
+    """Return what `make` returns, or None if the peer's packages are absent or do not work.
+
+    The reason is printed and kept in `absences`; nobody else's race ends with it.
+    """
+    absences.pop(peer.name, None)
+    missing = missing_of(peer.packages)
+    if missing:
+        absences[peer.name] = f"{', '.join(missing)} not installed"
+        return None
+    try:
+        return make()
+    except Exception as error:  # whatever a broken installation raises
+        absences[peer.name] = f"it does not work: {type(error).__name__}: {error}"
+        print(f"{peer.name} takes no part: {absences[peer.name]}", file=sys.stderr)
+        return None
+
+
+def missing_of(packages: tuple[str, ...]) -> list[str]:
+    """Return those of a peer's packages that are not installed."""
+    return [each for each in packages if _version(each) is None]
 
 
 def version_of(packages: tuple[str, ...]) -> str | None:
-    """Return the version of the first distribution that is there."""
-    for name in packages:
-        try:
+    """Return the version of the first package if all of them are installed, else None."""
+    return None if missing_of(packages) else _version(packages[0])
+
+
+def _version(package: str) -> str | None:
+    """Return the version of a package, of which there may be several builds: "this|that"."""
+    for name in package.split("|"):
+        with suppress(PackageNotFoundError):
             return version(name)
-        except PackageNotFoundError:
-            continue
     return None
 
 

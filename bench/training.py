@@ -237,8 +237,9 @@ def packages(threads: int, limits: Limits | None) -> dict[str, Package]:
         peers.Jax.name: InJax,
     }
     for each in PEERS:
-        if peers.version_of(each.packages) is not None:
-            found[each.name] = makers[each.name]()
+        package = peers.made(each, makers[each.name])
+        if package is not None:
+            found[each.name] = package
     if limits is not None:
         found[LIMIT] = InLimit(limits)
     return found

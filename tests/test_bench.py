@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -318,6 +319,69 @@ def test_a_wrong_peer_is_an_error(module):
 
     with pytest.raises(_idioms.WrongResultError, match=r"wrong: abs\(x\)"):
         contenders.prepared(cell, [contenders.Fastrelu(), Wrong()])
+
+
+def pretend_installed(module, monkeypatch, **versions):
+    """Let bench/ find these distributions, and no others."""
+
+    def version(name):
+        if name not in versions:
+            raise PackageNotFoundError(name)
+        return versions[name]
+
+    peers = module("peers")
+    monkeypatch.setattr(peers, "version", version)
+    monkeypatch.setattr(peers, "absences", {})
+    return peers
+
+
+@pytest.mark.parametrize("there", ["onnx", "onnxruntime"])
+def test_a_peer_needs_all_its_packages(module, monkeypatch, there):
+    peers = pretend_installed(module, monkeypatch, **{there: "1.0"})
+    (missing,) = {"onnx", "onnxruntime"} - {there}
+    assert peers.version_of(peers.OnnxRuntime.packages) is None
+    assert list(peers.installed(1)) == []
+    assert peers.absences["ONNX Runtime"] == f"{missing} not installed"
+    assert peers.absences["PyTorch"] == "torch not installed"
+    assert module("machine").facts()["ONNX Runtime"] == f"absent ({missing} not installed)"
+
+
+def test_either_build_of_a_package_will_do(module, monkeypatch):
+    peers = pretend_installed(module, monkeypatch, **{"tensorflow-cpu": "2.0"})
+    assert peers.version_of(peers.TensorFlow.packages) == "2.0"
+
+
+class Broken:
+    name = "broken"
+    packages = ("numpy",)
+
+    def __init__(self, *_):
+        raise OSError("a library is missing")
+
+
+class Works(Broken):
+    name = "works"
+
+    def __init__(self, *_):
+        pass
+
+
+def test_a_peer_that_does_not_work_takes_no_other_with_it(module, monkeypatch, capsys):
+    peers = pretend_installed(module, monkeypatch, numpy=np.__version__)
+    (only,) = peers.installed(1, [Broken, Works])
+    assert only.name == "works"
+    assert peers.absences == {"broken": "it does not work: OSError: a library is missing"}
+    assert "broken takes no part: it does not work: OSError" in capsys.readouterr().err
+
+
+def test_a_peer_that_does_not_work_leaves_training_its_others(module, monkeypatch):
+    training = module("training")
+    peers = pretend_installed(module, monkeypatch, torch="2.0", numba="0.60")
+    for name in ("InPyTorch", "InNumba"):
+        monkeypatch.setattr(training, name, {"InPyTorch": Broken, "InNumba": Works}[name])
+    packages = training.packages(1, None)
+    assert set(packages) == {training.OURS, training.BESIDE, training.NUMPY, "Numba"}
+    assert set(peers.absences) == {"PyTorch", "JAX"}
 
 
 OTHER_FUNCTIONS = [
