@@ -166,11 +166,8 @@ def test_a_wrong_bit_in_a_plain_step_is_found(direction, options, digits, monkey
     wrong = ours._replace(**{direction: with_wrong_bit(getattr(ours, direction))})
     monkeypatch.setitem(_steps.ACTIVATIONS, "relu", (numpys, wrong))
     assert main([*TINY, *options]) == 1
-    assert (
-        "of layer 1, element [1, 2]: NumPy"
-        if direction == "forward"
-        else "of layer 2" in (capsys.readouterr().err)
-    )
+    place = {"forward": "of layer 1, element [1, 2]: NumPy", "backward": "of layer 2, element ["}
+    assert place[direction] in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("digits")
