@@ -315,7 +315,6 @@ OUTS = {
 }
 
 
-@pytest.mark.usefixtures("kernels_of_crelu")
 @pytest.mark.parametrize(("make", "kind", "words"), OUTS.values(), ids=OUTS)
 def test_outs_refused(make, kind, words):
     grad, twice = np.ones((2, 6)), np.ones((2, 24))
@@ -343,28 +342,6 @@ def test_gradients_of_another_shape_are_refused():
 # crelu
 
 
-@pytest.fixture
-def kernels_of_crelu(monkeypatch):
-    """Stand-ins for the two ufuncs of the extension, where it does not have them yet."""
-
-    def delivered(result, out):
-        if out is None:
-            return result
-        np.copyto(out, result)
-        return out
-
-    @np.errstate(all="ignore")
-    def negated_relu(x, out=None):
-        return delivered(reference.relu(-np.asarray(x)), out)
-
-    def crelu_gradient(first, second, x, out=None):
-        return delivered(reference.crelu_backward(np.concatenate([first, second]), x, 0), out)
-
-    if not hasattr(_core, "negated_relu"):
-        monkeypatch.setattr(_core, "negated_relu", negated_relu, raising=False)
-        monkeypatch.setattr(_core, "crelu_gradient", crelu_gradient, raising=False)
-
-
 def halves(x, axis):
     return np.concatenate([fr.relu(x), _core.negated_relu(x)], axis)
 
@@ -374,7 +351,6 @@ def without_nan(x):
 
 
 @every_signed_dtype
-@pytest.mark.usefixtures("kernels_of_crelu")
 @np.errstate(all="ignore")
 def test_crelu(dtype):
     for shape, axis in (((2, 3, 5), 1), ((4, 70), 1), ((6,), 0), ((2, 3, 4), -1), ((3, 0), 1)):
@@ -388,7 +364,6 @@ def test_crelu(dtype):
 
 
 @every_signed_dtype
-@pytest.mark.usefixtures("kernels_of_crelu")
 @np.errstate(all="ignore")
 def test_crelu_backward(dtype):
     for shape, axis in (((2, 3, 5), 1), ((4, 70), 1), ((6,), 0), ((2, 3, 4), -1), ((3, 0), 1)):
@@ -403,7 +378,6 @@ def test_crelu_backward(dtype):
         assert_bits(x, expected)
 
 
-@pytest.mark.usefixtures("kernels_of_crelu")
 def test_crelu_by_hand():
     x = np.array([[-1.0, 2.0, -0.0, np.inf]])
     expected = [[0, 2, 0, np.inf, 1, 0, 0, 0]]
@@ -414,7 +388,6 @@ def test_crelu_by_hand():
     assert fr.crelu(np.array([[-128, -1]], np.int8)).tolist() == [[0, 0, 0, 1]]
 
 
-@pytest.mark.usefixtures("kernels_of_crelu")
 def test_crelu_of_other_layouts_and_overlaps():
     x = sample(np.float32, (4, 6, 5), seed=24)
     x[np.isnan(x)] = 1
@@ -430,7 +403,6 @@ def test_crelu_of_other_layouts_and_overlaps():
         assert_bits(out, expected)
 
 
-@pytest.mark.usefixtures("kernels_of_crelu")
 def test_crelu_refuses():
     for x in (np.ones((2, 2), np.uint8), np.ones((2, 2), np.uint64)):
         with pytest.raises(TypeError, match=r"crelu takes signed numbers, not uint"):
