@@ -178,6 +178,9 @@ LOOPS = _first_of_each_kernel(_KEEPING)
 """Those that keep the dtype of their arrays; the others take integers to float64."""
 
 
+COMPUTING_LOOPS = [u for u in LOOPS if computes(u.ufunc) and u.out.kind == "f"]
+
+
 def dtypes_of(ufunc: np.ufunc) -> list[np.dtype]:
     """The dtypes that its arrays can have and keep."""
     return [loop.out for loop in _KEEPING if loop.ufunc is ufunc]
@@ -191,26 +194,33 @@ def takes_floats(ufunc: np.ufunc) -> bool:
     return any(dtype.kind == "f" for dtype in dtypes_of(ufunc))
 
 
-def _each(name: str, values: Sequence[Any]) -> pytest.MarkDecorator:
+def parametrized(name: str, values: Sequence[Any]) -> pytest.MarkDecorator:
+    """Run a test on each of the values: on none for which it would have nothing to assert."""
     return pytest.mark.parametrize(
         name, values, ids=lambda each: getattr(each, "__name__", str(each))
     )
 
 
-every_ufunc = _each("ufunc", UFUNCS)
-every_public_ufunc = _each("ufunc", [u for u in UFUNCS if u.__name__ not in INTERNAL])
-every_float_ufunc = _each("ufunc", [u for u in UFUNCS if takes_floats(u)])
-every_leaky_ufunc = _each("ufunc", [u for u in UFUNCS if takes_slope(u)])
-every_ufunc_with_parameters = _each("ufunc", [u for u in UFUNCS if parameter_names(u)])
-every_loop = _each("loop", LOOPS)
-every_loop_of_arrays = _each("loop", [each for each in LOOPS if len(each.arrays) > 1])
-every_selecting_loop = _each("loop", [u for u in LOOPS if arithmetic(u.ufunc) == "selects"])
-every_leaky_loop = _each("loop", [each for each in LOOPS if takes_slope(each.ufunc)])
-every_loop_with_parameters = _each("loop", [each for each in LOOPS if parameter_names(each.ufunc)])
-every_product_loop = _each("loop", [u for u in LOOPS if takes_slope(u.ufunc) and computes(u.ufunc)])
-every_computing_loop = _each("loop", [u for u in LOOPS if computes(u.ufunc) and u.out.kind == "f"])
-every_loop_that_may_report = _each("loop", [u for u in LOOPS if arithmetic(u.ufunc) != "selects"])
-every_widening_loop = _each(
+every_ufunc = parametrized("ufunc", UFUNCS)
+every_public_ufunc = parametrized("ufunc", [u for u in UFUNCS if u.__name__ not in INTERNAL])
+every_float_ufunc = parametrized("ufunc", [u for u in UFUNCS if takes_floats(u)])
+every_leaky_ufunc = parametrized("ufunc", [u for u in UFUNCS if takes_slope(u)])
+every_ufunc_with_parameters = parametrized("ufunc", [u for u in UFUNCS if parameter_names(u)])
+every_loop = parametrized("loop", LOOPS)
+every_loop_of_arrays = parametrized("loop", [each for each in LOOPS if len(each.arrays) > 1])
+every_selecting_loop = parametrized("loop", [u for u in LOOPS if arithmetic(u.ufunc) == "selects"])
+every_leaky_loop = parametrized("loop", [each for each in LOOPS if takes_slope(each.ufunc)])
+every_loop_with_parameters = parametrized(
+    "loop", [each for each in LOOPS if parameter_names(each.ufunc)]
+)
+every_product_loop = parametrized(
+    "loop", [u for u in LOOPS if takes_slope(u.ufunc) and computes(u.ufunc)]
+)
+every_computing_loop = parametrized("loop", COMPUTING_LOOPS)
+every_loop_that_may_report = parametrized(
+    "loop", [u for u in LOOPS if arithmetic(u.ufunc) != "selects"]
+)
+every_widening_loop = parametrized(
     "loop", _first_of_each_kernel([each for each in _ALL_LOOPS if each not in _KEEPING])
 )
 

@@ -17,6 +17,7 @@ from both_ways import assert_both_ways_agree
 from fastrelu import cases, reference
 from fastrelu.cases import LAYOUTS
 from support import (
+    COMPUTING_LOOPS,
     LINE,
     differing,
     every_computing_loop,
@@ -27,6 +28,7 @@ from support import (
     every_product_loop,
     every_selecting_loop,
     oracle,
+    parametrized,
     repeated,
     reported,
     run_python,
@@ -128,11 +130,12 @@ def test_reports_are_those_of_the_arithmetic(loop, isa):
             assert expected - free <= got <= expected | free, (row, slope, n)
 
 
-@every_computing_loop
+@parametrized("loop", [each for each in COMPUTING_LOOPS if not takes_slope(each.ufunc)])
 def test_one_culprit_anywhere_is_reported(loop, isa):
-    """One combination for each set of reports, among ones that report nothing."""
-    if takes_slope(loop.ufunc):
-        return  # below, with slopes of all kinds
+    """One combination for each set of reports, among ones that report nothing.
+
+    Those that take a slope are below, with slopes of all kinds.
+    """
     found = {}
     for row in rows_of_specials(loop, 400):
         if not any(map(is_signalling, row)):
@@ -167,9 +170,9 @@ def named_value(name, dtype):
     return dtype.type(sign) * np.array(getattr(limits, name, name)).astype(dtype)
 
 
-@every_computing_loop
+@parametrized("loop", [each for each in COMPUTING_LOOPS if each.ufunc.__name__ in NOT_COMPUTED])
 def test_what_is_not_used_is_not_computed(loop, isa):
-    for names in NOT_COMPUTED.get(loop.ufunc.__name__, ()):
+    for names in NOT_COMPUTED[loop.ufunc.__name__]:
         values = [named_value(name, loop.out) for name in names]
         with np.errstate(all="raise"):
             for n in cases.lengths(loop.out):

@@ -10,6 +10,7 @@ from fastrelu import cases
 from fastrelu.cases import LAYOUTS
 from support import (
     ENDS,
+    LOOPS,
     array_count,
     assert_as_promised,
     assert_same_bytes,
@@ -17,7 +18,6 @@ from support import (
     data_count,
     defaults,
     every_float_ufunc,
-    every_leaky_loop,
     every_loop,
     every_loop_of_arrays,
     every_loop_with_parameters,
@@ -25,7 +25,9 @@ from support import (
     legal,
     oracle,
     parameter_names,
+    parametrized,
     repeated,
+    takes_slope,
 )
 
 TESTED_ISAS = ENDS  # operands are laid out by the same code for all of them
@@ -137,11 +139,14 @@ def test_transposed_in_place_acts_as_if_inputs_were_copied(loop, isa):
             assert_as_promised(loop.ufunc, square, *before)
 
 
-@every_loop_of_arrays
+def bounds_are_in_order(loop):
+    """Whether the same array may be given for all that must be given."""
+    return len(loop.arrays) == array_count(loop.ufunc)
+
+
+@parametrized("loop", [u for u in LOOPS if len(u.arrays) > 1 and bounds_are_in_order(u)])
 def test_all_arrays_the_same(loop, isa):
     x = loop.sample(77, seed=13)[0]
-    if len(loop.arrays) > array_count(loop.ufunc):
-        pytest.skip("its bounds would not be in order")
     values = legal(loop.ufunc, [x] * len(loop.arrays))
     before = [each.copy() for each in values]
     assert_as_promised(loop.ufunc, loop.ufunc(*values), *before)
@@ -149,10 +154,8 @@ def test_all_arrays_the_same(loop, isa):
     assert_as_promised(loop.ufunc, x, *before)
 
 
-@every_leaky_loop
+@parametrized("loop", [u for u in LOOPS if takes_slope(u.ufunc) and u.inputs[-1] == u.out])
 def test_slope_that_is_an_element_of_the_result(loop, isa):
-    if loop.inputs[-1] != loop.out:
-        pytest.skip("its slope has another dtype")
     flat = loop.sample(70, seed=14)
     for first in (0, 33, 69):
         for slope_shape in ((), (1,)):
@@ -186,19 +189,18 @@ def test_broadcast_parameters(loop, isa):
         assert_as_promised(loop.ufunc, loop.ufunc(*arrays, *parameters), *arrays, *parameters)
 
 
-@every_loop_with_parameters
+@parametrized("loop", [each for each in LOOPS if len(parameter_names(each.ufunc)) == 2])
 def test_one_parameter_for_all_and_one_for_each(loop, isa):
     """Kernels have a loop for numbers, and one for arrays: here are both in one call."""
     flat = loop.sample(40, seed=24, whole=True)
     count = data_count(loop.ufunc)
-    if len(flat) - count == 2:
-        for k in range(2):
-            values = list(flat)
-            values[count + k] = beyond_doubt(parameter_names(loop.ufunc)[k], flat[count + k][:1])
-            values[count + 1 - k] = beyond_doubt(
-                parameter_names(loop.ufunc)[1 - k], flat[count + 1 - k]
-            )
-            assert_as_promised(loop.ufunc, loop.ufunc(*values), *values)
+    for k in range(2):
+        values = list(flat)
+        values[count + k] = beyond_doubt(parameter_names(loop.ufunc)[k], flat[count + k][:1])
+        values[count + 1 - k] = beyond_doubt(
+            parameter_names(loop.ufunc)[1 - k], flat[count + 1 - k]
+        )
+        assert_as_promised(loop.ufunc, loop.ufunc(*values), *values)
 
 
 @every_loop_of_arrays
@@ -267,10 +269,12 @@ def test_order_of_the_result_is_numpys(ufunc, order):
             assert ufunc(*layouts).strides == model(*layouts).strides
 
 
-@every_loop
+def has_two_byte_orders(dtype):
+    return dtype.isbuiltin == 1 and dtype.itemsize > 1
+
+
+@parametrized("loop", [each for each in LOOPS if all(map(has_two_byte_orders, each.inputs))])
 def test_foreign_byte_order(loop, isa):
-    if any(dtype.isbuiltin != 1 or dtype.itemsize == 1 for dtype in loop.inputs):
-        pytest.skip("it has one byte order")
     for native in loop.samples(60, seed=21):
         foreign = [each.astype(each.dtype.newbyteorder()) for each in native]
         result = loop.ufunc(*foreign)

@@ -10,6 +10,7 @@ from fastrelu._verification import forced_isa
 from support import (
     ISAS,
     LINE,
+    LOOPS,
     assert_as_promised,
     assert_same_bytes,
     data_count,
@@ -17,10 +18,10 @@ from support import (
     every_leaky_loop,
     every_loop,
     every_loop_with_parameters,
-    every_selecting_loop,
     legal,
     oracle,
     parameter_names,
+    parametrized,
     takes_slope,
     wrong_values,
 )
@@ -160,17 +161,15 @@ def test_large(loop):
                 assert cases.guards_intact(out)
 
 
-@every_loop
+@parametrized("loop", [each for each in LOOPS if each.out.itemsize <= cases.FEW_PATTERNS])
 @np.errstate(all="ignore")
 def test_every_pattern_of_narrow_dtypes(loop, isa):
-    x_dtype = loop.arrays[-1]
-    if x_dtype.itemsize <= cases.FEW_PATTERNS:
-        x = cases.every_pattern(x_dtype)
-        others = [np.resize(x[::-step], x.size) for step in (3, 5, 7)[: len(loop.arrays) - 1]]
-        arrays = legal(loop.ufunc, [*others, x])
-        for slope in ((0.01,), (-3.0,)) if takes_slope(loop.ufunc) else ((),):
-            values = (*arrays, *slope)
-            assert_as_promised(loop.ufunc, loop.ufunc(*values), *values)
+    x = cases.every_pattern(loop.arrays[-1])
+    others = [np.resize(x[::-step], x.size) for step in (3, 5, 7)[: len(loop.arrays) - 1]]
+    arrays = legal(loop.ufunc, [*others, x])
+    for slope in ((0.01,), (-3.0,)) if takes_slope(loop.ufunc) else ((),):
+        values = (*arrays, *slope)
+        assert_as_promised(loop.ufunc, loop.ufunc(*values), *values)
 
 
 @every_loop
@@ -193,12 +192,11 @@ FORWARD = {
 }
 
 
-@every_selecting_loop
+@parametrized("loop", [each for each in LOOPS if each.ufunc.__name__ in FORWARD])
 def test_gradients_from_the_input_and_from_the_output_agree(loop, isa):
-    forward = FORWARD.get(loop.ufunc.__name__)
-    if forward:
-        values = legal(loop.ufunc, [cases.every_lane(dtype) for dtype in loop.inputs])
-        *gradients, x = values[: data_count(loop.ufunc)]
-        parameters = values[data_count(loop.ufunc) :]
-        from_output = loop.ufunc(*gradients, forward(x, *parameters), *parameters)
-        assert_same_bytes(loop.ufunc(*values), from_output)
+    forward = FORWARD[loop.ufunc.__name__]
+    values = legal(loop.ufunc, [cases.every_lane(dtype) for dtype in loop.inputs])
+    *gradients, x = values[: data_count(loop.ufunc)]
+    parameters = values[data_count(loop.ufunc) :]
+    from_output = loop.ufunc(*gradients, forward(x, *parameters), *parameters)
+    assert_same_bytes(loop.ufunc(*values), from_output)
