@@ -11,6 +11,21 @@ def pytest_configure(config):
     config.addinivalue_line("markers", f"slow: {meaning}")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the options
+def pytest_cmdline_main(config):
+    """Run the whole suite on all cores, if pytest-xdist is there.
+
+    Whoever names files or tests, debugs or wants to see what is printed gets one process.
+    """
+    option = config.option
+    wants_one = option.keyword or option.usepdb or option.trace or option.capture == "no"
+    is_whole = config.args_source is config.ArgsSource.TESTPATHS
+    is_worker = hasattr(config, "workerinput")
+    if is_whole and not wants_one and not is_worker and getattr(option, "numprocesses", 0) is None:
+        option.numprocesses = "auto"
+        option.dist = "worksteal"  # neighbours stay together: they share compiled programs
+
+
 def pytest_report_header():
     return f"fastrelu {fr.__version__}: instruction sets tested here: {', '.join(ISAS)}"
 
