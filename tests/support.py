@@ -136,7 +136,7 @@ class Loop:
     def sample(self, n: int, seed: int = 0, *, whole: bool = False) -> list[np.ndarray]:
         """`n` values for each array, and for what may be left out if the `whole` is wanted."""
         dtypes = self.inputs if whole else self.arrays
-        values = [_sample(dtype.char, n, seed + k).copy() for k, dtype in enumerate(dtypes)]
+        values = [sampled(dtype, n, seed + k) for k, dtype in enumerate(dtypes)]
         return legal(self.ufunc, values)
 
     def samples(self, n: int, seed: int = 0) -> Iterator[list[np.ndarray]]:
@@ -154,6 +154,11 @@ class Loop:
     def same_dtype(self) -> list[int]:
         """The operands that can be overwritten by the result."""
         return [k for k, dtype in enumerate(self.inputs) if dtype == self.out]
+
+
+def sampled(dtype: np.dtype, n: int, seed: int) -> np.ndarray:
+    """`cases.sample`, which is drawn once for what follows each other."""
+    return _sample(dtype.char, n, seed).copy()
 
 
 @lru_cache(64)

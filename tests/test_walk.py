@@ -8,7 +8,6 @@ import fastrelu as fr
 import numpy as np
 import pytest
 from both_ways import assert_both_ways_agree
-from fastrelu import cases
 from support import (
     ENDS,
     LOOPS,
@@ -20,6 +19,7 @@ from support import (
     every_loop_with_parameters,
     input_names,
     reported,
+    sampled,
     takes_slope,
 )
 
@@ -55,7 +55,7 @@ def view(
     steps = rng.choice(STEPS, len(shape))
     axes = rng.permutation(len(shape))
     stored = [int(sides[axis] * abs(steps[axis]) + rng.integers(2)) for axis in axes]
-    values = cases.sample(dtype, math.prod(stored), int(rng.integers(1 << 30)))
+    values = sampled(dtype, math.prod(stored), int(rng.integers(1 << 30)))
     cut = (
         beyond_doubt(name, values)
         .reshape(stored)
