@@ -154,13 +154,12 @@ def test_pools_are_those_of_paddlepaddle():
     assert fr.maxout(x, groups=g, axis=1).tolist() == [expected]
 
 
-@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-def test_layouts(layout, isa):
+@pytest.mark.parametrize("name", [name for name in LAYOUTS if name != "0-d"])
+def test_layouts(name, isa):
+    layout = LAYOUTS[name]
     for dtype in (np.dtype(np.float32), np.dtype(np.int16)):
         flat = sample(dtype, (120,), seed=11)
         x = layout.place(flat)
-        if x.ndim == 0:
-            continue
         axis = x.ndim - 1
         expected = reference.maxout(x, 2, axis)
         grad = LAYOUTS["stride 2"].place(expected.ravel()).reshape(expected.shape)
