@@ -11,6 +11,30 @@ def pytest_configure(config):
     config.addinivalue_line("markers", f"slow: {meaning}")
 
 
+def pytest_addoption(parser):
+    meaning = "a test fails, and is not skipped, if a package is missing that it compares with"
+    parser.addoption("--all-packages", action="store_true", help=meaning)
+
+
+def fail_if_a_package_is_missing(report, config):
+    """Make a failure of what `pytest.importorskip` skipped, if --all-packages says so."""
+    if report.skipped and config.getoption("all_packages"):
+        reason = str(report.longrepr)
+        if "could not import" in reason:
+            report.outcome, report.longrepr = "failed", reason
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    return fail_if_a_package_is_missing((yield), item.config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return fail_if_a_package_is_missing((yield), collector.config)
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the options
 def pytest_cmdline_main(config):
     """Run the whole suite on all cores, if pytest-xdist is there.
