@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, SupportsIndex
 
+import numpy as np
+
 from fastrelu import _core, _environment
 
 if TYPE_CHECKING:
@@ -110,7 +112,7 @@ def _limited(n: int) -> Iterator[None]:
 
 
 def _checked(n: SupportsIndex) -> int:
-    if isinstance(n, bool):
+    if isinstance(n, bool | np.bool_):  # which older NumPys take for an index, with a warning
         raise TypeError("the number of threads must be an int, not bool")
     try:
         number = operator.index(n)
