@@ -130,12 +130,11 @@ def test_relu_twice_is_relu(x):
 
 
 @modest
-@given(x=views())
+@given(x=views(shape=hnp.array_shapes(max_dims=4, min_side=0, max_side=9)))
 def test_relu_of_a_part_is_the_part_of_relu(x):
     whole = fr.relu(x)
-    if x.ndim:
-        assert_same_bytes(fr.relu(x[::2]), whole[::2])
-        assert_same_bytes(fr.relu(x.T), whole.T)
+    assert_same_bytes(fr.relu(x[::2]), whole[::2])
+    assert_same_bytes(fr.relu(x.T), whole.T)
 
 
 @modest
