@@ -8,6 +8,7 @@
 #include "array_call.h"
 #include "checks.h"
 #include "dense_call.h"
+#include "exceptions.h"
 #include "scalar_call.h"
 #include "user_dtypes.h"
 
@@ -177,9 +178,8 @@ PyObject* call_with_parameters(int index, PyObject* ufunc, PyObject* const* args
   return result;
 }
 
-template <int index> PyObject* call(PyObject* ufunc, PyObject* const* args, std::size_t nargsf, PyObject* kwnames) {
+template <int index> PyObject* call(PyObject* ufunc, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   constexpr const UfuncSpec& spec = ufunc_specs[index];
-  const Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
   Arguments arguments;
   if (read_arguments<index>(args, nargs, kwnames, arguments)) {
     if (!check_parameters(spec, arguments.inputs + spec.arrays)) return nullptr;
@@ -191,11 +191,16 @@ template <int index> PyObject* call(PyObject* ufunc, PyObject* const* args, std:
   }
   if (ensure_loops_for_keywords(args + nargs, kwnames) < 0) return nullptr;
   if constexpr (spec.parameter_count() > 0) return call_with_parameters(index, ufunc, args, nargs, kwnames);
-  return numpy_call[index](ufunc, args, nargsf, kwnames);
+  return numpy_call[index](ufunc, args, static_cast<std::size_t>(nargs), kwnames);
+}
+
+template <int index>
+PyObject* caught_call(PyObject* ufunc, PyObject* const* args, std::size_t nargsf, PyObject* kwnames) {
+  return caught([&] { return call<index>(ufunc, args, PyVectorcall_NARGS(nargsf), kwnames); });
 }
 
 template <std::size_t... index> vectorcallfunc entry(int wanted, std::index_sequence<index...>) {
-  constexpr vectorcallfunc entries[] = {call<index>...};
+  constexpr vectorcallfunc entries[] = {caught_call<index>...};
   return entries[wanted];
 }
 
