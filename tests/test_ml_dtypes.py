@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import fastrelu as fr
 import numpy as np
 import pytest
@@ -163,3 +165,264 @@ def test_registry_has_them_for_every_function():
     for ufunc in filter(takes_floats, _core.ufuncs):
         for dtype in DTYPES:
             assert ufunc(*repeated(ufunc, np.empty(0, dtype))).dtype == dtype
+
+
+# The first call on a dtype. Each needs a process that has not met it.
+
+
+def check_in_new_process(code):
+    result = run_python(f"import numpy as np, fastrelu as fr, ml_dtypes\n{code}")
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_first_call_that_runs_out_of_memory():
+    """Each allocation fails once, in the middle of what NumPy is told; then everything works."""
+    pytest.importorskip("_testcapi")
+    check_in_new_process(
+        """
+import _testcapi, gc, os, signal
+from fastrelu import _core, _float8
+gc.disable()
+ufuncs = [each for each in _core.ufuncs if each.__name__ != "relu_quantized"]
+
+def works_afterwards(x, call, n):
+    _testcapi.set_nomemory(n, n + 1)
+    try:
+        call(x)
+        is_done = True
+    except MemoryError:
+        is_done = False
+    finally:
+        _testcapi.remove_mem_hooks()
+    for _ in range(2):
+        for ufunc in ufuncs:
+            for path in ({}, {"where": True}, {"dtype": x.dtype}):
+                assert ufunc(*[x] * ufunc.nin, **path).dtype == x.dtype, (ufunc, path)
+        assert call(x).tolist() == [1, 2]
+    return is_done
+
+def outcome(*args):
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(20 + works_afterwards(*args))
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+calls = [
+    lambda x: fr.relu(x, where=True),
+    lambda x: fr.relu6(x),
+    lambda x: fr.relu_backward(x, x, dtype=x.dtype),
+]
+for name in ("bfloat16", "float8_e4m3fn"):
+    x = np.array([1, 2], getattr(ml_dtypes, name))
+    if name != "bfloat16":  # NumPy's own casts do not survive this
+        encoding = _float8.describe(x.dtype)
+        _core.set_float8_describer(lambda _: encoding)
+    for call in calls:
+        outcomes = [outcome(x, call, n) for n in range(25)]
+        # Nor does its making of a loop survive two of its own allocations.
+        crashes = outcomes.count(-signal.SIGSEGV)
+        assert crashes <= 2 and set(outcomes) <= {20, 21, -signal.SIGSEGV}, (name, outcomes)
+        assert outcomes.count(20) > 5, (name, outcomes)
+"""
+    )
+
+
+def test_first_call_in_a_finalizer_in_a_first_call():
+    """Garbage collection may come at any allocation, and its finalizers may call the same."""
+    check_in_new_process(
+        """
+import gc, signal
+from fastrelu import _core
+getattr(signal, "alarm", int)(60)
+ufuncs = [each for each in _core.ufuncs if each.__name__ != "relu_quantized"]
+names = ["bfloat16", *sorted(name for name in dir(ml_dtypes) if name.startswith("float8"))]
+calls = 0
+
+# Tuples that were freed are used again without a look at the garbage: none are left free.
+held = [tuple([n] * n) for n in range(1, 12) for _ in range(2_500)]
+gc.collect()
+gc.freeze()
+
+class Waiting:
+    # Comes back with each collection until its turn.
+    def __init__(self, ufunc, x, turns):
+        self.ufunc, self.x, self.turns, self.cycle = ufunc, x, turns, self
+
+    def __del__(self):
+        global calls
+        if self.turns:
+            Waiting(self.ufunc, self.x, self.turns - 1)
+        else:
+            assert self.ufunc(*[self.x] * self.ufunc.nin, where=True).dtype == self.x.dtype
+            calls += 1
+
+first = 0
+for name in names:
+    x = np.array([1, 2], getattr(ml_dtypes, name))
+    for ufunc in ufuncs:
+        gc.collect()
+        Waiting(ufunc, x, 12 + first // 13 if ufunc is ufuncs[0] else first % 3)
+        first += 1
+        gc.set_threshold(1)
+        assert ufunc(*[x] * ufunc.nin, where=True).dtype == x.dtype
+        gc.set_threshold(100_000)
+    assert fr.relu(x, dtype=x.dtype).tolist() == [1, 2]
+for _ in range(80):
+    gc.collect()
+assert calls == first > 100, (calls, first)
+"""
+    )
+
+
+def test_first_calls_of_many_threads():
+    check_in_new_process(
+        """
+import sys, threading
+from fastrelu import _core
+sys.setswitchinterval(1e-6)
+ufuncs = [each for each in _core.ufuncs if each.__name__ != "relu_quantized"]
+failures = []
+
+def work(number):
+    for name in ("bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e3m4", "float8_e4m3"):
+        x = np.array([1, 2], getattr(ml_dtypes, name))
+        barrier.wait()
+        for k in range(len(ufuncs)):
+            ufunc = ufuncs[(k + number * 5) % len(ufuncs)]
+            for path in ({}, {"where": True}, {"dtype": x.dtype}):
+                try:
+                    assert ufunc(*[x] * ufunc.nin, **path).dtype == x.dtype
+                except Exception as error:
+                    failures.append((name, ufunc, path, error))
+
+barrier = threading.Barrier(6)
+threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert not failures, failures
+"""
+    )
+
+
+def test_a_description_that_fails_may_be_tried_again():
+    check_in_new_process(
+        """
+from fastrelu import _core, _float8
+
+def fail(_):
+    raise MemoryError("no")
+
+_core.set_float8_describer(fail)
+x = np.array([-1, 2], ml_dtypes.float8_e4m3fn)
+for call in (lambda: fr.relu(x), lambda: fr.relu(x, dtype=x.dtype), lambda: fr.relu.at(x, [0])):
+    try:
+        call()
+    except MemoryError as error:
+        assert error.args == ("no",)
+    else:
+        raise AssertionError
+_core.set_float8_describer(_float8.describe)
+assert fr.relu(x).tolist() == fr.relu(x, dtype=x.dtype).tolist() == [0, 2]
+"""
+    )
+
+
+def test_every_function_may_be_the_first():
+    check_in_new_process(
+        """
+names = ["bfloat16", *sorted(name for name in dir(ml_dtypes) if name.startswith("float8_e"))]
+x = [[-2, 1, -2, 1], [-2, -2, 1, 1]]
+calls = [
+    lambda x: fr.relu_with_mask(x)[1].tolist() == [202],
+    lambda x: fr.leaky_relu_with_mask(x)[1].tolist() == [202],
+    lambda x: fr.relu_backward_from_mask(x, np.uint8([2])).ravel().tolist()[:3] == [0, 1, 0],
+    lambda x: fr.dead_units(x).tolist() == [True, False, False, False],
+    lambda x: fr.active_count(x) == 4,
+    lambda x: fr.maxout(x, 2).tolist() == [[1, 1], [-2, 1]],
+    lambda x: fr.relu_backward_bias(x, x)[1].tolist() == [0, 1, 1, 2],
+    lambda x: fr.prelu(x, np.float32(0.5)).ravel().tolist()[:2] == [-1, 1],
+]
+for name, call in zip([n for n in names if "e8m0" not in n], calls):
+    assert call(np.array(x, getattr(ml_dtypes, name))), (name, call.__code__.co_firstlineno)
+"""
+    )
+
+
+def test_no_call_imports_anything():
+    """A child that is forked meanwhile would wait for the import for ever."""
+    check_in_new_process(
+        """
+import sys
+from fastrelu import _core
+
+class Refusing:
+    @staticmethod
+    def find_spec(name, *_):
+        raise AssertionError(f"imports {name}")
+
+np.sum(np.unique(np.ones(3)))  # what NumPy itself imports late
+sys.meta_path.insert(0, Refusing)
+for dtype in (np.float16, np.float32, np.int8, ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn):
+    x = np.ones((2, 4), dtype)
+    for ufunc in _core.ufuncs:
+        if ufunc.__name__ == "relu_quantized":
+            fr.relu_quantized(np.ones(2, np.int8), 1)
+        else:
+            for path in ({}, {"where": True}):
+                ufunc(*[x] * ufunc.nin, **path)
+    fr.relu_with_mask(x), fr.leaky_relu_with_mask(x), fr.maxout(x, 2), fr.crelu(x), fr.dead_units(x)
+    fr.sparsity(x), fr.active_count(x), fr.relu_(x)
+    with fr.activity() as log:
+        fr.relu(x)
+    str(log)
+    if x.dtype.kind != "i":
+        fr.prelu(x, np.float32(0.5)), fr.prelu_backward(x, x, np.float32(0.5))
+        fr.relu_backward_bias(x, x)
+"""
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_child_that_is_forked_during_a_first_call():
+    check_in_new_process(
+        """
+import importlib.machinery, os, signal, sys, threading
+x = np.array([-1, 2], ml_dtypes.float8_e4m3fn)
+is_inside, may_go_on = threading.Event(), threading.Event()
+
+def pause():
+    if threading.current_thread() is not threading.main_thread():
+        is_inside.set()
+        may_go_on.wait()
+
+class Pausing:  # while a module is executed, as its lock is held then
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        execute = spec.loader.exec_module
+        spec.loader.exec_module = lambda module: (pause(), execute(module))
+        return spec
+
+sys.meta_path.insert(0, Pausing)
+isfinite = np.isfinite
+np.isfinite = lambda values: (pause(), isfinite(values))[1]
+thread = threading.Thread(target=fr.relu, args=(x,))
+thread.start()
+is_inside.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(10)
+    os._exit(fr.relu(x).tolist() != [0, 2])
+_, status = os.waitpid(child, 0)
+may_go_on.set()
+thread.join()
+assert status == 0, status
+assert fr.relu(x).tolist() == [0, 2]
+"""
+    )

@@ -54,12 +54,14 @@ inline PyArrayObject* take_result(PyObject* given, int type_num, npy_intp itemsi
   return reinterpret_cast<PyArrayObject*>(Py_NewRef(given));
 }
 
-// What relu runs for arrays of this type: its dtype and data. Null, perhaps with an exception, if it takes none.
+// What relu runs for arrays of this type: its dtype and data. Null, perhaps with an exception, if it takes none, and for the
+// first array of a dtype of ml_dtypes: Python code has run then, so what was read of arrays may not be so any more. The
+// second call, after the arrays are laid out, finds it.
 inline const ActiveKernel* kernel_of(PyArrayObject* array) {
   const int type_num = PyArray_TYPE(array);
   const ActiveKernel* const active = find_kernel(0, type_num);
-  if (active || !PyTypeNum_ISUSERDEF(type_num)) return active;
-  return ensure_loops(NPY_DTYPE(PyArray_DESCR(array))) == 1 ? find_kernel(0, type_num) : nullptr;
+  if (!active && PyTypeNum_ISUSERDEF(type_num)) ensure_kernels(NPY_DTYPE(PyArray_DESCR(array)));
+  return active;
 }
 
 inline PyObject* not_implemented() { return PyErr_Occurred() ? nullptr : Py_NewRef(Py_NotImplemented); }

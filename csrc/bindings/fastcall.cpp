@@ -189,7 +189,7 @@ template <int index> PyObject* call(PyObject* ufunc, PyObject* const* args, Py_s
       return result;
     }
   }
-  if (ensure_loops_for_keywords(args + nargs, kwnames) < 0) return nullptr;
+  if (meet_dtypes(index, ufunc, args, nargs, kwnames) < 0) return nullptr;
   if constexpr (spec.parameter_count() > 0) return call_with_parameters(index, ufunc, args, nargs, kwnames);
   return numpy_call[index](ufunc, args, static_cast<std::size_t>(nargs), kwnames);
 }

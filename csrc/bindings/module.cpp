@@ -29,6 +29,7 @@
 #include "memory.h"
 #include "reductions.h"
 #include "ufuncs.h"
+#include "user_dtypes.h"
 
 namespace py = pybind11;
 using namespace fastrelu;
@@ -158,6 +159,7 @@ void define(py::module_ m) {
   m.def("use_isa", switch_isa, py::arg("name"));
   define_functions(m);
   define_activity(m, ufuncs);
+  define_user_dtypes(m);
   define_threads(m);
   define_recycling(m);
 }

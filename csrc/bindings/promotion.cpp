@@ -15,7 +15,7 @@ using DTypeMeta = PyArray_DTypeMeta;
 bool is_integer(const DTypeMeta* dtype) { return PyTypeNum_ISINTEGER(dtype->type_num); }
 bool is_float(const DTypeMeta* dtype) { return PyTypeNum_ISFLOAT(dtype->type_num); }
 bool is_of_another_package(const DTypeMeta* dtype) { return PyTypeNum_ISUSERDEF(dtype->type_num); }
-// Half types and, among other packages' dtypes, all that ensure_loops accepts.
+// Half types and, among other packages' dtypes, all that ensure_kernels accepts.
 bool is_narrow_float(const DTypeMeta* dtype) { return dtype->type_num == NPY_HALF || is_of_another_package(dtype); }
 
 int refuse_bool(const char* ufunc) {
@@ -126,7 +126,7 @@ bool has_loops(int index, const Choice& choice) {
   const bool is_of_python = choice.result == &PyArray_PyFloatDType;  // all inputs are numbers of Python
   bool is_any_float = is_float(choice.result);
   if (is_of_another_package(choice.arrays)) {
-    const int served = ensure_loops(choice.arrays);
+    const int served = ensure_loop(index, choice.arrays);
     if (served == 0) refuse(spec.name, choice.arrays);
     if (served <= 0) return false;
     is_any_float = true;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -47,7 +48,6 @@ constexpr NumpyType numpy_types[] = {
     {NPY_LONGDOUBLE, DType::longdouble},
 };
 constexpr int builtin_count = sizeof numpy_types / sizeof *numpy_types;
-constexpr int max_user_types = 32;
 
 // NumPy keeps pointers into these arrays for as long as the ufunc lives.
 struct NumpyTables {
@@ -56,22 +56,32 @@ struct NumpyTables {
   char types[builtin_count * max_operands];
 };
 
-struct UserType {
-  int type_num;
-  ActiveKernel active;
-};
-
 struct Ufunc {
   PyObject* object;
   DType dtypes[builtin_count];  // of the loops
   int loop_count;
   NumpyTables numpy;
-  UserType user[max_user_types];
+};
+
+// A dtype of another package. It is complete before it is listed, and stays: loops that NumPy knows point to it.
+struct UserType {
+  int type_num;
+  DType dtype;
+  std::unique_ptr<Float8> format;  // null: not of one byte
+  ActiveKernel kernels[ufunc_count];
+  std::atomic<bool> has_loop[ufunc_count];  // known to NumPy
+  UserType* next;                           // listed before this one
 };
 
 std::array<Ufunc, ufunc_count> ufuncs{};
-std::atomic<int> user_type_count{0};
+std::atomic<UserType*> user_types{nullptr};  // the last one listed
 const Isa* active = nullptr;
+
+UserType* find_user_type(int type_num) {
+  UserType* type = user_types.load(std::memory_order_acquire);
+  while (type && type->type_num != type_num) type = type->next;
+  return type;
+}
 
 char* list_operands(const UfuncSpec& spec, NumpyType type, char* types) {
   for (int i = 0; i < spec.nin(); ++i) {
@@ -106,7 +116,7 @@ template <std::size_t... index> PyArrayMethod_StridedLoop* user_loop(int wanted,
   return loops[wanted];
 }
 
-int register_user_loop(int index, PyArray_DTypeMeta* user_dtype, DType dtype) {
+int register_loop(int index, PyArray_DTypeMeta* user_dtype, DType dtype) {
   const UfuncSpec& spec = ufunc_specs[index];
   PyArray_DTypeMeta* dtypes[max_operands];
   for (int i = 0; i <= spec.nin(); ++i) {
@@ -150,27 +160,43 @@ PyObject* make_ufunc(int index) {
 }
 
 const ActiveKernel* find_user_kernel(int index, int type_num) {
-  const Ufunc& ufunc = ufuncs[static_cast<std::size_t>(index)];
-  const int count = user_type_count.load(std::memory_order_acquire);
-  for (int i = 0; i < count; ++i) {
-    const UserType& type = ufunc.user[i];
-    if (type.type_num == type_num) return type.active.kernel.cached ? &type.active : nullptr;
-  }
-  return nullptr;
+  const UserType* const type = find_user_type(type_num);
+  return type && type->kernels[index].kernel.cached ? &type->kernels[index] : nullptr;
 }
 
-int add_loops(PyArray_DTypeMeta* user_dtype, DType dtype, void* data) {
-  const int position = user_type_count.load();
-  if (position == max_user_types) {
-    PyErr_SetString(PyExc_RuntimeError, "fastrelu: too many dtypes");
-    return -1;
-  }
+void list_user_type(int type_num, DType dtype, std::unique_ptr<Float8> format) {
+  auto type = std::make_unique<UserType>();
+  type->type_num = type_num;
+  type->dtype = dtype;
+  type->format = std::move(format);
+  void* const data = type->format.get();
   for (int index = 0; index < ufunc_count; ++index) {
-    const Kernel kernel = active->kernel(ufunc_specs[index].op, dtype);
-    ufuncs[static_cast<std::size_t>(index)].user[position] = {user_dtype->type_num, {kernel, data, dtype}};
-    if (kernel.cached && register_user_loop(index, user_dtype, dtype) < 0) return -1;
+    type->kernels[index] = {active->kernel(ufunc_specs[index].op, dtype), data, dtype};
   }
-  user_type_count.store(position + 1, std::memory_order_release);
+  type->next = user_types.load(std::memory_order_acquire);
+  do {
+    if (find_user_type(type_num)) return;  // another thread was faster
+  } while (!user_types.compare_exchange_weak(type->next, type.get(), std::memory_order_acq_rel));
+  type.release();
+}
+
+bool has_loop(int index, int user_type_num) {
+  const UserType* const type = find_user_type(user_type_num);
+  return type && (type->has_loop[index] || !type->kernels[index].kernel.cached);
+}
+
+int add_loop(int index, PyArray_DTypeMeta* user_dtype) {
+  if (has_loop(index, user_dtype->type_num)) return 0;
+  UserType& type = *find_user_type(user_dtype->type_num);
+  std::atomic<bool>& is_added = type.has_loop[index];
+  // What NumPy allocates may run a finalizer or let in another thread, which then calls this ufunc: it finds no loop yet,
+  // adds it, and NumPy refuses ours. Nobody gets between NumPy's adding it and the store below: NumPy calls promoters with
+  // the GIL or, without one, under a lock of the ufunc.
+  if (register_loop(index, user_dtype, type.dtype) < 0) {
+    if (!is_added) return -1;
+    PyErr_Clear();
+  }
+  is_added = true;
   return 0;
 }
 
@@ -183,9 +209,8 @@ void use_isa(const Isa& isa) {
     for (const NumpyType type : numpy_types) {
       builtin_kernels[index][static_cast<int>(type.type_num)].kernel = isa.kernel(op, type.dtype);
     }
-    for (int i = 0; i < user_type_count; ++i) {
-      ActiveKernel& active_kernel = ufunc.user[i].active;
-      active_kernel.kernel = isa.kernel(op, active_kernel.dtype);
+    for (UserType* type = user_types; type; type = type->next) {
+      type->kernels[index].kernel = isa.kernel(op, type->dtype);
     }
   }
 }

@@ -3,6 +3,9 @@
 // The table of ufuncs, and their registration with NumPy.
 #pragma once
 
+#include <memory>
+
+#include "../kernels/float8.h"
 #include "../kernels/isa.h"
 #include "numpy_api.h"
 
@@ -108,9 +111,16 @@ inline const ActiveKernel* find_kernel(int index, int type_num) {
   return kernel.kernel.cached ? &kernel : nullptr;
 }
 
-// Gives every ufunc its loops for a dtype that another package has registered with NumPy. data is kept.
-// Returns 0, or -1 with an exception set.
-int add_loops(PyArray_DTypeMeta* user_dtype, DType dtype, void* data);
+// Gives every ufunc its kernel for a dtype that another package has registered with NumPy: from then on find_kernel finds
+// them. May be called for the same dtype again, and by several threads at a time. Throws std::bad_alloc.
+void list_user_type(int type_num, DType dtype, std::unique_ptr<Float8> format);
+
+// Tells NumPy about the kernel that this ufunc has for a listed dtype, if it has one. For promoters alone, so that NumPy
+// guards its list of loops. Returns 0, or -1 with an exception set; then it may be called again.
+int add_loop(int index, PyArray_DTypeMeta* user_dtype);
+
+// Whether NumPy knows it, or there is none.
+bool has_loop(int index, int user_type_num);
 
 // Makes every ufunc run this instruction set. Not for use while other threads compute.
 void use_isa(const Isa& isa);

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "user_dtypes.h"
 
-#include <pybind11/pybind11.h>
-
 #include <cstring>
 #include <memory>
-#include <mutex>
+#include <new>
 #include <string>
-#include <vector>
 
 #include "../kernels/float8.h"
 #include "ufuncs.h"
@@ -26,8 +23,11 @@ template <class T> int copy_buffer(const py::handle& source, T* target, int capa
 }
 
 // fastrelu._float8 reads the encoding off the dtype's own casts.
+PyObject* float8_describer;
+
 std::unique_ptr<Float8> describe(py::handle scalar_type) {
-  const py::object encoding = py::module_::import("fastrelu._float8").attr("describe")(scalar_type);
+  if (!float8_describer) throw py::import_error("fastrelu is still being imported");
+  const py::object encoding = py::handle(float8_describer)(scalar_type);
   auto format = std::make_unique<Float8>();
   copy_buffer(encoding.attr("values"), format->value, 256);
   copy_buffer(encoding.attr("ranks"), format->rank, 256);
@@ -41,32 +41,41 @@ std::unique_ptr<Float8> describe(py::handle scalar_type) {
   return format;
 }
 
-bool has_loops(PyArray_DTypeMeta* user_dtype) { return find_kernel(0, user_dtype->type_num) != nullptr; }
-
-// Two threads may meet a dtype at the same time; nothing under the lock runs Python code that could wait for them.
-std::mutex registering;
-
-int add_loops_once(PyArray_DTypeMeta* user_dtype, DType dtype, std::unique_ptr<Float8> format) {
-  const std::lock_guard<std::mutex> lock(registering);
-  if (has_loops(user_dtype)) return 1;
-  if (add_loops(user_dtype, dtype, format.get()) < 0) return -1;
-  format.release();  // the loops keep it
-  return 1;
-}
-
-int add_loops_for(PyArray_DTypeMeta* user_dtype) {
+int list_dtypes_of_ml_dtypes(PyArray_DTypeMeta* user_dtype) {
   const py::handle scalar_type(reinterpret_cast<PyObject*>(user_dtype->scalar_type));
   if (!scalar_type || py::str(scalar_type.attr("__module__")).cast<std::string>() != "ml_dtypes") return 0;
   const std::string name = py::str(scalar_type.attr("__name__"));
-  if (name == "bfloat16") return add_loops_once(user_dtype, DType::bfloat16, nullptr);
   const bool is_float_of_a_byte = name.rfind("float", 0) == 0 && PyDataType_ELSIZE(user_dtype->singleton) == 1;
-  return is_float_of_a_byte ? add_loops_once(user_dtype, DType::float8, describe(scalar_type)) : 0;
+  if (name == "bfloat16") {
+    list_user_type(user_dtype->type_num, DType::bfloat16, nullptr);
+  } else if (is_float_of_a_byte) {
+    list_user_type(user_dtype->type_num, DType::float8, describe(scalar_type));
+  } else {
+    return 0;
+  }
+  return 1;
 }
 
-int ensure_loops_for_value(PyObject* value) {
+// Makes NumPy dispatch on arrays of this dtype, which calls the promoter. What it refuses, it refuses in the call itself.
+int let_numpy_dispatch(int index, PyObject* ufunc, PyArray_Descr* descr) {
+  const int nin = ufunc_specs[index].nin();
+  PyObject* const operands = PyTuple_New(nin + 1);
+  for (int i = 0; operands && i <= nin; ++i) {
+    PyObject* const operand = i < nin ? reinterpret_cast<PyObject*>(descr) : Py_None;
+    PyTuple_SET_ITEM(operands, i, Py_NewRef(operand));
+  }
+  PyObject* const resolved = operands ? PyObject_CallMethod(ufunc, "resolve_dtypes", "(O)", operands) : nullptr;
+  Py_XDECREF(operands);
+  Py_XDECREF(resolved);
+  if (resolved || PyErr_ExceptionMatches(PyExc_MemoryError)) return resolved ? 0 : -1;
+  PyErr_Clear();
+  return 0;
+}
+
+int meet_keyword(int index, PyObject* ufunc, PyObject* value) {
   if (PyTuple_Check(value)) {  // signature=
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(value); ++i) {
-      if (ensure_loops_for_value(PyTuple_GET_ITEM(value, i)) < 0) return -1;
+      if (meet_keyword(index, ufunc, PyTuple_GET_ITEM(value, i)) < 0) return -1;
     }
     return 0;
   }
@@ -76,34 +85,61 @@ int ensure_loops_for_value(PyObject* value) {
     PyErr_Clear();  // NumPy will say what is wrong with it
     return 0;
   }
-  const int status = PyTypeNum_ISUSERDEF(descr->type_num) ? ensure_loops(NPY_DTYPE(descr)) : 0;
+  int status = PyTypeNum_ISUSERDEF(descr->type_num) ? ensure_kernels(NPY_DTYPE(descr)) : 0;
+  if (status > 0 && !has_loop(index, descr->type_num)) status = let_numpy_dispatch(index, ufunc, descr);
   Py_DECREF(descr);
   return status < 0 ? -1 : 0;
 }
 
+int meet_argument(PyObject* argument) {
+  if (!PyArray_Check(argument)) return 0;
+  PyArray_Descr* const descr = PyArray_DESCR(reinterpret_cast<PyArrayObject*>(argument));
+  return PyTypeNum_ISUSERDEF(descr->type_num) ? ensure_kernels(NPY_DTYPE(descr)) : 0;
+}
+
+bool names_dtypes(PyObject* keyword) {
+  return PyUnicode_CompareWithASCIIString(keyword, "dtype") == 0 ||
+         PyUnicode_CompareWithASCIIString(keyword, "signature") == 0;
+}
+
 }  // namespace
 
-int ensure_loops(PyArray_DTypeMeta* user_dtype) {
-  if (has_loops(user_dtype)) return 1;
+int ensure_kernels(PyArray_DTypeMeta* user_dtype) {
+  if (find_kernel(0, user_dtype->type_num)) return 1;
   try {
-    return add_loops_for(user_dtype);
+    return list_dtypes_of_ml_dtypes(user_dtype);
   } catch (py::error_already_set& error) {
     error.restore();
+  } catch (py::builtin_exception& error) {
+    error.set_error();
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
   } catch (const std::exception& error) {
     PyErr_SetString(PyExc_RuntimeError, error.what());
   }
   return -1;
 }
 
-int ensure_loops_for_keywords(PyObject* const* values, PyObject* kwnames) {
+int ensure_loop(int index, PyArray_DTypeMeta* user_dtype) {
+  const int status = ensure_kernels(user_dtype);
+  return status == 1 && add_loop(index, user_dtype) < 0 ? -1 : status;
+}
+
+int meet_dtypes(int index, PyObject* ufunc, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
+  for (Py_ssize_t i = 0; i < nargs; ++i) {
+    if (meet_argument(args[i]) < 0) return -1;
+  }
   const Py_ssize_t count = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
   for (Py_ssize_t i = 0; i < count; ++i) {
-    PyObject* const name = PyTuple_GET_ITEM(kwnames, i);
-    const bool names_dtypes = PyUnicode_CompareWithASCIIString(name, "dtype") == 0 ||
-                              PyUnicode_CompareWithASCIIString(name, "signature") == 0;
-    if (names_dtypes && ensure_loops_for_value(values[i]) < 0) return -1;
+    PyObject* const value = args[nargs + i];
+    if (names_dtypes(PyTuple_GET_ITEM(kwnames, i)) && meet_keyword(index, ufunc, value) < 0) return -1;
   }
   return 0;
+}
+
+void define_user_dtypes(py::module_& m) {
+  m.def("set_float8_describer",
+        [](const py::object& describer) { Py_XSETREF(float8_describer, Py_NewRef(describer.ptr())); });
 }
 
 }  // namespace fastrelu

@@ -1,18 +1,29 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The dtypes of the package ml_dtypes. fastrelu never imports it: they are met when an array of one comes in.
+// The dtypes of the package ml_dtypes. fastrelu never imports it: they are met when an array of one comes in. Meeting one
+// again, from a finalizer in the middle of it or from another thread, does the same work again, which harms nobody: no lock
+// is held. What fails, for lack of memory, may be tried again.
 #pragma once
+
+#include <pybind11/pybind11.h>
 
 #include "numpy_api.h"
 
 namespace fastrelu {
 
-// Returns 1 if the ufuncs have loops for this dtype (they may have been added by this call), 0 if they cannot have
-// any, -1 with an exception set.
-int ensure_loops(PyArray_DTypeMeta* user_dtype);
+// Returns 1 if find_kernel knows this dtype now, 0 if it cannot, -1 with an exception set.
+int ensure_kernels(PyArray_DTypeMeta* user_dtype);
 
-// Looks for such dtypes in the keywords of a call. A dtype= that NumPy could not dispatch on would be the one first
-// call that a promoter cannot help: it has no dtypes to change. Returns 0, or -1 with an exception set.
-int ensure_loops_for_keywords(PyObject* const* values, PyObject* kwnames);
+// The same, and NumPy knows the loop of this ufunc, if it has one. For promoters.
+int ensure_loop(int index, PyArray_DTypeMeta* user_dtype);
+
+// Looks for such dtypes in a call that goes to NumPy: in its arrays, because no Python code should run when NumPy, which
+// may hold a lock, calls a promoter; and in its keywords, because a dtype= that NumPy could not dispatch on would be the one
+// first call that a promoter cannot help: it has no dtypes to change. Returns 0, or -1 with an exception set.
+int meet_dtypes(int index, PyObject* ufunc, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames);
+
+// The module's function by which fastrelu._float8 offers itself: nothing is imported in a call, because a child process
+// that is forked meanwhile would wait for its import for ever.
+void define_user_dtypes(pybind11::module_& m);
 
 }  // namespace fastrelu

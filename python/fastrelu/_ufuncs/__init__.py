@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fastrelu import _core
+from fastrelu._float8 import describe
 from fastrelu._ufuncs._bounded import (
     clipped_relu,
     clipped_relu_backward,
@@ -32,6 +34,8 @@ from fastrelu._ufuncs._rectifiers import (
     relu_backward,
     relu_derivative,
 )
+
+_core.set_float8_describer(describe)
 
 __all__ = [
     "add_leaky_relu",
