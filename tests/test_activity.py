@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import ctypes
+import gc
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +16,7 @@ import pytest
 from fastrelu import _core, cases, reference
 from fastrelu._verification import supported_dtypes
 from fastrelu.cases import LAYOUTS
-from support import LOOPS, UFUNCS, reported, takes_slope
+from support import LOOPS, UFUNCS, reported, run_python, takes_slope
 
 FORWARD = {"relu": (), "leaky_relu": (0.3,)}
 every_forward = pytest.mark.parametrize("name", FORWARD)
@@ -472,3 +474,290 @@ def test_wrong_axes():
     for axis in (1.5, "0", None):
         with pytest.raises(TypeError), fr.activity(axis):
             pass
+
+
+# Counting fails no call.
+
+
+@pytest.mark.parametrize("units", [2**40, 2**60], ids=str)
+def test_more_units_than_there_is_memory_for(units):
+    """Arrays of no elements may have them; their results are given back."""
+    for ufunc in (fr.relu, fr.leaky_relu, fr.relu6):
+        x = np.empty((0, units), np.int8 if ufunc is not fr.leaky_relu else np.float16)
+        if units * x.itemsize * 4 >= 2**63:  # leaky_relu's mask, say
+            continue
+        with fr.activity() as log, log.label("layer"):
+            y = ufunc(x)
+            assert y.shape == x.shape and sys.getrefcount(y) == 2
+            out = np.empty_like(x)
+            before = sys.getrefcount(out)
+            for _ in range(3):
+                ufunc(x, out=out)
+            assert sys.getrefcount(out) == before
+            (row,) = log.step()
+            assert (row.calls, row.elements, row.units, row.dead_units) == (4, 0, units, units)
+        assert only_row(log) == row
+        assert log.missed == 0
+
+
+def limited(code):
+    """Run it in a process that may have so much more memory than it has after its imports."""
+    pytest.importorskip("resource")
+    result = run_python(
+        f"""
+import resource
+import numpy as np, fastrelu as fr
+from fastrelu import _core
+fr.set_num_threads(1)
+fr.set_recycle_limit(0)
+
+def limit(more):
+    pages = int(open("/proc/self/statm").read().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * 4096 + more, resource.RLIM_INFINITY))
+
+{code}
+"""
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_without_memory_for_units_they_are_unknown():
+    limited(
+        """
+x = np.zeros((1, 1 << 27), np.int8)
+out = np.empty_like(x)
+with fr.activity() as log, log.label("layer"):
+    limit(8 << 20)
+    for _ in range(2):
+        assert fr.relu(x, out=out) is out
+    (row,) = log.rows
+    assert (row.calls, row.elements, row.active) == (2, 2 * x.size, 0), row
+    assert (row.units, row.dead_units, log.missed) == (None, None, 0), row
+assert str(log).splitlines()[1].split()[5] == "?"
+"""
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_without_memory_for_a_copy_calls_are_missed():
+    limited(
+        """
+x = np.zeros((1 << 12, 1 << 14), np.int8)[:, :-1]
+out = np.empty((1 << 12, 1 << 14), np.int8)[:, :-1]
+small = np.ones(3, np.float32)
+with fr.activity() as log, log.label("layer"):
+    limit(8 << 20)
+    for _ in range(2):
+        assert fr.relu(x, out=out) is out
+        fr.relu(small)
+    (row,) = log.rows
+    assert (row.calls, row.elements, log.missed) == (2, 6, 2), (row, log.missed)
+    assert str(log).splitlines()[-1] == "not counted, for lack of memory: 2"
+    log.clear()
+    assert log.missed == 0
+"""
+    )
+
+
+def test_each_allocation_fails_once():
+    """Calls give what they give without a log; each is counted or missed."""
+    testcapi = pytest.importorskip("_testcapi")
+    x, out = np.ones((2, 3), np.float32), np.empty((2, 3), np.float32)
+    mask = np.empty(1, np.uint8)
+
+    calls = [
+        lambda: fr.relu(x, out=out),
+        lambda: fr.leaky_relu(x, out=out),
+        lambda: fr.relu6(x, out=out),
+        lambda: fr.relu(x, out=out, casting="no"),
+        lambda: _core.relu_with_mask(x, out, mask),
+    ]
+    for call in calls:
+        with fr.activity() as log:
+            done = 0
+            for n in range(60):
+                testcapi.set_nomemory(n, n + 1)
+                try:
+                    call()
+                    done += 1
+                except MemoryError:
+                    pass
+                finally:
+                    testcapi.remove_mem_hooks()
+            assert sum(row.calls for row in log) + log.missed == done > 50
+            assert all(row.units in (3, None) for row in log)
+
+
+def during_a_call(change):
+    """Call leaky_relu, with and without a mask, while an error callback changes x and out."""
+    for run in (
+        lambda x, out: fr.leaky_relu(x, 8, out=out),
+        lambda x, out: fr.leaky_relu(x, 8, out=out, casting="no"),
+        lambda x, out: fr.leaky_relu_with_mask(x, 8, out),
+    ):
+        x = np.full((4, 6), -3e38, np.float32)
+        x[0] = np.nan
+        out = np.empty_like(x)
+        with fr.activity() as log, log.label("layer"):
+            for _ in range(2):  # when all units have fired, nothing is marked
+                fr.leaky_relu(abs(np.nan_to_num(x)) * 0 + 1)
+            log.step()
+            with np.errstate(over="call", call=lambda *_, x=x, out=out: change(x, out)):
+                assert run(x, out) is not None
+        yield log
+
+
+def test_another_shape_during_a_call():
+    held = []
+
+    def reshape(x, out):
+        for array in (x, out):
+            array.resize((24,), refcheck=False)
+            held.extend(np.empty((7, 9)) for _ in range(9))  # in what the shape lay in
+
+    for log in during_a_call(reshape):
+        row = log.rows[-1]
+        assert (row.elements, row.active, row.units) in (((72, 48, 6)), (24, 0, 6)), row
+
+
+def test_another_size_or_dtype_during_a_call():
+    for log in during_a_call(lambda x, out: out.resize((1,), refcheck=False)):
+        assert sum(row.calls for row in log) + log.missed == 3
+    for log in during_a_call(lambda x, out: setattr(out, "dtype", "S4")):
+        assert sum(row.calls for row in log) + log.missed in (2, 3)  # text is not counted
+
+
+def test_garbage_collection_before_a_call_reads_its_arrays():
+    """Frames are objects that collection counts: a log that looks where it is called may run it."""
+    x = np.ones(4, np.float32)
+    out = np.ones(4, np.float32)
+
+    class Growing:
+        def __init__(self):
+            self.cycle = self
+
+        def __del__(self):
+            x.resize(1 << 20, refcheck=False)
+
+    def call():
+        return fr.relu(x, out=out)
+
+    Growing()
+    thresholds = gc.get_threshold()
+    with fr.activity():
+        gc.set_threshold(1)
+        try:
+            call()
+        except ValueError:
+            pass  # it was collected in time for NumPy to see that the shapes differ
+        finally:
+            gc.set_threshold(*thresholds)
+    assert out.shape == (4,)
+
+
+def test_labels_are_told_apart_to_their_ends():
+    labels = ["a", "a\0b", "a\0c", "\udc80", "\udc81", "\ud83d\ude00", "\U0001f600", "", "?"]
+    with fr.activity() as log:
+        for _ in range(2):
+            for label in labels:
+                with log.label(label):
+                    fr.relu(1.0)
+    assert [(row.where, row.calls) for row in log] == [(label, 2) for label in labels]
+    assert "a\0b" in str(log)
+
+
+def test_files_with_strange_names():
+    code = compile("def call(): fr.relu(1.0)", "\udc80.py", "exec")
+    space = {"fr": fr}
+    exec(code, space)
+    with fr.activity() as log:
+        space["call"]()
+    assert only_row(log).where == "\udc80.py:1"
+
+
+# Another package may have entries of its own.
+
+
+def _vectorcall_offset(ufunc):
+    """Where the pointer lies that a log changes: found by comparing, as Python does not tell."""
+    size = 32
+    before = (ctypes.c_void_p * size).from_address(id(ufunc))[:]
+    with fr.activity():
+        during = (ctypes.c_void_p * size).from_address(id(ufunc))[:]
+    pairs = enumerate(zip(before, during, strict=True))
+    (place,) = (k for k, (a, b) in pairs if a != b and k > 1)  # the first two are Python's
+    return place * ctypes.sizeof(ctypes.c_void_p)
+
+
+CALL = ctypes.PYFUNCTYPE(
+    ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p
+)
+
+
+@pytest.fixture
+def wrap():
+    """Put an entry over the one that is there, which it calls; all are undone in the end."""
+    field = ctypes.c_void_p.from_address(id(fr.relu) + _vectorcall_offset(fr.relu))
+    original = field.value
+    kept, counts = [], []
+
+    def put():
+        found = CALL(field.value)
+        counts.append(0)
+        number = len(counts) - 1
+
+        def entry(*args):
+            counts[number] += 1
+            return found(*args)
+
+        kept.extend([CALL(entry), found])
+        field.value = ctypes.cast(kept[-2], ctypes.c_void_p).value
+
+    put.field, put.original, put.counts = field, original, counts
+    yield put
+    field.value = original
+
+
+def test_an_entry_that_another_package_puts_in_meanwhile_stays(wrap):
+    x = np.ones(3)
+    with fr.activity() as log:
+        wrap()
+        fr.relu(x)
+    assert only_row(log).calls == 1
+    fr.relu(x)
+    assert wrap.counts == [2]
+    for _ in range(2):
+        with fr.activity() as log:
+            fr.relu(x)
+            fr.relu(x)
+        assert only_row(log).calls == 2
+    assert wrap.counts == [6]
+    assert fr.relu(x).tolist() == [1, 1, 1]
+
+
+def test_an_entry_that_was_there_before_is_called(wrap):
+    x = np.ones(3)
+    wrap()
+    for _ in range(2):
+        with fr.activity() as log:
+            fr.relu(x, casting="no")
+        assert only_row(log).calls == 1
+    fr.relu(x)
+    assert wrap.counts == [3]
+
+
+def test_the_entry_that_was_replaced_may_be_put_back(wrap):
+    with fr.activity() as log:
+        observed = wrap.field.value
+        wrap.field.value = wrap.original
+        fr.relu(1.0)
+        assert log.rows == ()
+        wrap.field.value = observed
+        fr.relu(1.0)
+        wrap.field.value = wrap.original
+    with fr.activity() as log:
+        fr.relu(1.0)
+    assert only_row(log).calls == 1
+    wrap.field.value = observed  # it passes on what it is given
+    assert fr.relu(-1.0) == 0

@@ -3,26 +3,22 @@
 
 #include <pybind11/stl.h>
 
+#include <atomic>
+#include <exception>
 #include <mutex>
 #include <utility>
 #include <vector>
 
-#include "activity_log.h"
 #include "dense_arrays.h"
 
 namespace py = pybind11;
 
 namespace fastrelu {
-
-bool is_observing = false;
-
 namespace {
 
 constexpr const char* capsule_name = "fastrelu.activity_log";
 
-PyUFuncObject* observed_ufuncs[ufunc_count];
-vectorcallfunc plain_call[ufunc_count];
-int observers = 0;
+std::atomic<int> observers{0};              // open logs
 PyObject* logs_variable;                    // a ContextVar: a tuple of pairs, each a log and its label or None
 thread_local std::size_t observations = 0;  // so that a call inside of another is not counted twice
 
@@ -65,49 +61,21 @@ PyObject* label_at(PyObject* logs, Py_ssize_t i) {
   return label == Py_None ? nullptr : label;
 }
 
-ArrayShape shape_of(PyArrayObject* array) { return {PyArray_NDIM(array), PyArray_DIMS(array)}; }
-
-// A call, as all logs of a context see it.
-class ObservedCall {
- public:
-  ObservedCall(PyObject* logs, const char* function, PyArrayObject* array)
-      : logs_(logs), elements_(PyArray_SIZE(array)) {
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(logs); ++i) {
-      calls_.push_back(log_at(logs, i).begin(label_at(logs, i), function, shape_of(array)));
-    }
+// Runs what must not fail the call.
+template <class Run> void count(ObservedCall& observed, Run run) {
+  try {
+    run();
+  } catch (const std::exception&) {
+    observed.miss();
   }
-  ObservedCall(const ObservedCall&) = delete;
-  ObservedCall& operator=(const ObservedCall&) = delete;
+}
 
-  // Empty if no log asks for units. The usual one is found without a detour: each is a cache miss for each thread.
-  MaskWatch watch() {
-    std::vector<UnitMarker*> markers;
-    for (auto& call : calls_) {
-      if (call.marker) markers.push_back(&*call.marker);
-    }
-    if (markers.empty()) return {};
-    if (markers.size() == 1) {
-      return [marker = markers[0]](npy_intp begin, npy_intp end, const std::uint8_t* bits) {
-        marker->mark(begin, end, bits);
-      };
-    }
-    return [markers](npy_intp begin, npy_intp end, const std::uint8_t* bits) {
-      for (UnitMarker* const marker : markers) marker->mark(begin, end, bits);
-    };
-  }
-
-  void end(npy_intp active, npy_intp nans) const {
-    ++observations;
-    for (std::size_t i = 0; i < calls_.size(); ++i) {
-      log_at(logs_, static_cast<Py_ssize_t>(i)).end(calls_[i], {elements_, active, nans});
-    }
-  }
-
- private:
-  PyObject* const logs_;
-  const npy_intp elements_;
-  std::vector<ActivityLog::OpenCall> calls_;
-};
+// The array may have changed since it was counted: error callbacks are Python code.
+bool is_countable(PyArrayObject* array) {
+  const bool is_so = is_dense(reinterpret_cast<PyObject*>(array)) && kernel_of(array);
+  if (!is_so) PyErr_Clear();
+  return is_so;
+}
 
 Found look(MaskOp op, PyArrayObject* dense, const MaskWatch& watch = {}) {
   return look(op, dense, *kernel_of(dense), watch);
@@ -118,24 +86,41 @@ npy_intp count_nans(PyArrayObject* dense) {
   return look(MaskOp::keep, dense).active - look(MaskOp::positive, dense).active;
 }
 
+// found.nan: the result may have NaNs. It may be null if the call is missed.
+void end(ObservedCall& observed, const Found& found, PyObject* result) {
+  npy_intp nans = 0;
+  count(observed, [&] {
+    if (observed.is_missed() || !found.nan) return;
+    if (is_countable(as_array(result))) {
+      nans = count_nans(as_array(result));
+    } else {
+      observed.miss();
+    }
+  });
+  observed.end(found.active, nans);
+}
+
 // Values of a plain kind, which may be converted without calling anybody's code.
 bool is_plain_value(PyObject* object) {
   return PyArray_Check(object) || PyArray_CheckScalar(object) || PyFloat_Check(object) || PyLong_Check(object) ||
          PyList_Check(object) || PyTuple_Check(object);
 }
 
-// Dense, in C order and native: a copy if need be. Null, without an exception, if that is not possible.
-PyArrayObject* new_dense(PyObject* object) {
+// Dense, in C order and native: a copy if need be. Null, without an exception, if that is not possible. For lack of memory,
+// the call is missed.
+PyArrayObject* new_dense(ObservedCall& observed, PyObject* object) {
   if (!is_plain_value(object)) return nullptr;
   PyObject* const array = PyArray_FromAny(object, nullptr, 0, 0, NPY_ARRAY_ENSUREARRAY, nullptr);
   PyObject* dense = nullptr;
-  if (array && kernel_of(as_array(array))) {
+  if (array && (kernel_of(as_array(array)) || kernel_of(as_array(array)))) {  // the first one may meet the dtype
     PyArray_Descr* const native = PyArray_DescrFromType(PyArray_TYPE(as_array(array)));
     dense = PyArray_FromArray(as_array(array), native, NPY_ARRAY_CARRAY_RO);  // takes the dtype
   }
   Py_XDECREF(array);
-  if (!dense) PyErr_Clear();
-  return as_array(dense);
+  if (dense) return as_array(dense);
+  if (PyErr_ExceptionMatches(PyExc_MemoryError)) observed.miss();
+  PyErr_Clear();
+  return nullptr;
 }
 
 bool has_keyword(PyObject* kwnames, const char* wanted) {
@@ -147,6 +132,7 @@ bool has_keyword(PyObject* kwnames, const char* wanted) {
 }
 
 struct VectorCall {
+  int index;
   PyObject* ufunc;
   PyObject* const* args;
   std::size_t nargsf;
@@ -155,33 +141,53 @@ struct VectorCall {
   Py_ssize_t nargs() const { return PyVectorcall_NARGS(nargsf); }
 };
 
+// The entry of a ufunc's calls while there is a log, and the one that it replaces: that of fastcall.cpp, or of another package.
+struct Entry {
+  PyUFuncObject* ufunc;  // null: it is not observed
+  vectorcallfunc original, observed;
+  std::atomic<vectorcallfunc> plain;
+  bool is_installed;  // perhaps below one of another package
+};
+
+Entry entries[ufunc_count];
+
+PyObject* call_plainly(const VectorCall& call) {
+  const vectorcallfunc plain = entries[call.index].plain.load(std::memory_order_acquire);
+  return plain(call.ufunc, call.args, call.nargsf, call.kwnames);
+}
+
 // The call as usual, and a pass over its result: right for everything that gives numbers, but slower.
-PyObject* observe_result(int index, PyObject* logs, const VectorCall& call) {
+PyObject* observe_result(ObservedCall& observed, const VectorCall& call) {
   const std::size_t before = observations;
-  PyObject* const result = plain_call[index](call.ufunc, call.args, call.nargsf, call.kwnames);
+  PyObject* const result = call_plainly(call);
   if (!result || observations != before) return result;
-  if (PyArrayObject* const dense = new_dense(result)) {
-    ObservedCall observed(logs, ufunc_specs[index].name, dense);
-    const Found found = look(MaskOp::keep, dense, observed.watch());
-    observed.end(found.active, found.nan ? count_nans(dense) : 0);
-    Py_DECREF(dense);
+  PyArrayObject* const dense = new_dense(observed, result);
+  Found found{};
+  if (dense) {
+    observed.begin(dense);
+    count(observed, [&] { found = look(MaskOp::keep, dense, observed.watch()); });
   }
+  if (dense || observed.is_missed()) end(observed, found, reinterpret_cast<PyObject*>(dense));
+  Py_XDECREF(dense);
   return result;
 }
 
 // The same with a pass over x, before anything is written over it.
-PyObject* observe_x(int index, PyObject* logs, const VectorCall& call) {
-  PyArrayObject* const x = call.nargs() > 0 ? new_dense(call.args[0]) : nullptr;
-  if (!x) return plain_call[index](call.ufunc, call.args, call.nargsf, call.kwnames);
-  ObservedCall observed(logs, ufunc_specs[index].name, x);
-  const Found found = look(MaskOp::positive, x, observed.watch());
-  const std::size_t before = observations;
-  PyObject* const result = plain_call[index](call.ufunc, call.args, call.nargsf, call.kwnames);
-  if (PyArrayObject* const dense = result && observations == before ? new_dense(result) : nullptr) {
-    observed.end(found.active, count_nans(dense));
-    Py_DECREF(dense);
+PyObject* observe_x(ObservedCall& observed, const VectorCall& call) {
+  PyArrayObject* const x = call.nargs() > 0 ? new_dense(observed, call.args[0]) : nullptr;
+  Found found{};
+  if (x) {
+    observed.begin(x);
+    count(observed, [&] { found = look(MaskOp::positive, x, observed.watch()); });
   }
-  Py_DECREF(x);
+  const std::size_t before = observations;
+  PyObject* const result = call_plainly(call);
+  const bool is_counted = result && observations == before;
+  PyArrayObject* const dense = is_counted && x ? new_dense(observed, result) : nullptr;
+  found.nan = true;  // the product may be
+  if (dense || (is_counted && observed.is_missed())) end(observed, found, reinterpret_cast<PyObject*>(dense));
+  Py_XDECREF(dense);
+  Py_XDECREF(x);
   return result;
 }
 
@@ -208,36 +214,25 @@ bool read_forward(const UfuncSpec& spec, const VectorCall& vectorcall, MaskedFor
   return false;
 }
 
-// Into call.out and, unless it is null, a mask: units are marked while that is made.
-PyObject* run_for_logs(PyObject* logs, MaskedForward& call, std::uint8_t* mask) {
-  ObservedCall observed(logs, call.name, call.x);
-  Found found;
-  PyObject* const result = run_forward(call, mask, found, observed.watch());
-  if (result) observed.end(found.active, found.nan ? count_nans(as_array(result)) : 0);
-  return result;
-}
-
+// May be called when there is no log any more: by a package that found this entry in the ufunc and put its own above.
 template <int index>
 PyObject* observed_call(PyObject* ufunc, PyObject* const* args, std::size_t nargsf, PyObject* kwnames) {
   constexpr UfuncSpec spec = ufunc_specs[index];
-  const VectorCall vectorcall{ufunc, args, nargsf, kwnames};
-  PyObject* const logs = current_logs();
-  if (!logs) return plain_call[index](ufunc, args, nargsf, kwnames);
-  PyObject* const result = caught([&] {
+  const VectorCall vectorcall{index, ufunc, args, nargsf, kwnames};
+  ObservedCall observed(spec.name);
+  // Some results of where= are nobody's.
+  if (!observed.is_observed() || has_keyword(kwnames, "where")) return call_plainly(vectorcall);
+  return caught([&] {
     MaskedForward call;
     if (watched(spec.op) != Watched::by_result && read_forward(spec, vectorcall, call)) {
-      return run_for_logs(logs, call, nullptr);
+      return run_forward_for(observed, call, nullptr);
     }
-    // Some results are nobody's.
-    if (has_keyword(kwnames, "where")) return plain_call[index](ufunc, args, nargsf, kwnames);
-    if (watched(spec.op) == Watched::by_leaky_relu) return observe_x(index, logs, vectorcall);
-    return observe_result(index, logs, vectorcall);
+    return watched(spec.op) == Watched::by_leaky_relu ? observe_x(observed, vectorcall)
+                                                      : observe_result(observed, vectorcall);
   });
-  Py_DECREF(logs);
-  return result;
 }
 
-template <std::size_t... index> vectorcallfunc entry(int wanted, std::index_sequence<index...>) {
+template <std::size_t... index> vectorcallfunc observed_entry(int wanted, std::index_sequence<index...>) {
   constexpr vectorcallfunc entries[] = {observed_call<index>...};
   return entries[wanted];
 }
@@ -246,25 +241,71 @@ bool has_vectorcall(PyUFuncObject* ufunc) {
   return Py_TYPE(reinterpret_cast<PyObject*>(ufunc))->tp_vectorcall_offset == offsetof(PyUFuncObject, vectorcall);
 }
 
+// Other threads call the ufunc meanwhile. Without a GIL, Python reads the field as it is.
+vectorcallfunc load(const vectorcallfunc& entry) {
+#if defined(__GNUC__)
+  return __atomic_load_n(&entry, __ATOMIC_ACQUIRE);
+#else
+  return entry;
+#endif
+}
+
+void store(vectorcallfunc& entry, vectorcallfunc value) {
+#if defined(__GNUC__)
+  __atomic_store_n(&entry, value, __ATOMIC_RELEASE);
+#else
+  entry = value;
+#endif
+}
+
+// Another package may replace entries, too. It calls the one that it has found, so an entry of its own above ours is left
+// alone, and ours is not installed again above that, where the two would call each other for ever.
+bool is_below_another(const Entry& entry, vectorcallfunc found) {
+  return entry.is_installed && found != entry.observed && found != entry.plain && found != entry.original;
+}
+
+void install(Entry& entry) {
+  const vectorcallfunc found = load(entry.ufunc->vectorcall);
+  if (is_below_another(entry, found)) return;
+  entry.is_installed = true;
+  if (found == entry.observed) return;
+  entry.plain.store(found, std::memory_order_release);
+  store(entry.ufunc->vectorcall, entry.observed);
+}
+
+void remove(Entry& entry) {
+  const vectorcallfunc found = load(entry.ufunc->vectorcall);
+  entry.is_installed = is_below_another(entry, found);
+  if (found == entry.observed) store(entry.ufunc->vectorcall, entry.plain.load(std::memory_order_acquire));
+}
+
 std::mutex swapping;
+
+template <class Swap> void swap_entries(Swap swap) {
+  for (Entry& entry : entries) {
+    if (entry.ufunc) swap(entry);
+  }
+}
 
 void start_observing() {
   const std::lock_guard<std::mutex> lock(swapping);
-  if (observers++) return;
-  is_observing = true;
-  for (int index = 0; index < ufunc_count; ++index) {
-    if (watched(ufunc_specs[index].op) == Watched::not_at_all || !has_vectorcall(observed_ufuncs[index])) continue;
-    plain_call[index] = observed_ufuncs[index]->vectorcall;
-    observed_ufuncs[index]->vectorcall = entry(index, std::make_index_sequence<ufunc_count>());
-  }
+  if (observers++ == 0) swap_entries(install);
 }
 
 void stop_observing() {
   const std::lock_guard<std::mutex> lock(swapping);
-  if (--observers) return;
-  is_observing = false;
+  if (--observers == 0) swap_entries(remove);
+}
+
+void define_entries(const py::tuple& ufuncs) {
   for (int index = 0; index < ufunc_count; ++index) {
-    if (plain_call[index]) observed_ufuncs[index]->vectorcall = plain_call[index];
+    auto* const ufunc = reinterpret_cast<PyUFuncObject*>(PyTuple_GET_ITEM(ufuncs.ptr(), index));
+    if (watched(ufunc_specs[index].op) == Watched::not_at_all || !has_vectorcall(ufunc)) continue;
+    Entry& entry = entries[index];
+    entry.ufunc = ufunc;
+    entry.original = ufunc->vectorcall;
+    entry.observed = observed_entry(index, std::make_index_sequence<ufunc_count>());
+    entry.plain = entry.original;
   }
 }
 
@@ -277,7 +318,10 @@ py::list listed(const std::vector<ActivityRow>& rows) {
   py::list list;
   for (const ActivityRow& row : rows) {
     const ActivityCounts& counts = row.counts;
-    list.append(py::make_tuple(row.place, row.function, counts.calls, counts.elements, counts.active, counts.nans,
+    const auto size = static_cast<Py_ssize_t>(row.place.size());
+    const auto place = py::reinterpret_steal<py::object>(PyUnicode_DecodeUTF8(row.place.data(), size, "surrogatepass"));
+    if (!place) throw py::error_already_set();
+    list.append(py::make_tuple(place, row.function, counts.calls, counts.elements, counts.active, counts.nans,
                                counts.units.units(), counts.units.dead()));
   }
   return list;
@@ -285,19 +329,66 @@ py::list listed(const std::vector<ActivityRow>& rows) {
 
 }  // namespace
 
-PyObject* run_observed(MaskedForward& call, std::uint8_t* mask) {
-  PyObject* const logs = is_observing ? current_logs() : nullptr;
+ObservedCall::ObservedCall(const char* function)
+    : logs_(observers.load(std::memory_order_relaxed) ? current_logs() : nullptr), function_(function) {
+  if (!logs_) return;
+  count(*this, [&] {
+    const Py_ssize_t logs = PyTuple_GET_SIZE(logs_);
+    calls_.reserve(static_cast<std::size_t>(logs));
+    for (Py_ssize_t i = 0; i < logs; ++i) {
+      ActivityLog& log = log_at(logs_, i);
+      calls_.push_back({&log, log.find_place(label_at(logs_, i)), {}});
+    }
+  });
+}
+
+void ObservedCall::begin(PyArrayObject* array) {
+  elements_ = PyArray_SIZE(array);
+  for (Call& call : calls_) {
+    call.open = call.log->begin(call.place, function_, {PyArray_NDIM(array), PyArray_DIMS(array)});
+  }
+}
+
+// The usual marker is found without a detour: each is a cache miss for each thread.
+MaskWatch ObservedCall::watch() {
+  UnitMarker* only = nullptr;
+  int markers = 0;
+  for (Call& call : calls_) {
+    if (!call.open.marker) continue;
+    only = &*call.open.marker;
+    ++markers;
+  }
+  if (markers == 0) return {};
+  if (markers == 1) {
+    return [only](npy_intp begin, npy_intp end, const std::uint8_t* bits) { only->mark(begin, end, bits); };
+  }
+  return [this](npy_intp begin, npy_intp end, const std::uint8_t* bits) {
+    for (Call& call : calls_) {
+      if (call.open.marker) call.open.marker->mark(begin, end, bits);
+    }
+  };
+}
+
+void ObservedCall::end(npy_intp active, npy_intp nans) {
+  ++observations;
+  if (!is_missed_) {
+    for (const Call& call : calls_) call.log->end(call.open, {elements_, active, nans});
+    return;
+  }
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(logs_); ++i) log_at(logs_, i).miss();
+}
+
+PyObject* run_forward_for(ObservedCall& observed, MaskedForward& call, std::uint8_t* mask) {
   Found found;
-  if (!logs) return run_forward(call, mask, found);
-  PyObject* const result = caught([&] { return run_for_logs(logs, call, mask); });
-  Py_DECREF(logs);
+  if (!observed.is_observed()) return run_forward(call, mask, found);
+  observed.begin(call.x);
+  PyObject* const result = run_forward(call, mask, found, observed.watch());
+  if (result) end(observed, found, result);
   return result;
 }
 
 void define_activity(py::module_& m, const py::tuple& ufuncs) {
-  for (int index = 0; index < ufunc_count; ++index) {
-    observed_ufuncs[index] = reinterpret_cast<PyUFuncObject*>(PyTuple_GET_ITEM(ufuncs.ptr(), index));
-  }
+  define_entries(ufuncs);
   logs_variable = PyContextVar_New("fastrelu.activity", nullptr);
   if (!logs_variable) throw py::error_already_set();
   m.attr("activity_logs") = py::reinterpret_borrow<py::object>(logs_variable);
@@ -306,6 +397,7 @@ void define_activity(py::module_& m, const py::tuple& ufuncs) {
   m.def("new_activity_log", new_log, py::arg("batch_axes"));
   m.def("activity_rows", [](const py::capsule& log) { return listed(log_of(log.ptr()).rows()); });
   m.def("step_activity", [](const py::capsule& log) { return listed(log_of(log.ptr()).step()); });
+  m.def("missed_activity", [](const py::capsule& log) { return log_of(log.ptr()).missed(); });
   m.def("clear_activity", [](const py::capsule& log) { log_of(log.ptr()).clear(); });
   m.def("close_activity", [](const py::capsule& log) { log_of(log.ptr()).close(); });
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "activity_log.h"
 
-#include <cstring>
+#include <new>
 
 namespace fastrelu {
 namespace {
@@ -21,10 +21,15 @@ class Owned {
 
 PyFrameObject* as_frame(PyObject* frame) { return reinterpret_cast<PyFrameObject*>(frame); }
 
+// All of it: two strings have the same text if they are equal.
 std::string text_of(PyObject* string) {
-  const char* const text = string && PyUnicode_Check(string) ? PyUnicode_AsUTF8(string) : nullptr;
-  if (!text) PyErr_Clear();
-  return text ? text : "?";
+  if (!string || !PyUnicode_Check(string)) return "?";
+  const Owned bytes(PyUnicode_AsEncodedString(string, "utf-8", "surrogatepass"));
+  if (!bytes.get()) {
+    PyErr_Clear();
+    throw std::bad_alloc();
+  }
+  return {PyBytes_AS_STRING(bytes.get()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.get()))};
 }
 
 bool is_own_code(PyObject* frame) {
@@ -62,13 +67,14 @@ ActivityLog::~ActivityLog() {
   for (const auto& label : labels_) Py_DECREF(label.first);
 }
 
+// A place that has no number, for lack of memory, is found by nobody.
 int ActivityLog::add_place(std::string text) {
-  const auto [found, is_new] = place_numbers_.emplace(std::move(text), static_cast<int>(places_.size()));
-  if (is_new) {
-    places_.push_back(found->first);
-    entries_of_place_.emplace_back();
-  }
-  return found->second;
+  const auto found = place_numbers_.find(text);
+  if (found != place_numbers_.end()) return found->second;
+  const int number = static_cast<int>(places_.size());
+  places_.push_back({text, {}});
+  place_numbers_.emplace(std::move(text), number);
+  return number;
 }
 
 int ActivityLog::place_of_label(PyObject* label) {
@@ -112,14 +118,18 @@ int ActivityLog::place_of_caller() {
     if (place != own_code) return place;
     frame = reinterpret_cast<PyObject*>(PyFrame_GetBack(as_frame(frame)));
   }
+  PyErr_Clear();  // where there is no memory for a frame
   const std::lock_guard<std::mutex> lock(mutex_);
   return add_place("?");
 }
 
-int ActivityLog::place_of(PyObject* label) { return label ? place_of_label(label) : place_of_caller(); }
+int ActivityLog::find_place(PyObject* label) {
+  if (!is_open_) return own_code;
+  return label ? place_of_label(label) : place_of_caller();
+}
 
 ActivityLog::Entry* ActivityLog::find_entry(int place, const char* function) {
-  for (Entry* const entry : entries_of_place_[static_cast<std::size_t>(place)]) {
+  for (Entry* const entry : places_[static_cast<std::size_t>(place)].entries) {
     if (entry->function == function) return entry;
   }
   return nullptr;
@@ -127,37 +137,62 @@ ActivityLog::Entry* ActivityLog::find_entry(int place, const char* function) {
 
 ActivityLog::Entry& ActivityLog::entry_of(int place, const char* function) {
   if (Entry* const entry = find_entry(place, function)) return *entry;
-  entries_.push_back({places_[static_cast<std::size_t>(place)], function, {}, {}});
-  entries_of_place_[static_cast<std::size_t>(place)].push_back(&entries_.back());
+  std::vector<Entry*>& entries = places_[static_cast<std::size_t>(place)].entries;
+  entries.reserve(entries.size() + 1);
+  entries_.push_back({place, function, {}, {}});
+  entries.push_back(&entries_.back());
   return entries_.back();
 }
 
-ActivityLog::OpenCall ActivityLog::begin(PyObject* label, const char* function, const ArrayShape& array) {
+ActivityLog::OpenCall ActivityLog::begin(int place, const char* function, const ArrayShape& array) {
   static const FiredUnits nothing_yet;
-  if (!is_open_) return {};
-  const int place = place_of(label);
+  if (!is_open_ || place == own_code) return {};
   const std::lock_guard<std::mutex> lock(mutex_);
   const Entry* const entry = find_entry(place, function);
   const FiredUnits& units = entry ? entry->now.units : nothing_yet;
-  return {place, function, array, era_, units.marker(array, batch_axes_)};
+  OpenCall call{place, function, era_, nullptr, {}};
+  try {
+    std::shared_ptr<const UnitLayout> layout = units.layout_of(array, batch_axes_);
+    call.marker = units.marker(layout);
+    call.layout = std::move(layout);
+  } catch (const std::bad_alloc&) {
+  }
+  return call;
 }
 
 void ActivityLog::end(const OpenCall& call, const Observation& seen) {
   if (!is_open_ || call.place == own_code) return;
-  const std::lock_guard<std::mutex> lock(mutex_);
+  try {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    add(call, seen);
+  } catch (const std::bad_alloc&) {
+    miss();
+  }
+}
+
+void ActivityLog::add(const OpenCall& call, const Observation& seen) {
   if (call.era < cleared_) return;
   Entry& entry = entry_of(call.place, call.function);
   // What the marker knows is of its own era.
   ActivityCounts& counts = call.era == era_ ? entry.now : entry.earlier;
   counts.add(seen);
-  counts.units.add(call.array, batch_axes_, call.marker);
+  if (!call.layout) return counts.units.forget();
+  try {
+    counts.units.add(call.layout, call.marker);
+  } catch (const std::bad_alloc&) {
+    counts.units.forget();
+  }
+}
+
+ActivityRow ActivityLog::row_of(const Entry& entry, const ActivityCounts& counts) const {
+  return {places_[static_cast<std::size_t>(entry.place)].text, entry.function, counts};
 }
 
 std::vector<ActivityRow> ActivityLog::rows() {
   const std::lock_guard<std::mutex> lock(mutex_);
   std::vector<ActivityRow> rows;
   for (const Entry& entry : entries_) {
-    rows.push_back({entry.place, entry.function, entry.earlier});
+    rows.push_back(row_of(entry, entry.earlier));
     rows.back().counts.add(entry.now);
   }
   return rows;
@@ -165,11 +200,17 @@ std::vector<ActivityRow> ActivityLog::rows() {
 
 std::vector<ActivityRow> ActivityLog::step() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  ++era_;
   std::vector<ActivityRow> rows;
+  std::vector<ActivityCounts> totals;
+  for (const Entry& entry : entries_) {
+    if (entry.now.calls) rows.push_back(row_of(entry, entry.now));
+    totals.push_back(entry.earlier);
+    totals.back().add(entry.now);
+  }
+  ++era_;  // from here on nothing fails
+  auto total = totals.begin();
   for (Entry& entry : entries_) {
-    if (entry.now.calls) rows.push_back({entry.place, entry.function, entry.now});
-    entry.earlier.add(entry.now);
+    entry.earlier = std::move(*total++);
     entry.now = {};
   }
   return rows;
@@ -178,8 +219,9 @@ std::vector<ActivityRow> ActivityLog::step() {
 void ActivityLog::clear() {
   const std::lock_guard<std::mutex> lock(mutex_);
   cleared_ = ++era_;
+  missed_ = 0;
   entries_.clear();
-  for (auto& entries : entries_of_place_) entries.clear();
+  for (Place& place : places_) place.entries.clear();
 }
 
 }  // namespace fastrelu

@@ -6,10 +6,12 @@
 
 #include <atomic>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "fired_units.h"
 #include "numpy_api.h"
@@ -29,7 +31,7 @@ struct ActivityCounts {
   void add(const ActivityCounts& other);
 };
 
-// The text says where: a label, or file:line.
+// The text says where: a label, or file:line, in UTF-8 with any surrogates that it has.
 struct ActivityRow {
   std::string place;
   const char* function;
@@ -40,12 +42,12 @@ class ActivityLog {
  public:
   static constexpr int own_code = -1;  // a place in fastrelu: its caller is meant
 
-  // A call that is under way. Active units are marked, if there is a marker.
+  // A call that is under way. Active units are marked, if there is a marker; without a layout there was no memory for it.
   struct OpenCall {
     int place = own_code;
     const char* function = nullptr;
-    ArrayShape array{};
     unsigned era = 0;
+    std::shared_ptr<const UnitLayout> layout;
     std::optional<UnitMarker> marker;
   };
 
@@ -54,14 +56,22 @@ class ActivityLog {
   ActivityLog(const ActivityLog&) = delete;
   ActivityLog& operator=(const ActivityLog&) = delete;
 
-  // A call at the label or, if that is null, where the caller's Python code is now. `function` is in static memory; the
-  // shape must stay until the end. Both must be called with the interpreter's consent, and set no exception. A call that
-  // fails is not ended; one that began before a step ended is of no step, but of the whole.
-  OpenCall begin(PyObject* label, const char* function, const ArrayShape& array);
-  void end(const OpenCall& call, const Observation& seen);
+  // The label or, if that is null, where the caller's Python code is now. Must be called with the interpreter's consent, and
+  // sets no exception; garbage collection may run Python code. Throws std::bad_alloc.
+  int find_place(PyObject* label);
 
-  std::vector<ActivityRow> rows();  // since the beginning
-  std::vector<ActivityRow> step();  // since the last step; begins the next
+  // A call there. `function` is in static memory. A call that fails is not ended; one that began before a step ended is of
+  // no step, but of the whole. No Python code runs in these, and nothing is thrown: without memory for units the row's are
+  // unknown, without any the call is missed.
+  OpenCall begin(int place, const char* function, const ArrayShape& array);
+  void end(const OpenCall& call, const Observation& seen);
+  void miss() {
+    if (is_open_) ++missed_;
+  }
+
+  npy_intp missed() const { return missed_; }  // since the beginning
+  std::vector<ActivityRow> rows();             // since the beginning
+  std::vector<ActivityRow> step();             // since the last step; begins the next
   void clear();
   void close() { is_open_ = false; }
 
@@ -78,12 +88,15 @@ class ActivityLog {
     }
   };
   struct Entry {
-    std::string place;
+    int place;
     const char* function;
     ActivityCounts earlier, now;
   };
+  struct Place {
+    std::string text;
+    std::vector<Entry*> entries;
+  };
 
-  int place_of(PyObject* label);
   int place_of_label(PyObject* label);
   int place_of_caller();
   int place_of_site(const Site& site, PyObject* frame);
@@ -91,18 +104,20 @@ class ActivityLog {
   int add_place(std::string text);
   Entry* find_entry(int place, const char* function);
   Entry& entry_of(int place, const char* function);
+  void add(const OpenCall& call, const Observation& seen);
+  ActivityRow row_of(const Entry& entry, const ActivityCounts& counts) const;
 
   const std::vector<int> batch_axes_;
   std::atomic<bool> is_open_{true};
+  std::atomic<npy_intp> missed_{0};
   std::mutex mutex_;
   unsigned era_ = 0;      // begins with each step
   unsigned cleared_ = 0;  // the era that began with the last clear()
-  std::vector<std::string> places_;
+  std::deque<Place> places_;
   std::unordered_map<std::string, int> place_numbers_;
   std::unordered_map<Site, int, SiteHash> sites_;
   std::unordered_map<PyObject*, int> labels_;  // held
   std::deque<Entry> entries_;
-  std::vector<std::vector<Entry*>> entries_of_place_;
 };
 
 }  // namespace fastrelu

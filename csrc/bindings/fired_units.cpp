@@ -35,35 +35,36 @@ std::shared_ptr<const UnitLayout> FiredUnits::layout_of(const ArrayShape& array,
   return std::make_shared<const UnitLayout>(array, batch_axes);
 }
 
-std::optional<UnitMarker> FiredUnits::marker(const ArrayShape& array, const std::vector<int>& batch_axes) const {
+std::optional<UnitMarker> FiredUnits::marker(std::shared_ptr<const UnitLayout> layout) const {
   if (state_ == State::unknown || all_fired_) return {};
-  std::shared_ptr<const UnitLayout> layout = layout_of(array, batch_axes);
   if (!layout->has_batch || layout->elements == 0) return {};
   if (state_ == State::known && layout->shape != shape_) return {};
   return UnitMarker(std::move(layout), fired_);
 }
 
-void FiredUnits::add(const ArrayShape& array, const std::vector<int>& batch_axes,
-                     const std::optional<UnitMarker>& marked) {
-  layout_ = marked ? marked->layout() : layout_of(array, batch_axes);
-  if (!layout_->has_batch) state_ = State::unknown;
-  if (takes(layout_->shape) && marked) all_fired_ = marked->add_to(fired_);
+void FiredUnits::add(std::shared_ptr<const UnitLayout> layout, const std::optional<UnitMarker>& marked) {
+  if (!layout->has_batch) state_ = State::unknown;
+  if (takes(layout->shape) && marked) {
+    fired_.resize(words_for(units_));
+    all_fired_ = marked->add_to(fired_);
+  }
+  layout_ = std::move(layout);
 }
 
 void FiredUnits::add(const FiredUnits& other) {
   if (other.state_ == State::unknown) state_ = State::unknown;
   if (other.state_ != State::known || !takes(other.shape_)) return;
-  for (std::size_t i = 0; i < fired_.size(); ++i) fired_[i] |= other.fired_[i];
+  fired_.resize(std::max(fired_.size(), other.fired_.size()));
+  for (std::size_t i = 0; i < other.fired_.size(); ++i) fired_[i] |= other.fired_[i];
   all_fired_ = count_bits(fired_) == units_;
 }
 
 // Of arrays with these axes of units.
 bool FiredUnits::takes(const std::vector<ptrdiff_t>& shape) {
   if (state_ == State::empty) {
-    state_ = State::known;
     shape_ = shape;
     units_ = std::accumulate(shape.begin(), shape.end(), ptrdiff_t(1), std::multiplies<>());
-    fired_.assign(words_for(units_), 0);
+    state_ = State::known;
   } else if (shape_ != shape) {
     state_ = State::unknown;
   }
@@ -71,6 +72,8 @@ bool FiredUnits::takes(const std::vector<ptrdiff_t>& shape) {
 }
 
 void FiredUnits::list_dead(std::uint8_t* dead) const {
+  if (fired_.empty()) std::fill_n(dead, units(), std::uint8_t(1));
+  if (fired_.empty()) return;
   ptrdiff_t unit = 0;
   const auto bits = [&] { return fired_[static_cast<std::size_t>(unit / word_bits)] >> unit % word_bits; };
   for (; unit + 8 <= units(); unit += 8) spread_unset(bits(), dead + unit, 8);

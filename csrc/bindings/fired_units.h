@@ -15,12 +15,23 @@ namespace fastrelu {
 
 class FiredUnits {
  public:
-  // For what fires in an array; none if that can tell nothing new. The batch must be the same each time; negative axes
-  // count from the last; arrays that have no such axis have no units.
-  std::optional<UnitMarker> marker(const ArrayShape& array, const std::vector<int>& batch_axes) const;
+  // Where the units of an array lie. The batch must be the same each time; negative axes count from the last; arrays that
+  // have no such axis have no units.
+  std::shared_ptr<const UnitLayout> layout_of(const ArrayShape& array, const std::vector<int>& batch_axes) const;
+
+  // For what fires in an array; none if that can tell nothing new.
+  std::optional<UnitMarker> marker(std::shared_ptr<const UnitLayout> layout) const;
+  std::optional<UnitMarker> marker(const ArrayShape& array, const std::vector<int>& batch_axes) const {
+    return marker(layout_of(array, batch_axes));
+  }
+
   // When all of the array is marked. In between nothing may have been cleared.
-  void add(const ArrayShape& array, const std::vector<int>& batch_axes, const std::optional<UnitMarker>& marked);
+  void add(std::shared_ptr<const UnitLayout> layout, const std::optional<UnitMarker>& marked);
+  void add(const ArrayShape& array, const std::vector<int>& batch_axes, const std::optional<UnitMarker>& marked) {
+    add(layout_of(array, batch_axes), marked);
+  }
   void add(const FiredUnits& other);
+  void forget() { state_ = State::unknown; }
 
   // -1 where they are unknown: nothing was added, arrays without units, or of different ones.
   std::ptrdiff_t units() const { return state_ == State::known ? units_ : -1; }
@@ -30,13 +41,12 @@ class FiredUnits {
  private:
   enum class State { empty, known, unknown };
 
-  std::shared_ptr<const UnitLayout> layout_of(const ArrayShape& array, const std::vector<int>& batch_axes) const;
   bool takes(const std::vector<std::ptrdiff_t>& shape);
 
   State state_ = State::empty;
   std::vector<std::ptrdiff_t> shape_;  // of the units
   std::ptrdiff_t units_ = 0;
-  std::vector<UnitWord> fired_;
+  std::vector<UnitWord> fired_;  // empty until something is marked: arrays of no elements may have any number of units
   bool all_fired_ = false;
   std::shared_ptr<const UnitLayout> layout_;  // of the last array
 };

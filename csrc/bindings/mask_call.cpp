@@ -64,6 +64,7 @@ PyObject* run(const char* name, MaskWork& work, PyArrayObject* in, const Number*
 PyObject* given(PyObject* argument) { return argument == Py_None ? nullptr : argument; }
 
 PyObject* with_mask(const char* name, MaskOp op, PyObject* x, PyObject* slope, PyObject* out, PyObject* mask) {
+  ObservedCall observed(name);
   MaskedForward call;
   if (!prepare_forward(name, op, x, slope, out, call)) return not_implemented();
   if (mask) {
@@ -72,7 +73,7 @@ PyObject* with_mask(const char* name, MaskOp op, PyObject* x, PyObject* slope, P
     if (!fits) return not_implemented();
   }
   PyObject* const bits = mask ? Py_NewRef(mask) : new_mask(call.size());
-  PyObject* const y = bits ? run_observed(call, bits_in(bits)) : nullptr;
+  PyObject* const y = bits ? run_forward_for(observed, call, bits_in(bits)) : nullptr;
   PyObject* const pair = y ? PyTuple_New(2) : nullptr;
   if (!pair) {
     Py_XDECREF(y);

@@ -13,7 +13,7 @@ namespace fastrelu {
 
 inline constexpr int max_array_axes = 64;  // NumPy's
 
-// Of an array in C order.
+// Of an array in C order. The axes are the array's own, which another shape moves: they are read at once, not kept.
 struct ArrayShape {
   int ndim;
   const std::ptrdiff_t* axes;
@@ -46,7 +46,7 @@ class UnitLayout {
 
 // Units as bits, the first the lowest.
 using UnitWord = std::uint64_t;
-inline std::size_t words_for(std::ptrdiff_t units) { return static_cast<std::size_t>((units + 63) / 64); }
+inline std::size_t words_for(std::ptrdiff_t units) { return static_cast<std::size_t>(units / 64 + (units % 64 != 0)); }
 
 class UnitMarker {
  public:

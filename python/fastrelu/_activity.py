@@ -35,7 +35,8 @@ class ActivityRow:
     nan : int
         How many results were NaN.
     units : int or None
-        Places along the axes that are not the batch; None if calls differed in them.
+        Places along the axes that are not the batch; None if calls differed in them, or if there
+        was no memory to mark them.
     dead_units : int or None
         Of these, how many were active in no call.
     """
@@ -72,7 +73,8 @@ class ActivityRow:
 class ActivityLog:
     """What `activity` gives: one row per place and function, in the order of their first calls.
 
-    Iterating yields the rows of the whole time; ``str`` makes a table of them.
+    Iterating yields the rows of the whole time; ``str`` makes a table of them, which also says how
+    many calls were `missed`.
     """
 
     def __init__(self, axes: Sequence[int]) -> None:
@@ -83,6 +85,14 @@ class ActivityLog:
     def rows(self) -> tuple[ActivityRow, ...]:
         """What was counted since the log was opened or cleared."""
         return _rows(_core.activity_rows(self._log))
+
+    @property
+    def missed(self) -> int:
+        """How many calls no row has, because there was no memory to count them.
+
+        A call never fails because it could not be counted.
+        """
+        return _core.missed_activity(self._log)
 
     @property
     def history(self) -> tuple[tuple[ActivityRow, ...], ...]:
@@ -139,7 +149,10 @@ class ActivityLog:
         """Make a table, one line per row."""
         lines = [_HEADINGS, *(row._cells() for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        return "\n".join(_line(cells, widths) for cells in lines)
+        table = [_line(cells, widths) for cells in lines]
+        if missed := self.missed:
+            table.append(f"not counted, for lack of memory: {missed:,}")
+        return "\n".join(table)
 
     def __repr__(self) -> str:
         """Sum it up."""
