@@ -265,11 +265,12 @@ for name in names:
     x = np.array([1, 2], getattr(ml_dtypes, name))
     for ufunc in ufuncs:
         gc.collect()
-        Waiting(ufunc, x, 12 + first // 13 if ufunc is ufuncs[0] else first % 3)
-        first += 1
-        gc.set_threshold(1)
+        Waiting(ufunc, x, 12 + first // 13 if ufunc is ufuncs[0] else first % 8 // 2)
+        gc.set_threshold(1)  # at every second container
+        odd = [[] for _ in range(first % 2)]
         assert ufunc(*[x] * ufunc.nin, where=True).dtype == x.dtype
         gc.set_threshold(100_000)
+        first += 1
     assert fr.relu(x, dtype=x.dtype).tolist() == [1, 2]
 for _ in range(80):
     gc.collect()

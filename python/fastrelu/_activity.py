@@ -189,6 +189,9 @@ def activity(axis: SupportsIndex | Sequence[SupportsIndex] = 0) -> Iterator[Acti
     methods as ``relu.at``, and results that are no plain numbers are not counted; calls
     that another package makes with plain arrays on behalf of its own are.
 
+    Counting fails no call. What there is no memory for is left out: a row's units, or all of the
+    call, which is then one of `ActivityLog.missed`.
+
     Dense arrays in C order are counted while they are computed, their units by the threads that
     compute them. Other layouts, integers in leaky_relu and the functions of several operands take
     a pass of their own. Without a log, calls cost what they always do.
