@@ -79,7 +79,7 @@ constexpr std::uint32_t bit(int n) { return std::uint32_t(1) << n; }
 
 // Levels, not single features: a compiler may emit whatever its flags allow.
 
-bool has_v3() {  // AVX2, FMA, F16C, BMI1, BMI2, MOVBE; LZCNT came with AVX2 in every processor
+[[maybe_unused]] bool has_v3() {  // AVX2, FMA, F16C, BMI1, BMI2, MOVBE; LZCNT came with AVX2 in every processor
   constexpr std::uint32_t fma = bit(12), movbe = bit(22), osxsave = bit(27), avx = bit(28), f16c = bit(29);
   constexpr std::uint32_t bmi1 = bit(3), avx2 = bit(5), bmi2 = bit(8);
   constexpr std::uint64_t xmm_ymm = 0x6;
@@ -87,24 +87,30 @@ bool has_v3() {  // AVX2, FMA, F16C, BMI1, BMI2, MOVBE; LZCNT came with AVX2 in 
          all(enabled_state(), xmm_ymm);
 }
 
-bool has_v4() {  // AVX-512 F, DQ, CD, BW, VL
+[[maybe_unused]] bool has_v4() {  // AVX-512 F, DQ, CD, BW, VL
   constexpr std::uint32_t f = bit(16), dq = bit(17), cd = bit(28), bw = bit(30), vl = bit(31);
   constexpr std::uint64_t opmask_zmm = 0xe0;
   return has_v3() && all(cpuid(7).b, f | dq | cd | bw | vl) && all(enabled_state(), opmask_zmm);
 }
 
-constexpr Candidate candidates[] = {
-    {&avx512::isa, has_v4}, {&avx2::isa, has_v3}, {&sse2::isa, always}, {&scalar::isa, always}};
-
-#elif defined(__aarch64__) || defined(_M_ARM64)
-
-constexpr Candidate candidates[] = {{&neon::isa, always}, {&scalar::isa, always}};
-
-#else
-
-constexpr Candidate candidates[] = {{&scalar::isa, always}};
-
 #endif
+
+// Those that this build has.
+constexpr Candidate candidates[] = {
+#ifdef FASTRELU_HAS_avx512
+    {&avx512::isa, has_v4},
+#endif
+#ifdef FASTRELU_HAS_avx2
+    {&avx2::isa, has_v3},
+#endif
+#ifdef FASTRELU_HAS_sse2
+    {&sse2::isa, always},
+#endif
+#ifdef FASTRELU_HAS_neon
+    {&neon::isa, always},
+#endif
+    {&scalar::isa, always},
+};
 
 template <class Predicate> std::vector<const Isa*> collect(Predicate wanted) {
   std::vector<const Isa*> isas;
