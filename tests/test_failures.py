@@ -15,6 +15,7 @@ import platform
 import resource
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -621,6 +622,7 @@ def run_failing(library, section, libraries, **environment):
     assert (result.returncode, result.stdout) == (0, ""), result.stdout + result.stderr
 
 
+HAS_NO_GIL = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 SECTIONS = list(dict.fromkeys(section for section, _ in CALLS))
 OWN_SECTIONS = list(dict.fromkeys(section for section, name in CALLS if name not in FOREIGN))
 
@@ -630,6 +632,7 @@ def test_a_request_of_ours_fails(library, section):
     run_failing(library, section, "own")
 
 
+@pytest.mark.skipif(HAS_NO_GIL, reason="this Python cannot do with malloc")
 @pytest.mark.parametrize("section", OWN_SECTIONS)
 def test_a_request_of_anybody_fails(library, section):
     """Also Python's and NumPy's, within our calls."""
