@@ -526,7 +526,7 @@ def made(peer: Any, make: Callable[[], Made]) -> Made | None:
 
 def missing_of(packages: tuple[str, ...]) -> list[str]:
     """Return those of a peer's packages that are not installed."""
-    return [each for each in packages if _version(each) is None]
+    return [each.replace("|", " or ") for each in packages if _version(each) is None]
 
 
 def version_of(packages: tuple[str, ...]) -> str | None:

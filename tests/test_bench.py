@@ -349,6 +349,8 @@ def test_a_peer_needs_all_its_packages(module, monkeypatch, there):
 def test_either_build_of_a_package_will_do(module, monkeypatch):
     peers = pretend_installed(module, monkeypatch, **{"tensorflow-cpu": "2.0"})
     assert peers.version_of(peers.TensorFlow.packages) == "2.0"
+    peers = pretend_installed(module, monkeypatch)
+    assert peers.missing_of(peers.TensorFlow.packages) == ["tensorflow or tensorflow-cpu"]
 
 
 class Broken:
