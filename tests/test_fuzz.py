@@ -23,7 +23,7 @@ import fastrelu as fr
 import guarded
 import numpy as np
 import pytest
-from both_ways import assert_both_ways_agree, content
+from both_ways import content, outcome
 from fastrelu import _core, cases, reference
 from fastrelu._verification import functions, supported_dtypes
 from support import (
@@ -200,7 +200,7 @@ def broadcasting(draw: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
         return shape
     shape = tuple(1 if draw(st.booleans()) else side for side in shape)
     if seldom(draw, 4):
-        return (*shape, 2)
+        return (*shape, 2)[-64:]
     return shape[draw(st.integers(0, len(shape))) :]
 
 
@@ -323,7 +323,24 @@ def ufunc_calls(draw: Any, ufunc: np.ufunc) -> Call:
 @given(data=st.data())
 def test_short_and_generic_way_agree(ufunc, data):
     call = data.draw(ufunc_calls(ufunc))
-    assert_both_ways_agree(ufunc, call.make)
+    short, numpys = outcome(ufunc, call.make), outcome(ufunc, call.make, where=True)
+    assert without_idle_strides(short) == without_idle_strides(numpys)
+
+
+def without_idle_strides(seen: tuple[Any, ...]) -> tuple[Any, ...]:
+    """An outcome without the strides of axes of at most one element, which nobody steps along."""
+    result, *rest = seen
+    if len(result) == 5:
+        kind, dtype, (shape, strides, *other), *content_ = result
+        steps = [step for side, step in zip(shape, strides, strict=True) if side > 1]
+        result = kind, dtype, (shape, steps, *other), *content_
+    return result, *rest
+
+
+@pytest.mark.xfail(reason="found by the fuzzer; it has no effect on what the array holds")
+def test_idle_strides_of_widened_results():
+    x = np.ones((1, 2, 2), np.int8, order="F")
+    assert fr.squared_relu(x).strides == fr.squared_relu(x, where=True).strides
 
 
 @every_ufunc
@@ -399,9 +416,13 @@ def folded_arrays(draw: Any, ufunc: np.ufunc) -> tuple[np.ndarray, np.ndarray]:
     main = draw(st.sampled_from(_homogeneous(ufunc)))
     shape = draw(shapes()) or (3,)
     memory = memory_of(main, draw(st.integers(0, 3)))
-    if "max_value" in input_names(ufunc):
-        memory = beyond_doubt("max_value", memory.view(main)).view(np.uint8)
-    return memory, draw(cuts(main, shape, plain=True)).build(memory)
+    x = draw(cuts(main, shape, plain=True)).build(memory)
+    x[...] = without_refusal(ufunc, x)
+    return memory, x
+
+
+def without_refusal(ufunc: np.ufunc, values: np.ndarray) -> np.ndarray:
+    return beyond_doubt("max_value" if "max_value" in input_names(ufunc) else "", values)
 
 
 def folded(ufunc: np.ufunc, x: np.ndarray) -> list[np.ndarray]:
@@ -468,12 +489,14 @@ def test_reduceat(ufunc, data):
 def test_outer_and_at(ufunc, data):
     memory, x = data.draw(folded_arrays(ufunc))
     y = data.draw(cuts(x.dtype, (data.draw(st.integers(0, 5)),), plain=True)).build(memory)
+    y = without_refusal(ufunc, y)
     if x.ndim < 60:
         assert_same(ufunc, ufunc.outer(x, y), oracle(ufunc)(x[..., None], y))
     if not len(x) or 0 in _used(x) or x.ndim > 30:  # from 33 axes on, np.add.at crashes, too
         return
     index = data.draw(st.lists(st.integers(-len(x), len(x) - 1), max_size=9))
-    other = data.draw(cuts(x.dtype, (len(index), *x.shape[1:]), plain=True)).build(memory).copy()
+    other = data.draw(cuts(x.dtype, (len(index), *x.shape[1:]), plain=True)).build(memory)
+    other = without_refusal(ufunc, other.copy())
     expected = x.copy()
     for k, value in zip(index, other, strict=True):
         expected[k] = oracle(ufunc)(expected[k], value)
