@@ -135,9 +135,6 @@ def log_alone(has_time):
             assert not log.rows
 
 
-_shared = fr.ActivityLog([0])
-
-
 def log_together(has_time):
     """In a log that is open in another thread."""
     with fr.activity() as log:
