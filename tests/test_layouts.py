@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from itertools import cycle, product
 
+import fastrelu as fr
 import numpy as np
 import pytest
 from fastrelu import cases
 from fastrelu.cases import LAYOUTS
+from numpy.lib.stride_tricks import as_strided
 from support import (
     ENDS,
     LOOPS,
@@ -83,6 +85,17 @@ def in_any_order(loop, flat, k, n):
     names = input_names(loop.ufunc)
     values = [beyond_doubt(name, each) for name, each in zip(names, flat, strict=False)]
     return values, beyond_doubt(names[k], cases.sample(loop.out, n, seed=n))
+
+
+@pytest.mark.parametrize(("shape", "strides"), [((64, 64), (4, 8)), ((2, 500, 500), (4, 2000, 4))])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_output_whose_own_elements_overlap(shape, strides, order):
+    """What is written last stays, in the order in which NumPy writes."""
+    x = (np.arange(np.prod(shape)) * 7919 % 201).astype(np.float32).reshape(shape, order=order)
+    memory = [np.zeros(1 << 20, np.float32) for _ in range(2)]
+    for each, keywords in zip(memory, ({}, {"where": True}), strict=True):
+        fr.relu(x, out=as_strided(each, shape, strides), **keywords)
+    assert_same_bytes(*memory)
 
 
 @every_loop
