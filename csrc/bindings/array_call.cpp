@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <numeric>
 
 #include "../runtime/nest.h"
 #include "compute.h"
@@ -191,10 +192,28 @@ void sort_axes(const Nest& nest, int (&axes)[max_axes]) {
   }
 }
 
+// Whether NumPy takes the order of the arrays without a look at their axes. Axes of one element are in order then, too.
+bool are_in_fortran_order(const ArrayCall& call) {
+  bool are_all_c = true;
+  for (int i = 0; i < call.spec.nin(); ++i) {
+    PyArrayObject* const input = call.inputs[i];
+    if (!input) continue;
+    const bool is_whole =
+        PyArray_NDIM(input) == call.ndim && std::equal(call.shape, call.shape + call.ndim, PyArray_DIMS(input));
+    if (!is_whole || !PyArray_IS_F_CONTIGUOUS(input)) return false;
+    are_all_c = are_all_c && PyArray_IS_C_CONTIGUOUS(input);
+  }
+  return !are_all_c;
+}
+
 PyObject* new_result_of(const ArrayCall& call) {
   int axes[max_axes];
   npy_intp strides[max_axes];
-  sort_axes(call.nest, axes);
+  if (are_in_fortran_order(call)) {
+    std::iota(axes, axes + call.ndim, 0);
+  } else {
+    sort_axes(call.nest, axes);
+  }
   const int type_num = out_type_num(call.spec, call.type.type_num);
   npy_intp stride = type_num == NPY_DOUBLE ? npy_intp(sizeof(double)) : PyArray_ITEMSIZE(call.inputs[0]);
   for (int i = 0; i < call.ndim; ++i) {
