@@ -73,7 +73,12 @@ int ActivityLog::add_place(std::string text) {
   if (found != place_numbers_.end()) return found->second;
   const int number = static_cast<int>(places_.size());
   places_.push_back({text, {}});
-  place_numbers_.emplace(std::move(text), number);
+  try {
+    place_numbers_.emplace(std::move(text), number);
+  } catch (...) {
+    places_.pop_back();
+    throw;
+  }
   return number;
 }
 

@@ -14,12 +14,17 @@ namespace py = pybind11;
 namespace fastrelu {
 namespace {
 
-// Fills a C array from any buffer of elements of the same type.
+// Fills a C array from any contiguous buffer of elements of the same type, and says how many there are. Not by py::buffer,
+// which would keep the buffer where there is no memory to describe it.
 template <class T> int copy_buffer(const py::handle& source, T* target, int capacity) {
-  const auto info = py::reinterpret_borrow<py::buffer>(source).request();
-  if (info.itemsize != sizeof(T) || info.size > capacity) throw py::value_error("fastrelu: unexpected float8 tables");
-  std::memcpy(target, info.ptr, static_cast<std::size_t>(info.size) * sizeof(T));
-  return static_cast<int>(info.size);
+  Py_buffer buffer;
+  if (PyObject_GetBuffer(source.ptr(), &buffer, PyBUF_C_CONTIGUOUS) < 0) throw py::error_already_set();
+  const auto size = static_cast<std::size_t>(buffer.len) / sizeof(T);
+  const bool fits = buffer.itemsize == sizeof(T) && size <= static_cast<std::size_t>(capacity);
+  if (fits) std::memcpy(target, buffer.buf, size * sizeof(T));
+  PyBuffer_Release(&buffer);
+  if (!fits) throw py::value_error("fastrelu: unexpected float8 tables");
+  return static_cast<int>(size);
 }
 
 // fastrelu._float8 reads the encoding off the dtype's own casts.

@@ -293,7 +293,8 @@ void Pool::start_workers(std::size_t wanted) {
   std::size_t started = workers_.size();
   try {
     for (; started < wanted; ++started) {
-      workers_.emplace_back(new Worker);  // not make_unique, which would clear its memory
+      std::unique_ptr<Worker> worker(new Worker);  // not make_unique, which would clear its memory
+      workers_.push_back(std::move(worker));
       std::thread(&Pool::work, this, static_cast<int>(started) + 1, workers_.back().get()).detach();
     }
   } catch (const std::exception&) {  // no thread, or no memory; the next call tries again
