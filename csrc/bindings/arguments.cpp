@@ -56,7 +56,7 @@ struct NormalRange {
   double smallest, largest;
   bool holds(double value) const {
     const double magnitude = std::fabs(value);
-    return value == 0 || npy_isinf(value) || (magnitude >= smallest && magnitude <= largest);
+    return (magnitude >= smallest && magnitude <= largest) || value == 0 || npy_isinf(value);
   }
 };
 constexpr NormalRange float32_range{std::numeric_limits<float>::min(), std::numeric_limits<float>::max()};
