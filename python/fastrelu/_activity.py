@@ -7,8 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex
 
 from fastrelu import _core
 
@@ -16,8 +15,7 @@ _HEADINGS = ("where", "function", "calls", "elements", "active", "dead units", "
 _TEXT_COLUMNS = 2
 
 
-@dataclass(frozen=True)
-class ActivityRow:
+class ActivityRow(NamedTuple):
     """What one function did at one place.
 
     Attributes

@@ -24,19 +24,21 @@ def ufunc(declaration: Callable[..., Any]) -> Any:
     return function
 
 
-def _shared(
-    out: Any = None,
-    *,
-    where: Any = True,
-    casting: Any = "same_kind",
-    order: Any = "K",
-    dtype: Any = None,
-    subok: Any = True,
-    signature: Any = None,
-) -> None:
-    """Have the parameters that every ufunc has after its inputs."""
-
-
+_KEYWORDS = [
+    inspect.Parameter("out", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None),
+    *(
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+        for name, default in {
+            "where": True,
+            "casting": "same_kind",
+            "order": "K",
+            "dtype": None,
+            "subok": True,
+            "signature": None,
+        }.items()
+    ),
+]
+"""What every ufunc takes after its inputs."""
 _SHARED_PARAMETERS = """\
 out : ndarray, None, or tuple of one of them, optional
     Where the result goes, instead of a new array. It may be an input: that works in place.
@@ -55,11 +57,7 @@ _AFTER_RAISES = ("\nSee Also\n", "\nNotes\n", "\nExamples\n")
 
 
 def _complete_signature(own: inspect.Signature) -> inspect.Signature:
-    shared = (
-        each.replace(annotation=inspect.Parameter.empty)
-        for each in inspect.signature(_shared).parameters.values()
-    )
-    return own.replace(parameters=[*own.parameters.values(), *shared])
+    return own.replace(parameters=[*own.parameters.values(), *_KEYWORDS])
 
 
 def _complete_docstring(text: str) -> str:
