@@ -195,6 +195,7 @@ def works_afterwards(x, call, n):
         is_done = False
     finally:
         _testcapi.remove_mem_hooks()
+    os.write(afterwards, b".")
     for _ in range(2):
         for ufunc in ufuncs:
             for path in ({}, {"where": True}, {"dtype": x.dtype}):
@@ -203,13 +204,19 @@ def works_afterwards(x, call, n):
     return is_done
 
 def outcome(*args):
+    global afterwards
+    heard, afterwards = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os._exit(20 + works_afterwards(*args))
         finally:
             os._exit(1)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    os.close(afterwards)
+    has_returned = os.read(heard, 1)
+    os.close(heard)
+    return "NumPy" if status == -signal.SIGSEGV and not has_returned else status
 
 calls = [
     lambda x: fr.relu(x, where=True),
@@ -223,9 +230,10 @@ for name in ("bfloat16", "float8_e4m3fn"):
         _core.set_float8_describer(lambda _: encoding)
     for call in calls:
         outcomes = [outcome(x, call, n) for n in range(25)]
-        # Nor does its making of a loop survive two of its own allocations.
-        crashes = outcomes.count(-signal.SIGSEGV)
-        assert crashes <= 2 and set(outcomes) <= {20, 21, -signal.SIGSEGV}, (name, outcomes)
+        # Nor does NumPy survive two allocations of each loop or cast that it makes: it frees what
+        # it has not filled in yet (boundarraymethod_dealloc). The third call makes both.
+        assert outcomes.count("NumPy") <= 4, (name, outcomes)
+        assert set(outcomes) <= {20, 21, "NumPy"}, (name, outcomes)
         assert outcomes.count(20) > 5, (name, outcomes)
 """
     )
