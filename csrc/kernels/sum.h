@@ -46,7 +46,10 @@ constexpr ptrdiff_t sum_width = Vec<double>::width;
 template <class T> struct SumLanes {
   typedef T Type __attribute__((vector_size(sum_width * sizeof(T))));
 };
-template <class T> using TotalLanes = typename SumLanes<Total<T>>::Type;
+// Sums of integers wrap around, which C++ defines for unsigned numbers alone.
+template <class Number> struct WrappingLanes : SumLanes<Number> {};
+template <> struct WrappingLanes<std::int64_t> : SumLanes<std::uint64_t> {};
+template <class T> using TotalLanes = typename WrappingLanes<Total<T>>::Type;
 
 template <class T> TotalLanes<T> load_for_sum(const T* p) {
   typename SumLanes<T>::Type lanes;
