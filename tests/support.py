@@ -24,10 +24,14 @@ ENDS = tuple(dict.fromkeys((ISAS[0], ISAS[-1])))
 """The best and the plainest: enough for what is the same code on all of them."""
 LINE = 64
 """Bytes in a cache line, and in the widest vector."""
-asks_too_much = pytest.mark.skipif(
-    "libasan" in os.environ.get("LD_PRELOAD", ""),
-    reason="the sanitizer ends a process that asks for more memory than there is",
-)
+
+
+def without_sanitizer(reason: str) -> pytest.MarkDecorator:
+    """Mark a test that AddressSanitizer cannot run, and say why."""
+    return pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason=reason)
+
+
+asks_too_much = without_sanitizer("it ends a process that asks for more memory than there is")
 
 
 @cache

@@ -16,7 +16,7 @@ import pytest
 from fastrelu import _core, cases, reference
 from fastrelu._verification import supported_dtypes
 from fastrelu.cases import LAYOUTS
-from support import LOOPS, UFUNCS, reported, run_python, takes_slope
+from support import LOOPS, UFUNCS, asks_too_much, reported, run_python, takes_slope
 
 FORWARD = {"relu": (), "leaky_relu": (0.3,)}
 every_forward = pytest.mark.parametrize("name", FORWARD)
@@ -521,6 +521,7 @@ def limit(more):
     assert result.returncode == 0, result.stderr
 
 
+@asks_too_much
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_without_memory_for_units_they_are_unknown():
     limited(
@@ -539,6 +540,7 @@ assert str(log).splitlines()[1].split()[5] == "?"
     )
 
 
+@asks_too_much
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_without_memory_for_a_copy_calls_are_missed():
     limited(

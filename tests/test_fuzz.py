@@ -30,6 +30,7 @@ from support import (
     UFUNCS,
     arithmetic,
     array_count,
+    asks_too_much,
     assert_as_promised,
     beyond_doubt,
     data_count,
@@ -629,6 +630,7 @@ def _as_tuple(value: Any) -> tuple[Any, ...]:
 # Private functions, in a process of their own: it may not end.
 
 
+@asks_too_much
 def test_private_functions_do_not_crash(tmp_path):
     path = tmp_path / "note"
     path.write_bytes(bytes(guarded.NOTE_BYTES))

@@ -14,7 +14,7 @@ import sys
 
 import guarded
 import pytest
-from support import ISAS, run_python
+from support import ISAS, run_python, without_sanitizer
 
 THOROUGH = os.environ.get("FASTRELU_GUARD_PAGES") == "thorough"
 
@@ -76,6 +76,7 @@ def test_views_touch_the_guards(side, step):
             assert view.strides == (step * dtype.itemsize,)
 
 
+@without_sanitizer("it reports the crash itself")
 def test_a_crash_names_its_call(note):
     process = run_python(
         f"""

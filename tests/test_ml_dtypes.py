@@ -24,6 +24,7 @@ from support import (
     run_python,
     takes_floats,
     takes_slope,
+    without_sanitizer,
 )
 
 ml_dtypes = pytest.importorskip("ml_dtypes")
@@ -175,6 +176,7 @@ def check_in_new_process(code):
     assert result.returncode == 0, result.stderr
 
 
+@without_sanitizer("it reports the crashes in NumPy itself")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_first_call_that_runs_out_of_memory():
     """Each allocation fails once, in the middle of what NumPy is told; then everything works."""
