@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import sys
 from array import array
 
 import fastrelu as fr
@@ -108,7 +109,7 @@ FORMATS = {
     "ctypes pointer": (ctypes.c_void_p * 2)(),
     "ctypes wide character": (ctypes.c_wchar * 2)(),
     "ctypes structure": (Pair * 2)(),
-    "array of characters": array("u", "ab"),
+    "array of characters": array("w" if sys.version_info >= (3, 13) else "u", "ab"),
 }
 
 
