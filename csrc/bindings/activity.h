@@ -10,6 +10,7 @@
 
 #include "activity_log.h"
 #include "mask_call.h"
+#include "ref.h"
 
 namespace fastrelu {
 
@@ -20,7 +21,7 @@ class ObservedCall {
   // Finds out who observes, and where the call is made. Garbage collection may run Python code here, so what the call needs
   // of its arrays is to be read afterwards.
   explicit ObservedCall(const char* function);
-  ~ObservedCall() { Py_XDECREF(logs_); }
+  ~ObservedCall() { give_back(logs_); }
   ObservedCall(const ObservedCall&) = delete;
   ObservedCall& operator=(const ObservedCall&) = delete;
 

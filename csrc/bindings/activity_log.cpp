@@ -3,28 +3,17 @@
 
 #include <new>
 
+#include "ref.h"
+
 namespace fastrelu {
 namespace {
-
-// A new reference that is given back; may be null.
-class Owned {
- public:
-  explicit Owned(PyObject* object) : object_(object) {}
-  ~Owned() { Py_XDECREF(object_); }
-  Owned(const Owned&) = delete;
-  Owned& operator=(const Owned&) = delete;
-  PyObject* get() const { return object_; }
-
- private:
-  PyObject* const object_;
-};
 
 PyFrameObject* as_frame(PyObject* frame) { return reinterpret_cast<PyFrameObject*>(frame); }
 
 // All of it: two strings have the same text if they are equal.
 std::string text_of(PyObject* string) {
   if (!string || !PyUnicode_Check(string)) return "?";
-  const Owned bytes(PyUnicode_AsEncodedString(string, "utf-8", "surrogatepass"));
+  const Ref bytes(PyUnicode_AsEncodedString(string, "utf-8", "surrogatepass"));
   if (!bytes.get()) {
     PyErr_Clear();
     throw std::bad_alloc();
@@ -33,14 +22,14 @@ std::string text_of(PyObject* string) {
 }
 
 bool is_own_code(PyObject* frame) {
-  const Owned globals(PyFrame_GetGlobals(as_frame(frame)));
+  const Ref globals(PyFrame_GetGlobals(as_frame(frame)));
   PyObject* const name = globals.get() ? PyDict_GetItemString(globals.get(), "__name__") : nullptr;
   const std::string module = name ? text_of(name) : "";
   return module == "fastrelu" || module.compare(0, 9, "fastrelu.") == 0;
 }
 
 std::string text_of_place(PyObject* code, PyObject* frame) {
-  const Owned file(PyObject_GetAttrString(code, "co_filename"));
+  const Ref file(PyObject_GetAttrString(code, "co_filename"));
   if (!file.get()) PyErr_Clear();
   return text_of(file.get()) + ":" + std::to_string(PyFrame_GetLineNumber(as_frame(frame)));
 }
@@ -117,8 +106,8 @@ int ActivityLog::place_of_site(const Site& site, PyObject* frame) {
 int ActivityLog::place_of_caller() {
   PyObject* frame = Py_XNewRef(reinterpret_cast<PyObject*>(PyEval_GetFrame()));
   while (frame) {
-    const Owned current(frame);
-    const Owned code(reinterpret_cast<PyObject*>(PyFrame_GetCode(as_frame(frame))));
+    const Ref current(frame);
+    const Ref code(reinterpret_cast<PyObject*>(PyFrame_GetCode(as_frame(frame))));
     const int place = place_of_site({code.get(), PyFrame_GetLasti(as_frame(frame))}, frame);
     if (place != own_code) return place;
     frame = reinterpret_cast<PyObject*>(PyFrame_GetBack(as_frame(frame)));

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "ref.h"
 #include "user_dtypes.h"
 
 namespace fastrelu {
@@ -47,9 +48,7 @@ struct Choice {
   Choice(const Choice&) = delete;
   Choice& operator=(const Choice&) = delete;
   ~Choice() {
-    Py_XDECREF(arrays);
-    Py_XDECREF(parameters);
-    Py_XDECREF(result);
+    for (DTypeMeta* each : {arrays, parameters, result}) give_back(reinterpret_cast<PyObject*>(each));
   }
   void set(DTypeMeta* of_arrays, DTypeMeta* of_parameters, DTypeMeta* of_result) {
     arrays = new_reference(of_arrays);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "reductions.h"
 
-#include <pybind11/pybind11.h>
-
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -13,21 +11,20 @@
 #include "float_status.h"
 #include "mask_compute.h"
 #include "reduced_axes.h"
-
-namespace py = pybind11;
+#include "ref.h"
 
 namespace fastrelu {
 namespace {
 
 // A new reference, owned: reduce may throw.
 struct OwnedArray {
-  py::object object;
+  Ref object;
 
-  explicit OwnedArray(PyObject* reference) : object(py::reinterpret_steal<py::object>(reference)) {}
+  explicit OwnedArray(PyObject* reference) : object(reference) {}
   explicit OwnedArray(PyArrayObject* reference) : OwnedArray(reinterpret_cast<PyObject*>(reference)) {}
   explicit operator bool() const { return bool(object); }
-  PyArrayObject* get() const { return as_array(object.ptr()); }
-  PyObject* release() { return object.release().ptr(); }
+  PyArrayObject* get() const { return as_array(object.get()); }
+  PyObject* release() { return object.release(); }
   // A scalar if the array has no axes.
   PyObject* release_value() { return PyArray_Return(as_array(release())); }
 };
@@ -150,7 +147,7 @@ PyObject* gradient_and_totals(const BackwardCall& call, PyObject* given, PyArray
   const int status = type_num == NPY_FLOAT ? run_rounding(call, out, totals.get()) : run(call, out, totals.get());
   if (status < 0) return nullptr;
   const OwnedArray value(totals.release_value());
-  return value ? PyTuple_Pack(2, result.object.ptr(), value.object.ptr()) : nullptr;
+  return value ? PyTuple_Pack(2, result.object.get(), value.object.get()) : nullptr;
 }
 
 bool read_gradient(PyObject* grad, PyObject* x, BackwardCall& call) {
