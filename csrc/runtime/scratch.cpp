@@ -23,8 +23,9 @@ Scratch::Scratch(bool is_wanted) : Scratch(is_wanted, std::nothrow) {
   if (is_wanted && !memory_) throw std::bad_alloc();
 }
 
+// Acquires too: what comes out was another thread's until now.
 Scratch::~Scratch() {
-  if (memory_) ::operator delete(kept.exchange(memory_, std::memory_order_release), alignment);
+  if (memory_) ::operator delete(kept.exchange(memory_, std::memory_order_acq_rel), alignment);
 }
 
 }  // namespace fastrelu
