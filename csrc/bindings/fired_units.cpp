@@ -6,7 +6,7 @@
 #include <numeric>
 #include <utility>
 
-#include "../kernels/words.h"
+#include "../contract/words.h"
 
 namespace fastrelu {
 namespace {

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "../kernels/dispatch.h"
 #include "../runtime/caches.h"
+#include "../runtime/dispatch.h"
 #include "../runtime/memory_limit.h"
 #include "../runtime/pages.h"
 #include "../runtime/parallel.h"

@@ -6,7 +6,7 @@
 #include <limits>
 #include <vector>
 
-#include "../kernels/words.h"
+#include "../contract/words.h"
 #include "dense_arrays.h"
 #include "float_status.h"
 #include "mask_compute.h"

@@ -5,8 +5,8 @@
 
 #include <memory>
 
-#include "../kernels/float8.h"
-#include "../kernels/isa.h"
+#include "../contract/float8.h"
+#include "../contract/isa.h"
 #include "numpy_api.h"
 
 namespace fastrelu {

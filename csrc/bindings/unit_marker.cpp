@@ -5,7 +5,7 @@
 #include <cstring>
 #include <utility>
 
-#include "../kernels/words.h"
+#include "../contract/words.h"
 #include "ufuncs.h"
 
 namespace fastrelu {

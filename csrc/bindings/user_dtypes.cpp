@@ -6,7 +6,7 @@
 #include <new>
 #include <string>
 
-#include "../kernels/float8.h"
+#include "../contract/float8.h"
 #include "ufuncs.h"
 
 namespace py = pybind11;

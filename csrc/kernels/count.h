@@ -3,11 +3,11 @@
 // Counts of active elements, those that relu keeps, and of the bits of a mask.
 #pragma once
 
-#include "float8.h"
+#include "../contract/float8.h"
+#include "../contract/reduction.h"
+#include "../contract/words.h"
 #include "predicates.h"
-#include "reduction.h"
 #include "sum.h"
-#include "words.h"
 
 namespace fastrelu::FASTRELU_ISA {
 

@@ -4,7 +4,7 @@
 // once per instruction set, as one unit for all would take a compiler minutes.
 #pragma once
 
-#include "kernels.h"
+#include "../contract/kernel.h"
 
 namespace fastrelu::FASTRELU_ISA::rows {
 

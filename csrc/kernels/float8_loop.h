@@ -5,7 +5,7 @@
 // there are no vectors of them.
 #pragma once
 
-#include "float8.h"
+#include "../contract/float8.h"
 #include "loop.h"
 
 namespace fastrelu::FASTRELU_ISA {

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <utility>
 
-#include "isa.h"
+#include "../contract/isa.h"
 #include "simd/scalar.h"
 
 namespace fastrelu::FASTRELU_ISA {

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "isa.h"
+#include "../contract/isa.h"
 #include "simd/scalar.h"
 
 namespace fastrelu::FASTRELU_ISA {

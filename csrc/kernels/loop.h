@@ -3,7 +3,7 @@
 // The loop, once. It runs any Op over any T: in unrolled vectors where the operands are dense, element by element
 // where they are not.
 //
-// Two rules keep it right in place and where the output lies before an input (kernels.h): walk forward, and load a whole block
+// Two rules keep it right in place and where the output lies before an input (contract/kernel.h): walk forward, and load a whole block
 // before storing its first vector. What is computed twice, at both ends, is loaded before anything is stored: in place
 // the function would be applied twice.
 #pragma once
@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "kernels.h"
+#include "../contract/kernel.h"
 #include "ops.h"
 
 namespace fastrelu::FASTRELU_ISA {
@@ -254,7 +254,7 @@ template <class Op, class T, Stores stores, class... Input>
   }
 }
 
-// Whether results are inputs of later elements, as in ufunc.accumulate (kernels.h): vectors would load them before they
+// Whether results are inputs of later elements, as in ufunc.accumulate (contract/kernel.h): vectors would load them before they
 // exist. NumPy offers it for functions of two inputs alone.
 template <class Op> bool reads_results(char* const* args, ptrdiff_t n, const ptrdiff_t* steps) {
   if constexpr (Op::inputs != 2) return false;

@@ -5,10 +5,10 @@
 // between them may begin where stores are aligned; the bits are shifted into place.
 #pragma once
 
-#include "float8.h"
-#include "isa.h"
+#include "../contract/float8.h"
+#include "../contract/isa.h"
+#include "../contract/words.h"
 #include "loop.h"
-#include "words.h"
 
 namespace fastrelu::FASTRELU_ISA {
 

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "float8.h"
+#include "../contract/float8.h"
 #include "lookup.h"
 #include "predicates.h"
 

@@ -5,7 +5,7 @@
 // and V(x) is the number.
 #pragma once
 
-#include "kernels.h"
+#include "../contract/kernel.h"
 #include "predicates.h"
 
 namespace fastrelu::FASTRELU_ISA {

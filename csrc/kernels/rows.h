@@ -6,9 +6,9 @@
 
 #include <cstdint>
 
+#include "../contract/kernel.h"
 #include "families.h"
 #include "float8_loop.h"
-#include "kernels.h"
 #include "loop.h"
 
 namespace fastrelu::FASTRELU_ISA {

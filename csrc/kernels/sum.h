@@ -6,9 +6,9 @@
 // Runs of one element are added to their totals row by row. Every sum begins with +0.
 #pragma once
 
-#include "float8.h"
+#include "../contract/float8.h"
+#include "../contract/reduction.h"
 #include "predicates.h"
-#include "reduction.h"
 #include "simd/scalar.h"
 
 namespace fastrelu::FASTRELU_ISA {

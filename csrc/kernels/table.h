@@ -7,10 +7,10 @@
 
 #include <cstdint>
 
+#include "../contract/isa.h"
 #include "count.h"
 #include "families.h"
 #include "fold.h"
-#include "isa.h"
 #include "lookup.h"
 #include "mask_loop.h"
 #include "maxout.h"

@@ -5,7 +5,7 @@
 
 #include <cstddef>
 
-#include "../kernels/kernels.h"
+#include "../contract/kernel.h"
 
 namespace fastrelu {
 

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "../kernels/isa.h"
+#include "../contract/isa.h"
 #include "parallel.h"
 #include "strided_copy.h"
 

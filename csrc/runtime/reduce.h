@@ -6,7 +6,7 @@
 
 #include <cstddef>
 
-#include "../kernels/isa.h"
+#include "../contract/isa.h"
 
 namespace fastrelu {
 

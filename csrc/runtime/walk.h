@@ -3,7 +3,7 @@
 // Runs a kernel over operands of any layout: in tiles that fit the cache, on as many threads as the work is worth.
 #pragma once
 
-#include "../kernels/kernels.h"
+#include "../contract/kernel.h"
 #include "nest.h"
 
 namespace fastrelu {

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "isa.h"
+#include "../contract/isa.h"
 
 namespace fastrelu {
 

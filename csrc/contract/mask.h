@@ -32,7 +32,7 @@ struct Found {
 
 using MaskLoop = Found(const MaskCall&);
 
-// As Kernel (kernels.h).
+// As Kernel (contract/kernel.h).
 struct MaskKernel {
   MaskLoop* cached;
   MaskLoop* streaming;

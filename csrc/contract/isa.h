@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels.h"
+#include "kernel.h"
 #include "mask.h"
 #include "reduction.h"
 

@@ -5,7 +5,7 @@
 
 #include <cstddef>
 
-#include "kernels.h"
+#include "kernel.h"
 
 namespace fastrelu {
 

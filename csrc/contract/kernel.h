@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The contract of the kernels of ufuncs. A kernel is a NumPy ufunc inner loop, so no adaptor stands between the two.
+#pragma once
+
+#include <cstddef>
+
+#include "dtype.h"
+#include "function.h"
+
+namespace fastrelu {
+
+// args: inputs (arrays first, then parameters such as a slope), then the output. dimensions[0]: number of elements. steps:
+// bytes from one element to the next, per operand. data: a Float8 for loops over floats of one byte. Every pointer is
+// aligned to its element. NumPy leaves three kinds of overlap to the loop. The output may be an input (exactly). It may lie
+// before an input in memory: walk forward, load before you store. And in ufunc.accumulate the output of two inputs lies
+// one element after the first input, so that each result is the first input of the next one.
+using Loop = void(char** args, const std::ptrdiff_t* dimensions, const std::ptrdiff_t* steps, void* data);
+
+// One function for one dtype. `streaming` writes past the caches where the operands are dense: it spares the result's lines
+// from being read first, and the caches from being filled with what nobody reads soon. Its output must not overlap an
+// input. Null: as `cached`.
+struct Kernel {
+  Loop* cached;
+  Loop* streaming;
+};
+
+// One function for every dtype. A null entry means that it has no loop for that one.
+struct Row {
+  Kernel kernels[dtype_count];
+};
+
+}  // namespace fastrelu
