@@ -22,25 +22,6 @@ std::atomic<int> observers{0};              // open logs
 PyObject* logs_variable;                    // a ContextVar: a tuple of pairs, each a log and its label or None
 thread_local std::size_t observations = 0;  // so that a call inside of another is not counted twice
 
-// How a function's elements are active: by what it asks of x, or because the result is not <= 0.
-enum class Watched { not_at_all, by_relu, by_leaky_relu, by_result };
-
-constexpr Watched watched(Op op) {
-  switch (op) {
-    case Op::relu: return Watched::by_relu;
-    case Op::leaky_relu: return Watched::by_leaky_relu;
-    case Op::add_relu:
-    case Op::add_leaky_relu:
-    case Op::scale_shift_relu:
-    case Op::relu6:
-    case Op::clipped_relu:
-    case Op::thresholded_relu:
-    case Op::squared_relu:
-    case Op::negated_relu: return Watched::by_result;
-    default: return Watched::not_at_all;
-  }
-}
-
 // New reference to the logs of the current context, or null.
 PyObject* current_logs() {
   PyObject* logs = nullptr;
@@ -193,7 +174,7 @@ PyObject* observe_x(ObservedCall& observed, const VectorCall& call) {
 
 // x, and perhaps a slope and out=, nothing else.
 bool read_forward(const UfuncSpec& spec, const VectorCall& vectorcall, MaskedForward& call) {
-  const bool is_leaky = watched(spec.op) == Watched::by_leaky_relu;
+  const bool is_leaky = traits_of(spec.op).watched == Watched::by_positive;
   const Py_ssize_t nargs = vectorcall.nargs();
   if (nargs < 1 || nargs > 1 + is_leaky) return false;
   PyObject *slope = nargs == 2 ? vectorcall.args[1] : nullptr, *out = nullptr;
@@ -224,11 +205,11 @@ PyObject* observed_call(PyObject* ufunc, PyObject* const* args, std::size_t narg
   if (!observed.is_observed() || has_keyword(kwnames, "where")) return call_plainly(vectorcall);
   return caught([&] {
     MaskedForward call;
-    if (watched(spec.op) != Watched::by_result && read_forward(spec, vectorcall, call)) {
+    if (traits_of(spec.op).watched != Watched::by_result && read_forward(spec, vectorcall, call)) {
       return run_forward_for(observed, call, nullptr);
     }
-    return watched(spec.op) == Watched::by_leaky_relu ? observe_x(observed, vectorcall)
-                                                      : observe_result(observed, vectorcall);
+    return traits_of(spec.op).watched == Watched::by_positive ? observe_x(observed, vectorcall)
+                                                              : observe_result(observed, vectorcall);
   });
 }
 
@@ -300,7 +281,7 @@ void stop_observing() {
 void define_entries(const py::tuple& ufuncs) {
   for (int index = 0; index < ufunc_count; ++index) {
     auto* const ufunc = reinterpret_cast<PyUFuncObject*>(PyTuple_GET_ITEM(ufuncs.ptr(), index));
-    if (watched(ufunc_specs[index].op) == Watched::not_at_all || !has_vectorcall(ufunc)) continue;
+    if (traits_of(ufunc_specs[index].op).watched == Watched::no || !has_vectorcall(ufunc)) continue;
     Entry& entry = entries[index];
     entry.ufunc = ufunc;
     entry.original = ufunc->vectorcall;

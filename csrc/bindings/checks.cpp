@@ -22,7 +22,7 @@ PyObject* as_real_array(PyObject* object) {
 }
 
 void refuse(const UfuncSpec& spec, PyObject* low, PyObject* high) {
-  const Parameter* const parameters = spec.parameters;
+  const Parameters& parameters = spec.parameters;
   if (spec.check == Check::ordered) {
     PyErr_Format(PyExc_ValueError, "%s: %s (%S) is above %s (%S)", spec.name, parameters[0].name, low,
                  parameters[1].name, high);

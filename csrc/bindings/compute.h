@@ -18,9 +18,6 @@ template <class Run> void run_without_gil(npy_intp bytes, Run run) {
   without_gil(run);
 }
 
-// How many times longer a byte takes than it takes relu on float32.
-int weight_of(Arithmetic arithmetic, DType dtype);
-
 // The nest must be simplified. Returns 0, or -1 with an exception set.
 int compute(const UfuncSpec& spec, const ActiveKernel& active, const Nest& nest, OutputMemory output_memory);
 

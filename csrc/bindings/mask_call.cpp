@@ -17,7 +17,7 @@ bool read_type(MaskOp op, PyArrayObject* array, MaskWork& work) {
 
 // As leaky_relu takes it; null is its default.
 bool read_slope(PyObject* slope, PyArrayObject* arrays, const MaskWork& work, Number& value) {
-  constexpr const UfuncSpec& leaky = ufunc_specs[static_cast<int>(Op::leaky_relu)];
+  constexpr const UfuncSpec& leaky = spec_of(Op::leaky_relu);
   PyObject* const given = slope ? Py_NewRef(slope) : PyFloat_FromDouble(leaky.parameters[0].default_value);
   const bool is_read = given && read_number(given, leaky, leaky.arrays, {PyArray_TYPE(arrays), work.type.dtype}, value);
   Py_XDECREF(given);

@@ -22,12 +22,6 @@ void add(Found& sum, const Found& found) {
   sum.nan |= found.nan;
 }
 
-// relu's gradient passes bytes on; other floats of one byte are looked up.
-int weight_of(MaskOp op, DType dtype) {
-  if (op == MaskOp::relu_backward && dtype == DType::float8) return 1;
-  return weight_of(multiplies(op) ? Arithmetic::multiplies : Arithmetic::selects, dtype);
-}
-
 // What is seen at a time: a mask of 8 KiB.
 constexpr npy_intp seen_at_once = 64 * 1024;
 

@@ -58,7 +58,7 @@ npy_intp cost_of(const Call& call, bool is_packed) {
   return call.active->dtype == DType::longdouble ? 16 * bytes : is_packed ? 4 * bytes : 2 * bytes;
 }
 
-const MaxoutKernels& kernels_for(const Call& call) { return active_isa().maxout[static_cast<int>(call.active->dtype)]; }
+const MaxoutKernels& kernels_for(const Call& call) { return active_isa().maxout[call.active->dtype]; }
 
 // Shares the pools out, or blocks of them: each task takes what runs its part of either.
 template <class Packed, class Direct> void run_shared(const Call& call, const Packed& packed, const Direct& direct) {

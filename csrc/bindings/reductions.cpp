@@ -58,17 +58,6 @@ OwnedArray new_array(int ndim, const npy_intp* shape, int type_num) {
   return OwnedArray(PyArray_SimpleNew(ndim, const_cast<npy_intp*>(shape), type_num));
 }
 
-// As measured beside compute.cpp's: widening costs little more than these take anyway.
-int weight_of(DType dtype) {
-  switch (dtype) {
-    case DType::float8: return 16;
-    case DType::float16:
-    case DType::bfloat16: return 2;
-    case DType::longdouble: return 4;
-    default: return 1;
-  }
-}
-
 void reduce_without_gil(const ReductionWork& work, void* totals) {
   run_without_gil(work.shape.elements() * work.size, [&] { reduce(work, static_cast<char*>(totals)); });
 }
@@ -103,7 +92,7 @@ ReductionWork work_of(const BackwardCall& call, PyArrayObject* out) {
           PyArray_BYTES(call.grad),
           PyArray_BYTES(call.x),
           {kernel.cached, PyArray_BYTES(out), call.slopes, call.slope_size, !call.slopes},
-          weight_of(dtype)};
+          weights_of(dtype).sums};
 }
 
 // longdouble is computed by x87, whose flags only NumPy's slower functions see. Returns 0, or -1 with an exception set.
@@ -184,8 +173,7 @@ struct Weight {
 };
 
 bool read_weight_number(PyObject* object, const BackwardCall& call, Weight& weight) {
-  constexpr const UfuncSpec& spec = ufunc_specs[static_cast<int>(Op::leaky_relu_backward)];
-  static_assert(spec.op == Op::leaky_relu_backward);
+  constexpr const UfuncSpec& spec = spec_of(Op::leaky_relu_backward);
   weight.array = nullptr;
   weight.type_num = PyArray_TYPE(call.x);
   return (weight.type_num == NPY_FLOAT || weight.type_num == NPY_DOUBLE) &&
@@ -337,7 +325,7 @@ void count(Reduce what, DType dtype, const void* data, PyArrayObject* array, con
                            PyArray_BYTES(array),
                            nullptr,
                            {},
-                           weight_of(dtype)};
+                           weights_of(dtype).sums};
   reduce_without_gil(work, counts);
 }
 

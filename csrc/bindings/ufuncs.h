@@ -12,75 +12,33 @@
 namespace fastrelu {
 
 inline constexpr int max_inputs = max_operands - 1;
-inline constexpr int max_parameters = 2;
-
-// An input that may be given by keyword and, if it has a default, be left out.
-struct Parameter {
-  const char* name = nullptr;
-  bool has_default = false;
-  double default_value = 0;
-};
-
-constexpr Parameter required(const char* name) { return {name, false, 0}; }
-constexpr Parameter optional(const char* name, double default_value) { return {name, true, default_value}; }
-
-// What a call's parameters must be, whatever its arrays are.
-enum class Check {
-  none,
-  ordered,       // the first is not above the second
-  not_negative,  // the first
-};
 
 // A ufunc's inputs are its arrays (grad_output before x), then its parameters. It has one output. Inputs after the first
 // `dense` ones may reach a kernel broadcast.
-struct UfuncSpec {
-  const char* name;
+struct UfuncSpec : Traits {
   Op op;
-  int arrays;
-  int dense;
-  Arithmetic arithmetic;
-  Parameter parameters[max_parameters] = {};
-  Check check = Check::none;
 
-  constexpr int parameter_count() const { return parameters[1].name ? 2 : parameters[0].name ? 1 : 0; }
-  constexpr int nin() const { return arrays + parameter_count(); }
+  constexpr int parameter_count() const { return parameters.count; }
+  constexpr int nin() const { return inputs(); }
 };
 
-inline constexpr Parameter negative_slope = optional("negative_slope", 0.01), alpha = optional("alpha", 1);
-inline constexpr Parameter min_val = optional("min_val", -1), max_val = optional("max_val", 1);
-inline constexpr Parameter max_value = required("max_value"), threshold = required("threshold");
+// A function with another name, and other names of its parameters.
+constexpr UfuncSpec alias(const char* name, Op op, Parameters parameters) {
+  UfuncSpec spec{traits_of(op), op};
+  spec.name = name;
+  spec.parameters = parameters;
+  return spec;
+}
 
 inline constexpr UfuncSpec ufunc_specs[] = {
-    {"relu", Op::relu, 1, 1, Arithmetic::selects},
-    {"relu_derivative", Op::relu_derivative, 1, 1, Arithmetic::selects},
-    {"relu_backward", Op::relu_backward, 2, 2, Arithmetic::selects},
-    {"leaky_relu", Op::leaky_relu, 1, 1, Arithmetic::multiplies, {negative_slope}},
-    {"leaky_relu_derivative", Op::leaky_relu_derivative, 1, 1, Arithmetic::multiplies, {negative_slope}},
-    {"leaky_relu_backward", Op::leaky_relu_backward, 2, 2, Arithmetic::multiplies, {negative_slope}},
-    {"add_relu", Op::add_relu, 2, 1, Arithmetic::adds},
-    {"add_leaky_relu", Op::add_leaky_relu, 2, 1, Arithmetic::multiplies, {negative_slope}},
-    {"scale_shift_relu", Op::scale_shift_relu, 3, 1, Arithmetic::adds},
-    {"relu6", Op::relu6, 1, 1, Arithmetic::selects},
-    {"relu6_backward", Op::relu6_backward, 2, 2, Arithmetic::selects},
-    {"clipped_relu", Op::clipped_relu, 1, 1, Arithmetic::selects, {max_value}, Check::not_negative},
-    {"clipped_relu_backward", Op::clipped_relu_backward, 2, 2, Arithmetic::selects, {max_value}, Check::not_negative},
-    {"hardtanh", Op::hardtanh, 1, 1, Arithmetic::selects, {min_val, max_val}, Check::ordered},
-    {"hardtanh_backward", Op::hardtanh_backward, 2, 2, Arithmetic::selects, {min_val, max_val}, Check::ordered},
-    {"thresholded_relu", Op::thresholded_relu, 1, 1, Arithmetic::selects, {alpha}},
-    {"thresholded_relu_backward", Op::thresholded_relu_backward, 2, 2, Arithmetic::selects, {alpha}},
-    {"threshold", Op::threshold, 1, 1, Arithmetic::selects, {threshold, required("value")}},
-    {"threshold_backward", Op::thresholded_relu_backward, 2, 2, Arithmetic::selects, {threshold}},
-    {"squared_relu", Op::squared_relu, 1, 1, Arithmetic::multiplies},
-    {"squared_relu_backward", Op::squared_relu_backward, 2, 2, Arithmetic::multiplies},
-    {"hardsigmoid", Op::hardsigmoid, 1, 1, Arithmetic::multiplies},
-    {"hardsigmoid_backward", Op::hardsigmoid_backward, 2, 2, Arithmetic::multiplies},
-    {"hardswish", Op::hardswish, 1, 1, Arithmetic::multiplies},
-    {"hardswish_backward", Op::hardswish_backward, 2, 2, Arithmetic::multiplies},
-    {"relu_quantized", Op::relu_quantized, 1, 1, Arithmetic::selects, {required("zero_point")}},
-    {"negated_relu", Op::negated_relu, 1, 1, Arithmetic::selects},
-    {"crelu_gradient", Op::crelu_gradient, 3, 3, Arithmetic::adds},
+#define FUNCTION(name, ...) {traits_of(Op::name), Op::name},
+#include "../contract/functions.inc"
+#undef FUNCTION
+    alias("threshold_backward", Op::thresholded_relu_backward, {threshold}),
 };
 inline constexpr int ufunc_count = sizeof ufunc_specs / sizeof *ufunc_specs;
+
+constexpr const UfuncSpec& spec_of(Op op) { return ufunc_specs[static_cast<int>(op)]; }
 
 // The kernel's and NumPy's type of an input, and NumPy's of the result, where the arrays are of these types.
 constexpr DType input_dtype(const UfuncSpec& spec, int input, DType arrays) {

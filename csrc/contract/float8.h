@@ -24,4 +24,9 @@ struct Float8 {
   Rounding rounding[2];    // of positive and of negative floats
 };
 
+// An element of an array of such floats.
+struct Coded8 {
+  std::uint8_t code;
+};
+
 }  // namespace fastrelu

@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The functions that kernels compute element by element, each of them a ufunc.
+// The functions that kernels compute element by element, each of them a ufunc (functions.inc lists them).
 #pragma once
 
 #include "dtype.h"
 
 namespace fastrelu {
 
-// clang-format off
 enum class Op {
-  relu, relu_derivative, relu_backward, leaky_relu, leaky_relu_derivative, leaky_relu_backward,
-  add_relu, add_leaky_relu, scale_shift_relu,
-  relu6, relu6_backward, clipped_relu, clipped_relu_backward, hardtanh, hardtanh_backward,
-  thresholded_relu, thresholded_relu_backward, threshold,
-  squared_relu, squared_relu_backward, hardsigmoid, hardsigmoid_backward, hardswish, hardswish_backward,
-  negated_relu, crelu_gradient, relu_quantized,
+#define FUNCTION(name, ...) name,
+#include "functions.inc"
+#undef FUNCTION
 };
-// clang-format on
-inline constexpr int op_count = 27;
 
 inline constexpr int max_operands = 5;  // a gradient, x, two parameters, the output
 
@@ -28,14 +22,88 @@ enum class Arithmetic {
   multiplies,  // in the slope's type, rounded once; integers give float64
 };
 
-// The type of the slope, and of a leaky function's result: x's own, but for these.
+// The dtypes that a function's arrays may have.
+enum class ArrayTypes { all, integers };
+
+// The elements that an activity log counts as active: those of x for which predicates.h's keep or positive is true, or
+// those whose result is not <= 0.
+enum class Watched { no, by_keep, by_positive, by_result };
+
+// A parameter: it may be given by keyword and, if it has a default, be left out.
+struct Parameter {
+  const char* name = nullptr;
+  bool has_default = false;
+  double default_value = 0;
+};
+
+constexpr Parameter required(const char* name) { return {name, false, 0}; }
+constexpr Parameter optional(const char* name, double default_value) { return {name, true, default_value}; }
+
+inline constexpr Parameter negative_slope = optional("negative_slope", 0.01), alpha = optional("alpha", 1);
+inline constexpr Parameter min_val = optional("min_val", -1), max_val = optional("max_val", 1);
+inline constexpr Parameter max_value = required("max_value"), threshold = required("threshold");
+
+inline constexpr int max_parameters = 2;
+
+struct Parameters {
+  Parameter each[max_parameters] = {};
+  int count = 0;
+
+  constexpr Parameters() = default;
+  constexpr Parameters(Parameter only) : each{only}, count(1) {}
+  constexpr Parameters(Parameter first, Parameter second) : each{first, second}, count(2) {}
+  constexpr const Parameter& operator[](int i) const { return each[i]; }
+};
+
+// What a call's parameters must be, whatever its arrays are.
+enum class Check {
+  none,
+  ordered,       // the first is not above the second
+  not_negative,  // the first
+};
+
+// A row of functions.inc, which explains the columns.
+struct Traits {
+  const char* name;
+  int arrays;
+  Parameters parameters;
+  Check check;
+  int dense;
+  Arithmetic arithmetic;
+  ArrayTypes dtypes;
+  int weight;
+  Watched watched;
+
+  constexpr int inputs() const { return arrays + parameters.count; }
+};
+
+inline constexpr Traits traits[] = {
+// clang-format off
+#define FUNCTION(name, formula, arrays, parameters, check, dense, arithmetic, dtypes, weight, watched) \
+  {#name, arrays, Parameters parameters, Check::check, dense, Arithmetic::arithmetic, ArrayTypes::dtypes, weight, Watched::watched},
+// clang-format on
+#include "functions.inc"
+#undef FUNCTION
+};
+inline constexpr int op_count = sizeof traits / sizeof *traits;
+
+constexpr const Traits& traits_of(Op op) { return traits[static_cast<int>(op)]; }
+
+constexpr bool multiplies(Op op) { return traits_of(op).arithmetic == Arithmetic::multiplies; }
+
+// How many times longer a byte takes than it takes relu on float32.
+constexpr int weight_of(Op op, DType dtype) {
+  const Weights& weights = weights_of(dtype);
+  return traits_of(op).weight * (traits_of(op).arithmetic == Arithmetic::selects ? weights.selects : weights.computes);
+}
+
+// The type of the slope, and of a leaky function's result.
 constexpr DType slope_dtype(DType x) {
   switch (x) {
+    case DType::float8:
     case DType::float16:
     case DType::bfloat16:
-    case DType::float8: return DType::float32;
-    case DType::float32:
-    case DType::float64:
+    case DType::float32: return DType::float32;
     case DType::longdouble: return x;
     default: return DType::float64;
   }

@@ -40,20 +40,16 @@ using FoldRows = void(const std::uint8_t* block, std::ptrdiff_t rows, std::ptrdi
 struct Isa {
   const char* name;
   const Row* rows[op_count];
-  MaskKernel mask_kernels[mask_op_count][dtype_count];
-  Reduction* reductions[reduce_count][dtype_count];
+  PerDType<MaskKernel> mask_kernels[mask_op_count];
+  PerDType<Reduction*> reductions[reduce_count];
   LookUp* look_up[4];  // by the logarithm of an entry's size
-  MaxoutKernels maxout[dtype_count];
+  PerDType<MaxoutKernels> maxout;
   FoldRows* fold_rows;
 
-  constexpr Kernel kernel(Op op, DType dtype) const {
-    return rows[static_cast<int>(op)]->kernels[static_cast<int>(dtype)];
-  }
-  constexpr MaskKernel mask_kernel(MaskOp op, DType dtype) const {
-    return mask_kernels[static_cast<int>(op)][static_cast<int>(dtype)];
-  }
+  constexpr Kernel kernel(Op op, DType dtype) const { return (*rows[static_cast<int>(op)])[dtype]; }
+  constexpr MaskKernel mask_kernel(MaskOp op, DType dtype) const { return mask_kernels[static_cast<int>(op)][dtype]; }
   constexpr Reduction* reduction(Reduce reduce, DType dtype) const {
-    return reductions[static_cast<int>(reduce)][static_cast<int>(dtype)];
+    return reductions[static_cast<int>(reduce)][dtype];
   }
 };
 

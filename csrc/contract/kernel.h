@@ -25,9 +25,7 @@ struct Kernel {
   Loop* streaming;
 };
 
-// One function for every dtype. A null entry means that it has no loop for that one.
-struct Row {
-  Kernel kernels[dtype_count];
-};
+// The kernels of one function. Null where a dtype has none.
+using Row = PerDType<Kernel>;
 
 }  // namespace fastrelu

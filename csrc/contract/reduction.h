@@ -5,13 +5,13 @@
 
 #include <cstddef>
 
-#include "kernel.h"
+#include "dtype.h"
 
 namespace fastrelu {
 
 // What is made (sum.h, count.h), and the type of its totals.
 enum class Reduce { sum, slope_gradient, active, bits };
-inline constexpr int reduce_count = 4;
+inline constexpr int reduce_count = static_cast<int>(Reduce::bits) + 1;
 
 constexpr DType total_dtype(Reduce reduce, DType x) {
   const bool counts = reduce == Reduce::active || reduce == Reduce::bits;

@@ -171,4 +171,15 @@ inline void count_bits(const ReductionTile& tile, const void*) {
   }
 }
 
+struct ActiveCountOf {
+  template <class T> static constexpr Reduction* make() { return ActiveCount<T>::reduce; }
+};
+
+// Of the bytes of masks.
+struct BitCountOf {
+  template <class T> static constexpr Reduction* make() {
+    return std::is_same_v<T, std::uint8_t> ? count_bits : nullptr;
+  }
+};
+
 }  // namespace fastrelu::FASTRELU_ISA

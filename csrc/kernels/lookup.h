@@ -66,11 +66,4 @@ template <class Entry> void look_up(const void* index, const void* table, void* 
   }
 }
 
-constexpr void add_look_up(Isa& isa) {
-  isa.look_up[0] = look_up<std::uint8_t>;
-  isa.look_up[1] = look_up<std::uint16_t>;
-  isa.look_up[2] = look_up<std::uint32_t>;
-  isa.look_up[3] = look_up<std::uint64_t>;
-}
-
 }  // namespace fastrelu::FASTRELU_ISA

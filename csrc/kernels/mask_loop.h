@@ -427,66 +427,62 @@ template <class Op, class T> constexpr MaskKernel taking() {
   }
 }
 
-using MaskRow = MaskKernel[dtype_count];
+template <class Op> struct MaskMaking {
+  template <class T> static constexpr MaskKernel make() {
+    if constexpr (std::is_same_v<T, Coded8>) {
+      return {make_float8_mask<Op>, nullptr};
+    } else {
+      return making<Op, T>();
+    }
+  }
+};
 
-constexpr MaskKernel& at(MaskRow& row, DType dtype) { return row[static_cast<int>(dtype)]; }
+// Integers have no NaN, on which positive and keep differ.
+struct PositiveMaking {
+  template <class T> static constexpr MaskKernel make() {
+    return MaskMaking<std::conditional_t<std::is_integral_v<T>, KeptOnly, PositiveOnly>>::template make<T>();
+  }
+};
 
-template <class Op> constexpr void add_making(MaskRow& row) {
-  at(row, DType::int8) = making<Op, std::int8_t>();
-  at(row, DType::uint8) = making<Op, std::uint8_t>();
-  at(row, DType::int16) = making<Op, std::int16_t>();
-  at(row, DType::uint16) = making<Op, std::uint16_t>();
-  at(row, DType::int32) = making<Op, std::int32_t>();
-  at(row, DType::uint32) = making<Op, std::uint32_t>();
-  at(row, DType::int64) = making<Op, std::int64_t>();
-  at(row, DType::uint64) = making<Op, std::uint64_t>();
-  at(row, DType::float8) = {make_float8_mask<Op>, nullptr};
-  at(row, DType::float16) = making<Op, Half>();
-  at(row, DType::bfloat16) = making<Op, BFloat16>();
-  at(row, DType::float32) = making<Op, float>();
-  at(row, DType::float64) = making<Op, double>();
-  at(row, DType::longdouble) = making<Op, long double>();
-}
+// +0 is all zeros in every type, so types of one size share a kernel.
+template <std::size_t bytes> struct UnsignedOf {};
+template <> struct UnsignedOf<1> {
+  using type = std::uint8_t;
+};
+template <> struct UnsignedOf<2> {
+  using type = std::uint16_t;
+};
+template <> struct UnsignedOf<4> {
+  using type = std::uint32_t;
+};
+template <> struct UnsignedOf<8> {
+  using type = std::uint64_t;
+};
 
-// Integers have no NaN, on which the two questions differ.
-constexpr void add_positive(MaskRow& row, const MaskRow& keep) {
-  for (int dtype = 0; dtype < dtype_count; ++dtype) row[dtype] = keep[dtype];
-  at(row, DType::float8) = {make_float8_mask<PositiveOnly>, nullptr};
-  at(row, DType::float16) = making<PositiveOnly, Half>();
-  at(row, DType::bfloat16) = making<PositiveOnly, BFloat16>();
-  at(row, DType::float32) = making<PositiveOnly, float>();
-  at(row, DType::float64) = making<PositiveOnly, double>();
-  at(row, DType::longdouble) = making<PositiveOnly, long double>();
-}
+struct ReluTaking {
+  template <class T> static constexpr MaskKernel make() {
+    if constexpr (std::is_same_v<T, long double>) {
+      return taking<MaskedRelu, T>();
+    } else {
+      return taking<MaskedRelu, typename UnsignedOf<sizeof(T)>::type>();
+    }
+  }
+};
 
-// +0 is all zeros in every type, so that what has the same size has the same kernel.
-constexpr void add_relu_taking(MaskRow& row) {
-  at(row, DType::int8) = at(row, DType::uint8) = at(row, DType::float8) = taking<MaskedRelu, std::uint8_t>();
-  at(row, DType::int16) = at(row, DType::uint16) = taking<MaskedRelu, std::uint16_t>();
-  at(row, DType::float16) = at(row, DType::bfloat16) = at(row, DType::uint16);
-  at(row, DType::int32) = at(row, DType::uint32) = at(row, DType::float32) = taking<MaskedRelu, std::uint32_t>();
-  at(row, DType::int64) = at(row, DType::uint64) = at(row, DType::float64) = taking<MaskedRelu, std::uint64_t>();
-  at(row, DType::longdouble) = taking<MaskedRelu, long double>();
-}
+template <class T> constexpr bool has_leaky_masks = is_half<T> || std::is_same_v<T, float> || std::is_same_v<T, double>;
 
-constexpr void add_leaky(MaskRow& making_row, MaskRow& taking_row) {
-  at(making_row, DType::float16) = making<MaskedLeakyRelu, Half>();
-  at(making_row, DType::bfloat16) = making<MaskedLeakyRelu, BFloat16>();
-  at(making_row, DType::float32) = making<MaskedLeakyRelu, float>();
-  at(making_row, DType::float64) = making<MaskedLeakyRelu, double>();
-  at(taking_row, DType::float16) = taking<MaskedLeakyRelu, Half>();
-  at(taking_row, DType::bfloat16) = taking<MaskedLeakyRelu, BFloat16>();
-  at(taking_row, DType::float32) = taking<MaskedLeakyRelu, float>();
-  at(taking_row, DType::float64) = taking<MaskedLeakyRelu, double>();
-}
+struct LeakyMaking {
+  template <class T> static constexpr MaskKernel make() {
+    if constexpr (has_leaky_masks<T>) return making<MaskedLeakyRelu, T>();
+    return {};
+  }
+};
 
-constexpr void add_mask_kernels(Isa& isa) {
-  const auto row = [&](MaskOp op) -> MaskRow& { return isa.mask_kernels[static_cast<int>(op)]; };
-  add_making<KeptOnly>(row(MaskOp::keep));
-  add_making<MaskedRelu>(row(MaskOp::relu));
-  add_positive(row(MaskOp::positive), row(MaskOp::keep));
-  add_relu_taking(row(MaskOp::relu_backward));
-  add_leaky(row(MaskOp::leaky_relu), row(MaskOp::leaky_relu_backward));
-}
+struct LeakyTaking {
+  template <class T> static constexpr MaskKernel make() {
+    if constexpr (has_leaky_masks<T>) return taking<MaskedLeakyRelu, T>();
+    return {};
+  }
+};
 
 }  // namespace fastrelu::FASTRELU_ISA

@@ -260,25 +260,21 @@ template <class Order> void maxout_backward(const void* grad, const void* x, voi
   run_rows<Order>(row, pools, begin, end);
 }
 
-template <class Order> constexpr void add_maxout(Isa& isa, DType dtype) {
-  isa.maxout[static_cast<int>(dtype)] = {maxout<Order>, maxout_backward<Order>};
-}
+template <class T> struct OrderOf {
+  using type = std::conditional_t<std::is_integral_v<T>, IntegerOrder<T>, FloatOrder<T>>;
+};
+template <> struct OrderOf<Coded8> {
+  using type = RankOrder<std::int8_t>;
+};
+template <> struct OrderOf<long double> {
+  using type = LongDoubleOrder;
+};
 
-constexpr void add_maxout(Isa& isa) {
-  add_maxout<IntegerOrder<std::int8_t>>(isa, DType::int8);
-  add_maxout<IntegerOrder<std::uint8_t>>(isa, DType::uint8);
-  add_maxout<IntegerOrder<std::int16_t>>(isa, DType::int16);
-  add_maxout<IntegerOrder<std::uint16_t>>(isa, DType::uint16);
-  add_maxout<IntegerOrder<std::int32_t>>(isa, DType::int32);
-  add_maxout<IntegerOrder<std::uint32_t>>(isa, DType::uint32);
-  add_maxout<IntegerOrder<std::int64_t>>(isa, DType::int64);
-  add_maxout<IntegerOrder<std::uint64_t>>(isa, DType::uint64);
-  add_maxout<RankOrder<std::int8_t>>(isa, DType::float8);
-  add_maxout<FloatOrder<Half>>(isa, DType::float16);
-  add_maxout<FloatOrder<BFloat16>>(isa, DType::bfloat16);
-  add_maxout<FloatOrder<float>>(isa, DType::float32);
-  add_maxout<FloatOrder<double>>(isa, DType::float64);
-  add_maxout<LongDoubleOrder>(isa, DType::longdouble);
-}
+struct MaxoutOf {
+  template <class T> static constexpr MaxoutKernels make() {
+    using Order = typename OrderOf<T>::type;
+    return {maxout<Order>, maxout_backward<Order>};
+  }
+};
 
 }  // namespace fastrelu::FASTRELU_ISA

@@ -5,57 +5,58 @@
 // and V(x) is the number.
 #pragma once
 
-#include "../contract/kernel.h"
+#include "../contract/function.h"
 #include "predicates.h"
 
 namespace fastrelu::FASTRELU_ISA {
 
-// What inputs that may be one number for all elements have to be for vectors to take them.
+// Which mix of arrays and broadcast numbers the vector loop accepts for the inputs after the first `dense` ones.
 enum class Broadcast {
-  shared,  // one number
-  alike,   // all of them one number, or all of them arrays
+  shared,  // numbers
+  alike,   // numbers alone, or arrays alone
   any,
 };
 
-// What the loops need to know of a function. Its inputs are arrays, then parameters.
-template <Arithmetic kind, int array_count, int parameter_count = 0> struct Function {
-  static constexpr Arithmetic arithmetic = kind;
-  static constexpr int arrays = array_count, inputs = array_count + parameter_count;
-  static constexpr int dense = arrays;  // inputs after so many may be one number for all elements
-  static constexpr Broadcast vectors = kind == Arithmetic::selects ? Broadcast::shared : Broadcast::any;
+// What the loops need to know of a function, beside its row of functions.inc.
+template <Op op> struct FunctionOf {
+  static constexpr Arithmetic arithmetic = traits_of(op).arithmetic;
+  static constexpr ArrayTypes dtypes = traits_of(op).dtypes;
+  static constexpr int arrays = traits_of(op).arrays, inputs = traits_of(op).inputs();
+  static constexpr int dense = traits_of(op).dense;
+  static constexpr Broadcast vectors = arithmetic == Arithmetic::selects ? Broadcast::shared : Broadcast::any;
   static constexpr bool as_stored = false;
   static constexpr bool scales = false;  // multiplies the first array's elements by a factor, and does no more
   static constexpr bool rounds = false;  // takes steps that are rounded to the arrays' type: apply's first argument
   static constexpr bool plain_for_integers = false;  // has no vectors of them
 };
 
-struct Relu : Function<Arithmetic::selects, 1> {  // +0 if x <= 0 else x
+struct Relu : FunctionOf<Op::relu> {  // +0 if x <= 0 else x
   template <class V> static V apply(V x) { return select_or_zero(keep(x), x); }
 };
 
-struct ReluDerivative : Function<Arithmetic::selects, 1> {  // 0 if x <= 0 else 1
+struct ReluDerivative : FunctionOf<Op::relu_derivative> {  // 0 if x <= 0 else 1
   template <class V> static V apply(V x) { return select_or_zero(keep(x), one(x)); }
 };
 
 // +0 if x <= 0 else grad: a selection, so that a NaN under a dead unit stays there
-struct ReluBackward : Function<Arithmetic::selects, 2> {
+struct ReluBackward : FunctionOf<Op::relu_backward> {
   template <class V> static V apply(V grad, V x) { return select_or_zero(keep(x), grad); }
 };
 
 // Leaky functions select the factor, then multiply: a product that is computed and then thrown away could overflow,
 // and NumPy would report it.
 
-struct LeakyRelu : Function<Arithmetic::multiplies, 1, 1> {  // x if x > 0 else x * slope
+struct LeakyRelu : FunctionOf<Op::leaky_relu> {  // x if x > 0 else x * slope
   static constexpr bool scales = true;
   template <class V> static V apply(V x, V slope) { return x * select(positive(x), one(x), slope); }
 };
 
-struct LeakyReluDerivative : Function<Arithmetic::multiplies, 1, 1> {  // 1 if x > 0 else slope
+struct LeakyReluDerivative : FunctionOf<Op::leaky_relu_derivative> {  // 1 if x > 0 else slope
   static constexpr bool as_stored = true;
   template <class V, class X> static V apply(X x, V slope) { return select(positive(x), one(slope), slope); }
 };
 
-struct LeakyReluBackward : Function<Arithmetic::multiplies, 2, 1> {  // grad if x > 0 else grad * slope
+struct LeakyReluBackward : FunctionOf<Op::leaky_relu_backward> {  // grad if x > 0 else grad * slope
   static constexpr bool as_stored = true, scales = true;
   template <class V, class X> static V apply(X grad, X x, V slope) {
     return V(grad) * select(positive(x), one(slope), slope);
@@ -64,14 +65,12 @@ struct LeakyReluBackward : Function<Arithmetic::multiplies, 2, 1> {  // grad if 
 
 // Functions of something else than a loaded x. What round returns is as the arrays store it.
 
-struct AddRelu : Function<Arithmetic::adds, 2> {  // relu(x + y)
-  static constexpr int dense = 1;
+struct AddRelu : FunctionOf<Op::add_relu> {  // relu(x + y)
   static constexpr bool rounds = true;
   template <class V, class Round> static auto apply(Round round, V x, V y) { return Relu::apply(round(plus(x, y))); }
 };
 
-struct ScaleShiftRelu : Function<Arithmetic::adds, 3> {  // relu(x * scale + shift), rounded twice
-  static constexpr int dense = 1;
+struct ScaleShiftRelu : FunctionOf<Op::scale_shift_relu> {  // relu(x * scale + shift), rounded twice
   static constexpr Broadcast vectors = Broadcast::alike;
   static constexpr bool rounds = true, plain_for_integers = true;
   template <class V, class Round> static auto apply(Round round, V x, V scale, V shift) {
@@ -79,20 +78,19 @@ struct ScaleShiftRelu : Function<Arithmetic::adds, 3> {  // relu(x * scale + shi
   }
 };
 
-struct AddLeakyRelu : Function<Arithmetic::multiplies, 2, 1> {  // leaky_relu(x + y)
-  static constexpr int dense = 1;
+struct AddLeakyRelu : FunctionOf<Op::add_leaky_relu> {  // leaky_relu(x + y)
   static constexpr bool rounds = true, plain_for_integers = true;
   template <class V, class Round, class X> static V apply(Round round, X x, X y, V slope) {
     return LeakyRelu::apply(V(round(plus(x, y))), slope);
   }
 };
 
-struct NegatedRelu : Function<Arithmetic::selects, 1> {  // relu(-x)
+struct NegatedRelu : FunctionOf<Op::negated_relu> {  // relu(-x)
   template <class V> static V apply(V x) { return Relu::apply(negated(x)); }
 };
 
 // relu_backward(grad_positive, x) - relu_backward(grad_negative, -x)
-struct CreluGradient : Function<Arithmetic::adds, 3> {
+struct CreluGradient : FunctionOf<Op::crelu_gradient> {
   static constexpr bool as_stored = true;
   template <class V, class X> static V apply(X grad_positive, X grad_negative, X x) {
     return minus(V(select_or_zero(keep(x), grad_positive)), V(select_or_zero(keep_negated(x), grad_negative)));
@@ -101,68 +99,68 @@ struct CreluGradient : Function<Arithmetic::adds, 3> {
 
 // Functions with bounds. A bound that is NaN bounds nothing.
 
-struct Relu6 : Function<Arithmetic::selects, 1> {  // +0 if x <= 0 else 6 if x >= 6 else x
+struct Relu6 : FunctionOf<Op::relu6> {  // +0 if x <= 0 else 6 if x >= 6 else x
   template <class V> static V apply(V x) {
     return select_or_zero(keep(x), select(below_positive(x, 6), x, constant(x, 6)));
   }
 };
 
-struct Relu6Backward : Function<Arithmetic::selects, 2> {  // +0 if x <= 0 or x >= 6 else grad
+struct Relu6Backward : FunctionOf<Op::relu6_backward> {  // +0 if x <= 0 or x >= 6 else grad
   template <class V> static V apply(V grad, V x) {
     return select_or_zero(below_positive(x, 6), select_or_zero(keep(x), grad));
   }
 };
 
-struct ClippedRelu : Function<Arithmetic::selects, 1, 1> {  // +0 if x <= 0 else max_value if x >= max_value else x
+struct ClippedRelu : FunctionOf<Op::clipped_relu> {  // +0 if x <= 0 else max_value if x >= max_value else x
   template <class V> static V apply(V x, V max_value) {
     return select_or_zero(keep(x), select(below(x, max_value), x, max_value));
   }
 };
 
-struct ClippedReluBackward : Function<Arithmetic::selects, 2, 1> {  // +0 if x <= 0 or x >= max_value else grad
+struct ClippedReluBackward : FunctionOf<Op::clipped_relu_backward> {  // +0 if x <= 0 or x >= max_value else grad
   template <class V> static V apply(V grad, V x, V max_value) {
     return select_or_zero(below(x, max_value), select_or_zero(keep(x), grad));
   }
 };
 
-struct Hardtanh : Function<Arithmetic::selects, 1, 2> {  // min_val if x <= min_val else max_val if x >= max_val else x
+struct Hardtanh : FunctionOf<Op::hardtanh> {  // min_val if x <= min_val else max_val if x >= max_val else x
   template <class V> static V apply(V x, V min_val, V max_val) {
     return select(above(x, min_val), select(below(x, max_val), x, max_val), min_val);
   }
 };
 
-struct HardtanhBackward : Function<Arithmetic::selects, 2, 2> {  // +0 if x <= min_val or x >= max_val else grad
+struct HardtanhBackward : FunctionOf<Op::hardtanh_backward> {  // +0 if x <= min_val or x >= max_val else grad
   template <class V> static V apply(V grad, V x, V min_val, V max_val) {
     return select_or_zero(above(x, min_val), select_or_zero(below(x, max_val), grad));
   }
 };
 
-struct ThresholdedRelu : Function<Arithmetic::selects, 1, 1> {  // +0 if x <= alpha else x
+struct ThresholdedRelu : FunctionOf<Op::thresholded_relu> {  // +0 if x <= alpha else x
   template <class V> static V apply(V x, V alpha) { return select_or_zero(above(x, alpha), x); }
 };
 
-struct ThresholdedReluBackward : Function<Arithmetic::selects, 2, 1> {  // +0 if x <= alpha else grad
+struct ThresholdedReluBackward : FunctionOf<Op::thresholded_relu_backward> {  // +0 if x <= alpha else grad
   template <class V> static V apply(V grad, V x, V alpha) { return select_or_zero(above(x, alpha), grad); }
 };
 
-struct Threshold : Function<Arithmetic::selects, 1, 2> {  // value if x <= threshold else x
+struct Threshold : FunctionOf<Op::threshold> {  // value if x <= threshold else x
   template <class V> static V apply(V x, V threshold, V value) { return select(above(x, threshold), x, value); }
 };
 
-struct ReluQuantized : Function<Arithmetic::selects, 1, 1> {  // zero_point if x <= zero_point else x
+struct ReluQuantized : FunctionOf<Op::relu_quantized> {  // zero_point if x <= zero_point else x
   template <class V> static V apply(V x, V zero_point) { return Threshold::apply(x, zero_point, zero_point); }
 };
 
 // Curves. As with leaky functions, operands are selected before anything is computed with them.
 
-struct SquaredRelu : Function<Arithmetic::multiplies, 1> {  // r * r, r = relu(x)
+struct SquaredRelu : FunctionOf<Op::squared_relu> {  // r * r, r = relu(x)
   template <class V> static V apply(V x) {
     const V r = Relu::apply(x);
     return r * r;
   }
 };
 
-struct SquaredReluBackward : Function<Arithmetic::multiplies, 2> {  // +0 if x <= 0 else grad * (x + x)
+struct SquaredReluBackward : FunctionOf<Op::squared_relu_backward> {  // +0 if x <= 0 else grad * (x + x)
   static constexpr bool as_stored = true;
   template <class V, class X> static V apply(X grad, X x) {
     const auto kept = keep(x);
@@ -171,11 +169,11 @@ struct SquaredReluBackward : Function<Arithmetic::multiplies, 2> {  // +0 if x <
   }
 };
 
-struct Hardsigmoid : Function<Arithmetic::multiplies, 1> {  // relu6(x + 3) / 6
+struct Hardsigmoid : FunctionOf<Op::hardsigmoid> {  // relu6(x + 3) / 6
   template <class V> static V apply(V x) { return Relu6::apply(x + constant(x, 3)) / constant(x, 6); }
 };
 
-struct HardsigmoidBackward : Function<Arithmetic::multiplies, 2> {  // grad * (1 / 6) if -3 < x < 3 else +0
+struct HardsigmoidBackward : FunctionOf<Op::hardsigmoid_backward> {  // grad * (1 / 6) if -3 < x < 3 else +0
   static constexpr bool as_stored = true;
   template <class V, class X> static V apply(X grad, X x) {
     const V inside(select_or_zero(within(x, 3), grad));
@@ -184,7 +182,7 @@ struct HardsigmoidBackward : Function<Arithmetic::multiplies, 2> {  // grad * (1
 };
 
 // x if x >= 3 else x * relu6(x + 3) / 6. From 3 on, the product could overflow.
-struct Hardswish : Function<Arithmetic::multiplies, 1> {
+struct Hardswish : FunctionOf<Op::hardswish> {
   template <class V> static V apply(V x) {
     const auto bent = below_positive(x, 3);
     const V operand = select(bent, x, one(x));
@@ -193,7 +191,7 @@ struct Hardswish : Function<Arithmetic::multiplies, 1> {
 };
 
 // +0 if x <= -3 else grad * (x / 3 + 0.5) if x < 3 else grad
-struct HardswishBackward : Function<Arithmetic::multiplies, 2> {
+struct HardswishBackward : FunctionOf<Op::hardswish_backward> {
   static constexpr bool as_stored = true;
   template <class V, class X> static V apply(X grad, X x) {
     const auto bent = within(x, 3);

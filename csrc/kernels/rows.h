@@ -1,61 +1,45 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Instantiates every kernel of a function for the instruction set being compiled. Included by family_*.cpp only. Rows are
-// constant-initialised: code compiled for a newer processor must not run at load time.
+// What the instruction set being compiled has for each dtype. Everything here is constant-initialised: code compiled for a
+// newer processor must not run at load time.
 #pragma once
 
 #include <cstdint>
 
 #include "../contract/kernel.h"
-#include "families.h"
 #include "float8_loop.h"
 #include "loop.h"
 
 namespace fastrelu::FASTRELU_ISA {
 
-template <class Op> constexpr void add_small_float_kernels(Row& row) {
-  row.kernels[static_cast<int>(DType::float16)] = kernel<Op, Half>();
-  row.kernels[static_cast<int>(DType::bfloat16)] = kernel<Op, BFloat16>();
-  row.kernels[static_cast<int>(DType::float8)] = {float8_loop<Op>, nullptr};
+// Maker::make<T>() for each dtype, T the type in memory.
+template <class Maker> constexpr auto per_dtype() {
+  return PerDType<decltype(Maker::template make<float>())>{{
+#define DTYPE(name, type, ...) Maker::template make<type>(),
+#include "../contract/dtypes.inc"
+#undef DTYPE
+  }};
 }
 
-template <class Op> constexpr void add_float_kernels(Row& row) {
-  row.kernels[static_cast<int>(DType::float32)] = kernel<Op, float>();
-  row.kernels[static_cast<int>(DType::float64)] = kernel<Op, double>();
-  row.kernels[static_cast<int>(DType::longdouble)] = kernel<Op, long double>();
-}
-
-// Integers that are multiplied by integers, or added and then widened: no instruction set has it for all of them.
-template <class Op, class T> constexpr Kernel integer_kernel() {
-  if constexpr (Op::plain_for_integers) {
-    return plain_kernel<Op, T>();
-  } else {
-    return kernel<Op, T>();
+template <class Formula> struct KernelOf {
+  template <class T> static constexpr Kernel make() {
+    if constexpr (Formula::dtypes == ArrayTypes::integers && !std::is_integral_v<T>) {
+      return {};
+    } else if constexpr (std::is_same_v<T, Coded8>) {
+      return {float8_loop<Formula>, nullptr};
+    } else if constexpr (Formula::plain_for_integers && std::is_integral_v<T>) {
+      return plain_kernel<Formula, T>();
+    } else {
+      return kernel<Formula, T>();
+    }
   }
-}
+};
 
-template <class Op> constexpr void add_integer_kernels(Row& row) {
-  row.kernels[static_cast<int>(DType::int8)] = integer_kernel<Op, std::int8_t>();
-  row.kernels[static_cast<int>(DType::uint8)] = integer_kernel<Op, std::uint8_t>();
-  row.kernels[static_cast<int>(DType::int16)] = integer_kernel<Op, std::int16_t>();
-  row.kernels[static_cast<int>(DType::uint16)] = integer_kernel<Op, std::uint16_t>();
-  row.kernels[static_cast<int>(DType::int32)] = integer_kernel<Op, std::int32_t>();
-  row.kernels[static_cast<int>(DType::uint32)] = integer_kernel<Op, std::uint32_t>();
-  row.kernels[static_cast<int>(DType::int64)] = integer_kernel<Op, std::int64_t>();
-  row.kernels[static_cast<int>(DType::uint64)] = integer_kernel<Op, std::uint64_t>();
-}
-
-template <class Function> constexpr Row integer_row() {
-  Row row{};
-  add_integer_kernels<Function>(row);
-  return row;
-}
-
-template <class Function> constexpr Row row() {
-  Row row = integer_row<Function>();
-  add_small_float_kernels<Function>(row);
-  add_float_kernels<Function>(row);
-  return row;
-}
+// Defined in the units (unit.cpp).
+namespace rows {
+#define FUNCTION(name, ...) extern const Row name;
+#include "../contract/functions.inc"
+#undef FUNCTION
+}  // namespace rows
 
 }  // namespace fastrelu::FASTRELU_ISA

@@ -15,10 +15,6 @@ namespace fastrelu::FASTRELU_ISA {
 
 using std::ptrdiff_t;
 
-// A float of one byte: its data is a Float8.
-struct Coded8 {
-  std::uint8_t code;
-};
 template <class T> constexpr bool is_narrow = is_half<T> || std::is_same_v<T, Coded8>;
 
 // Narrow floats are summed as floats; Total is what a sum of T is computed in.
@@ -257,12 +253,21 @@ template <class Addends, class T> class Summation {
   Reader<T> values_, x_;
 };
 
-template <class T> struct Sum {
-  static void reduce(const ReductionTile& tile, const void* data) { Summation<Values, T>(tile, data).run(); }
+template <class Addends, class T> void sum(const ReductionTile& tile, const void* data) {
+  Summation<Addends, T>(tile, data).run();
+}
+
+struct SumOf {
+  template <class T> static constexpr Reduction* make() { return sum<Values, T>; }
 };
 
-template <class T> struct SlopeGradient {
-  static void reduce(const ReductionTile& tile, const void* data) { Summation<SlopeGradients, T>(tile, data).run(); }
+struct SlopeGradientOf {
+  template <class T> static constexpr Reduction* make() {
+    if constexpr (std::is_integral_v<T>)
+      return nullptr;
+    else
+      return sum<SlopeGradients, T>;
+  }
 };
 
 }  // namespace fastrelu::FASTRELU_ISA
