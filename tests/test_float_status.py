@@ -232,12 +232,17 @@ def test_memory_behind_the_end_is_not_computed(loop, isa):
                     loop.ufunc(*[memory[LINE : LINE + n]] * len(loop.arrays), *slope)
 
 
+# Halfway between float16's largest number and the next power of two, and the float32 below.
+FLOAT16_OVERFLOWS_FROM = (65520.0, float(np.nextafter(np.float32(65520), np.float32(0))))
+
+
 def culprits(dtype):
     """What is multiplied, the slope, and what that reports."""
     if dtype.itemsize < 4:  # rounded twice, the second time by a cast
         limits = Limits.of(dtype)
         factors, slopes = (-limits.largest, -limits.denormal, -limits.infinity), (0.0, 0.3, 4.0)
-        return [(f, s, reports_of_product(f, s)) for f, s in product(factors, slopes)]
+        pairs = [*product(factors, slopes), *((dtype.type(-1), s) for s in FLOAT16_OVERFLOWS_FROM)]
+        return [(f, s, reports_of_product(f, s)) for f, s in pairs]
     return list(culprits_of_ieee_floats(Limits.of(dtype), dtype.type))
 
 
