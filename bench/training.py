@@ -123,7 +123,7 @@ class Package(Protocol):
     """Makes calls of the ways that carry its label."""
 
     def entrants(self, way: Way, arrays: Mapping[str, Array]) -> Iterator[Entrant]:
-        """Yield the calls: one, but for the limit."""
+        """Yield the calls: one, except for the limit."""
 
 
 class InNumPy:

@@ -26,7 +26,7 @@ def content(array, any_nan=False):
 
 
 def seen_of(result, any_nan=False):
-    """All that a caller can see of a result, but for its address."""
+    """All that a caller can see of a result, except its address."""
     if isinstance(result, np.ndarray):
         layout = result.shape, result.strides, result.flags.num, result.dtype.metadata
         return type(result), result.dtype, layout, content(result, any_nan)

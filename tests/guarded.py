@@ -416,7 +416,7 @@ def run_ufunc(ufunc: np.ufunc, dtype: np.dtype[Any], note: Note, lengths: Length
 
 
 def fill(dtype: np.dtype[Any]) -> None:
-    """Give all arenas plain values of a dtype, but for the masks'."""
+    """Give all arenas plain values of a dtype, except those of masks."""
     for seed, arena in enumerate(ARENAS):
         arena.bytes.view(dtype)[...] = plain_values(dtype, DATA // dtype.itemsize, seed)
     weights = cases.slope_dtype(dtype)

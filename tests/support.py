@@ -48,7 +48,7 @@ def defaults(ufunc: np.ufunc) -> dict[str, Any]:
 
 @cache
 def parameter_names(ufunc: np.ufunc) -> tuple[str, ...]:
-    """The inputs that can be given by keyword: those that are no arrays of data."""
+    """The inputs that can be given by keyword: those that are not arrays of data."""
     inputs = inspect.signature(oracle(ufunc)).parameters.values()
     return tuple(each.name for each in inputs if each.kind is not each.POSITIONAL_ONLY)
 
@@ -63,7 +63,7 @@ def array_count(ufunc: np.ufunc) -> int:
 
 
 def data_count(ufunc: np.ufunc) -> int:
-    """The inputs that are no parameters."""
+    """The inputs that are not parameters."""
     return ufunc.nin - len(parameter_names(ufunc))
 
 
@@ -82,7 +82,7 @@ def legal(ufunc: np.ufunc, inputs: Sequence[Any]) -> list[Any]:
 
 
 def repeated(ufunc: np.ufunc, array: Any) -> list[Any]:
-    """The same array for every input that must be given, but for what the function refuses."""
+    """The same array for every input that must be given, except those that the function refuses."""
     names = input_names(ufunc)[: array_count(ufunc)]
     return [_without_sign(array) if name == "max_value" else array for name in names]
 

@@ -393,7 +393,7 @@ OTHER_FUNCTIONS = [
     *("apply_table", "active_count", "sparsity", "dead_units", "active_count_from_mask"),
     *("sparsity_from_mask", "dead_units_from_mask"),
 ]
-"""What is no ufunc and has a speed; `activity` is raced by way of relu."""
+"""The functions beside the ufuncs that have a speed; `activity` is raced by way of relu."""
 
 
 def test_contests_are_named_uniquely_and_with_the_cells_cover_everything(module):

@@ -1,4 +1,4 @@
-"""Promotion follows NEP 50 but for two exceptions; what is no real number is refused."""
+"""Promotion follows NEP 50 with two exceptions; anything but real numbers is refused."""
 
 from __future__ import annotations
 

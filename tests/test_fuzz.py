@@ -1,4 +1,4 @@
-"""Random calls: fastrelu's short way and NumPy's generic one, methods, and what is no ufunc.
+"""Random calls: fastrelu's short way and NumPy's generic one, methods, and functions beside ufuncs.
 
 A bounded run, the same each time, belongs to the suite; `FASTRELU_FUZZ=long python -m pytest
 tests/test_fuzz.py` draws many more examples, others each time. What it finds becomes a test of its

@@ -59,7 +59,7 @@ class Family:
         return self.reference(x, *self.slopes)
 
     def assert_backward(self, result, grad, x):
-        """As from the input, NaN included, but for the payload of a NaN that a product made."""
+        """As from the input, NaN included, except for the payload of a NaN that a product made."""
         assert_as_promised(
             self.backward,
             result,

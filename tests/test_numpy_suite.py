@@ -237,7 +237,7 @@ ENROLLED = [
 
 
 class StandIn:
-    """A module, but for some of its names."""
+    """A module without some of its names."""
 
     def __init__(self, module: Any, names: dict[str, Any]) -> None:
         self._module = module
@@ -264,7 +264,7 @@ def found(where: str) -> tuple[Any, Any]:
 
 
 def cases_of(test: Any, parameter: str) -> Iterator[dict[str, Any]]:
-    """The arguments that the test is parametrised with, but for the one that we give."""
+    """The arguments that the test is parametrised with, except the one that we give."""
     columns = []
     for mark in getattr(test, "pytestmark", []):
         if mark.name == "parametrize":
@@ -339,7 +339,7 @@ def test_calls_with_any_overlap(ufunc):
 @pytest.mark.parametrize("ufunc", TWO_INPUTS, ids=_name)
 @pytest.mark.parametrize("method", ["reduce", "accumulate"])
 def test_reductions_with_any_overlap(ufunc, method):
-    """As in NumPy's tests, but for reductions over all axes: ours cannot be reordered."""
+    """As in NumPy's tests, except reductions over all axes: ours cannot be reordered."""
 
     def size_of_out(x, out, axis):
         if axis is None and x.ndim > 1:

@@ -57,7 +57,7 @@ def values(dtype, shape, seed):
 
 
 def assert_same(actual, expected):
-    """As bytes, but for which NaN it is."""
+    """As bytes, except that all NaNs are one."""
     assert (actual.dtype, np.shape(actual)) == (expected.dtype, np.shape(expected))
     either_nan = np.ravel(np.isnan(actual) & np.isnan(expected))
     assert not (differing(actual, expected) & ~either_nan).any(), (actual, expected)

@@ -36,7 +36,7 @@ def maxout(
     Returns
     -------
     y : ndarray
-        Of the dtype and the shape of `x`, but for ``x.shape[axis] // groups`` channels.
+        Of the dtype and the shape of `x`, except that it has ``x.shape[axis] // groups`` channels.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def crelu(
     Returns
     -------
     y : ndarray
-        Of the dtype and the shape of `x`, but for twice as many channels.
+        Of the dtype and the shape of `x`, except that it has twice as many channels.
 
     Raises
     ------

@@ -411,7 +411,7 @@ def _are_legal(parameters: dict[str, Any], dtype: np.dtype[Any]) -> bool:
 
 
 def _opposite(values: Array) -> Array:
-    """Give a negative number a positive one with the same bits but for the sign, or all of them."""
+    """Negate floats; invert integers: a negative number becomes one that is not."""
     opposite: Array = -values if is_float(values.dtype) else ~values
     return opposite
 

@@ -194,7 +194,7 @@ def hardtanh(x, /, min_val=-1, max_val=1):
     NaN in `x` stays NaN, with its sign and payload. A zero that is equal to a bound becomes the
     bound, with its sign; all other values within keep their bits. No input raises a floating-point
     warning. Names and defaults are those of PyTorch's ``hardtanh``, and with finite bounds so are
-    the bits, but for the sign of a zero at a bound of 0.
+    the bits, except for the sign of a zero at a bound of 0.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The functions that are no ufuncs, held against the reference."""
+"""The functions beside the ufuncs, held against the reference."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def open_nans(function: str, inputs: Sequence[Any], actual: Array, expected: Arr
     """Say where two results are NaNs whose bits are not promised, flat.
 
     Arithmetic may give a NaN any sign and payload. What it passed on without touching keeps both,
-    but for the quiet bit.
+    except for the quiet bit.
 
     Examples
     --------
