@@ -404,3 +404,12 @@ def test_denormals_are_numbers(loop, isa):
         units = cases.from_patterns([form.sign | 1] * n, loop.out)
         expected = cases.from_patterns([form.sign | 3] * n, loop.out)
         assert not differing(loop.ufunc(*multiplied(loop, units), 3.0), expected).any()
+
+
+def test_rounding_a_signalling_slope_to_float16_is_invalid(isa):
+    """In vectors, tails and strided calls; processors without the conversion must say so, too."""
+    slope = signalling_nan()[0]
+    for n in cases.lengths(np.dtype(np.float16))[1:]:
+        for x in (np.full(n, -1, np.float16), np.full(2 * n, -1, np.float16)[::2]):
+            raised = reported(lambda x=x: fr.leaky_relu_derivative(x, slope))
+            assert raised == {"invalid value"}, n
