@@ -40,13 +40,6 @@ template <> struct FloatBits<double> {
   static constexpr std::int64_t minus_infinity = -0xfffffffffffff - 1;
 };
 
-// A half's bits where a float has its upper half: they order in the same way.
-template <class T> struct InUpperHalf {
-  T value;
-  explicit InUpperHalf(float x) : value(x) {}
-  friend std::int32_t bits(InUpperHalf x) { return static_cast<std::int32_t>(std::uint32_t(x.value.bits) << 16); }
-};
-
 template <class T> struct FloatBits<InUpperHalf<T>> {
   static constexpr std::int32_t infinity = FloatBits<T>::infinity * 0x10000;
   static constexpr std::int32_t minus_infinity = FloatBits<T>::minus_infinity * 0x10000;

@@ -4,7 +4,9 @@
 // at bits and selects. Leaky functions compute in float, so the instruction sets also say how to widen and narrow.
 #pragma once
 
-#include "../predicates.h"
+#include <utility>
+
+#include "scalar.h"
 
 namespace fastrelu::FASTRELU_ISA {
 
@@ -43,6 +45,13 @@ inline Shorts narrow(BFloat16, Vec<float> x) {
   const B to_nearest_even = b + (B(0x7fff) + (upper_half(b) & B(1)));
   return from_upper_halves(select(nan, b | B(0x400000), to_nearest_even));
 }
+
+// A half's bits where a float has its upper half: they order in the same way.
+template <class T> struct InUpperHalf {
+  T value;
+  explicit InUpperHalf(float x) : value(x) {}
+  friend std::int32_t bits(InUpperHalf x) { return static_cast<std::int32_t>(std::uint32_t(x.value.bits) << 16); }
+};
 
 // Halves as they are stored, as many as a vector of floats has lanes: to be looked at and selected without a conversion,
 // so that not even a signalling NaN raises anything. Converted, they are floats.

@@ -18,7 +18,9 @@ template <class T, class = void> struct Vec {
   static constexpr int width = 1;
 };
 
-template <class T> struct Stored;  // halves.h
+// halves.h
+template <class T> struct Stored;
+template <class T> struct InUpperHalf;
 
 // Whether a vector can load and store its first n lanes alone.
 template <class V, class = void> constexpr bool has_partial = false;
