@@ -118,8 +118,7 @@ template <class Op> struct Float8Table {
 
 inline bool is_moderate(float x) {
   constexpr std::int32_t small = (127 - 60) << 23, large = (127 + 60) << 23;
-  const std::int32_t magnitude = bits(x) & 0x7fffffff;
-  return small < magnitude && magnitude < large;
+  return small < magnitude(x) && magnitude(x) < large;
 }
 
 // Whether no product with this slope can overflow, underflow or become invalid: a table holds products of numbers that
@@ -127,7 +126,7 @@ inline bool is_moderate(float x) {
 inline bool is_harmless(const Float8& format, float slope) {
   bool harmless = is_moderate(slope);
   for (const float value : format.value) {
-    const bool exact = value == 0 || (bits(value) & 0x7fffffff) >= FloatBits<float>::infinity;
+    const bool exact = value == 0 || magnitude(value) >= FloatBits<float>::infinity;
     harmless &= exact || is_moderate(value);
   }
   return harmless;

@@ -125,14 +125,22 @@ template <class T> struct Round {
 };
 
 enum class Stores { cached, streaming };
+template <class C, Stores stores> using BlockStep =
+    std::conditional_t<stores == Stores::streaming, Streamed<C>, Whole<C>>;
+
+// Where blocks of vectors of T begin, after the first vector: where their stores are aligned, from 1 to width elements
+// behind `out`. Aligning costs up to one vector more and pays from about 8 vectors on.
+template <ptrdiff_t width, Stores stores, class T> ptrdiff_t first_block(const T* out, ptrdiff_t n) {
+  constexpr std::uintptr_t bytes = width * sizeof(T);
+  if (stores == Stores::cached && n < 8 * width) return width;
+  return static_cast<ptrdiff_t>((bytes - reinterpret_cast<std::uintptr_t>(out) % bytes) / sizeof(T));
+}
 
 // A call whose arrays are dense.
 template <class Op, class T, Stores stores> struct DenseCall {
   using C = Computed<Op, T>;
   static constexpr ptrdiff_t width = has_vectors<C, T> ? Vec<C>::width : 1;
   static constexpr ptrdiff_t block = 4 * width;
-  // Aligning the stores costs up to one vector more and pays from about this many elements on.
-  static constexpr ptrdiff_t aligned_from = 2 * block;
 
   Result<Op, T>* out;
   ptrdiff_t n;
@@ -151,7 +159,7 @@ template <class Op, class T, Stores stores> struct DenseCall {
   }
 
   template <class... Input> void run_block(ptrdiff_t i, Input... input) const {
-    const std::conditional_t<stores == Stores::streaming, Streamed<C>, Whole<C>> step;
+    const BlockStep<C, stores> step;
     const auto r0 = result(step, i, input...);
     const auto r1 = result(step, i + width, input...);
     const auto r2 = result(step, i + 2 * width, input...);
@@ -162,19 +170,13 @@ template <class Op, class T, Stores stores> struct DenseCall {
     step.store(out + i + 3 * width, r3);
   }
 
-  // To the next place after `out` where a vector is aligned: from 1 to width.
-  ptrdiff_t elements_to_alignment() const {
-    constexpr std::uintptr_t bytes = width * sizeof *out;
-    return static_cast<ptrdiff_t>((bytes - reinterpret_cast<std::uintptr_t>(out) % bytes) / sizeof *out);
-  }
-
   // The first and the last vector overlap with those between them. So their results are computed before anything is
   // stored, and stored after everything else.
   template <class... Input> void run_vectors(Input... input) const {
     const Whole<C> step;
     const auto head = result(step, 0, input...);
     const auto tail = result(step, n - width, input...);
-    ptrdiff_t i = stores == Stores::streaming || n >= aligned_from ? elements_to_alignment() : width;
+    ptrdiff_t i = first_block<width, stores>(out, n);
     for (; i + block <= n; i += block) run_block(i, input...);
     if constexpr (stores == Stores::streaming) finish_streaming(C());
     for (; i + width < n; i += width) run(step, i, input...);

@@ -62,62 +62,40 @@ struct MaskReader {
   }
 };
 
-// What is asked of an element, and what becomes of it then.
-
-struct KeptOnly {
-  static constexpr bool is_stored = false, has_slope = false;
-  template <class T> using Computed = T;
-  template <class X> static auto ask(X x) { return keep(x); }
+// A rectifier's mask without its result.
+template <class Rectifier> struct MaskOnly : FunctionOf<Op::relu> {
+  template <class X> static auto ask(X x) { return Rectifier::ask(x); }
+  template <class M, class V> static V pass(M, V value) { return value; }
 };
-
-struct PositiveOnly : KeptOnly {
-  template <class X> static auto ask(X x) { return positive(x); }
-};
-
-struct MaskedRelu {
-  static constexpr bool is_stored = true, has_slope = false;
-  template <class T> using Computed = T;
-  template <class X> static auto ask(X x) { return keep(x); }
-  template <class M, class V> static V apply(M mask, V x, V) { return select_or_zero(mask, x); }
-};
-
-struct MaskedLeakyRelu {
-  static constexpr bool is_stored = true, has_slope = true;
-  template <class T> using Computed = std::conditional_t<is_half<T>, float, T>;
-  template <class X> static auto ask(X x) { return positive(x); }
-  template <class M, class V> static V apply(M mask, V x, V slope) { return x * select(mask, one(slope), slope); }
-};
+template <class Op> constexpr bool has_output = true;
+template <class Rectifier> constexpr bool has_output<MaskOnly<Rectifier>> = false;
 
 template <class T> constexpr bool has_nan = is_half<T> || std::is_floating_point_v<T>;
 
-// A float without its sign orders as an integer; above infinity are NaNs. Of numbers and of vectors.
-template <class V> auto magnitude(V x) {
-  using Form = FloatBits<Lane<V>>;
-  const auto b = bits(x);
-  using B = std::remove_const_t<decltype(b)>;
-  return static_cast<B>(b & B(static_cast<Lane<B>>(~(Form::infinity ^ Form::minus_infinity))));
-}
-
-template <class T> bool holds_nan(T x) { return magnitude(x) > FloatBits<T>::infinity; }
-inline bool holds_nan(long double x) { return classify(x).nan; }
-
-// Whether there was a NaN among vectors.
+// Whether there was a NaN among numbers, or among vectors of them.
 template <class V, class = void> struct NanTrace {
   void add(V) {}
   bool found() const { return false; }
 };
 
-template <class V> struct NanTrace<V, std::enable_if_t<has_nan<Lane<V>>>> {
-  using B = decltype(magnitude(std::declval<V>()));
+template <class T> struct NanTrace<T, std::enable_if_t<has_nan<T>>> {
+  bool nan = false;
+
+  void add(T x) { nan |= is_nan(x); }
+  bool found() const { return nan; }
+};
+
+template <class T> struct NanTrace<Vec<T>, std::enable_if_t<has_nan<T>>> {
+  using B = BitsOf<Vec<T>>;
   B largest{Lane<B>(0)};
 
-  void add(V x) { largest = larger(largest, magnitude(x)); }
+  void add(Vec<T> x) { largest = larger(largest, magnitude(x)); }
 
   bool found() const {
     Lane<B> lanes[B::width];
     largest.store(lanes);
     bool nan = false;
-    for (const auto lane : lanes) nan |= lane > FloatBits<Lane<V>>::infinity;
+    for (const auto lane : lanes) nan |= lane > FloatBits<T>::infinity;
     return nan;
   }
 };
@@ -135,257 +113,175 @@ template <class Visit> ptrdiff_t mask_each(std::uint8_t* mask, ptrdiff_t n, cons
   return writer.active;
 }
 
-// What both directions need to know of their operands.
-template <class Op, class T> struct Masked {
-  using C = typename Op::template Computed<T>;
+// A call that makes the mask of a rectifier's input, or takes it to make the gradient. Op is the rectifier (ops.h).
+template <class Op, class T> struct MaskedCall {
+  using C = Computed<Op, T>;
+  using V = Vec<C>;
+  using M = LaneMask<V>;
+  static constexpr ptrdiff_t width = V::width, group = masks_at_once<V>;
 
   const T* in;
   T* out;
+  std::uint8_t* mask;
   ptrdiff_t n;
   C slope = C();
 
-  explicit Masked(const MaskCall& call)
-      : in(reinterpret_cast<const T*>(call.in)), out(reinterpret_cast<T*>(call.out)), n(call.n) {
-    if constexpr (Op::has_slope) slope = *static_cast<const C*>(call.slope);
+  explicit MaskedCall(const MaskCall& call)
+      : in(reinterpret_cast<const T*>(call.in)), out(reinterpret_cast<T*>(call.out)), mask(call.mask), n(call.n) {
+    if constexpr (Op::inputs > Op::arrays) slope = *static_cast<const C*>(call.slope);
   }
 
-  C apply_to_one(bool bit, ptrdiff_t i) const { return Op::apply(bit, static_cast<C>(in[i]), slope); }
-};
-
-// Blocks begin where `out` is aligned: from this many vectors on it pays.
-constexpr ptrdiff_t aligned_from_vectors = 8;
-
-template <class Op, class T, Stores stores> struct MaskedVectors : Masked<Op, T> {
-  using C = typename Masked<Op, T>::C;
-  using V = Vec<C>;
-  static constexpr ptrdiff_t width = V::width;
-  static constexpr bool streams = stores == Stores::streaming;
-  using Masked<Op, T>::Masked;
-  using Masked<Op, T>::out;
-
-  V slopes() const { return V(this->slope); }
-
-  static V load(const T* p) {
-    if constexpr (std::is_same_v<C, T>) {
-      return V::load(p);
+  template <class Step, class Answer, class Value> Value pass(Step step, Answer answer, Value value) const {
+    if constexpr (Op::inputs > Op::arrays) {
+      return Op::pass(answer, value, step.splat(slope));
     } else {
-      return load_widened(p);
+      return Op::pass(answer, value);
     }
   }
 
-  static V load_part(const T* p, ptrdiff_t n) {
-    if constexpr (std::is_same_v<C, T>) {
-      return V::load_partial(p, n);
-    } else {
-      return load_widened(p, n);
-    }
+  template <class Step, class Value> void store(Step step, ptrdiff_t i, Value value) const {
+    if constexpr (has_output<Op>) step.store(out + i, value);
   }
 
-  void store(ptrdiff_t i, V x) const {
-    if constexpr (std::is_same_v<C, T>) {
-      x.store(out + i);
-    } else {
-      store_narrowed(out + i, x);
-    }
+  // Where the blocks of 64 elements begin: from 0 to width - 1.
+  template <Stores stores> ptrdiff_t first_word() const {
+    return has_output<Op> ? first_block<width, stores>(out, n) % width : 0;
   }
 
-  void store_aligned(ptrdiff_t i, V x) const {
-    if constexpr (!streams) {
-      store(i, x);
-    } else if constexpr (std::is_same_v<C, T>) {
-      stream(out + i, x);
-    } else {
-      stream_narrowed(out + i, x);
-    }
-  }
-
-  void store_part(V x, ptrdiff_t n) const {
-    if constexpr (std::is_same_v<C, T>) {
-      x.store_partial(out, n);
-    } else {
-      store_narrowed(out, x, n);
-    }
-  }
-
-  ptrdiff_t first_aligned() const {
-    constexpr std::uintptr_t bytes = width * sizeof(T);
-    if (!streams && this->n < aligned_from_vectors * width) return 0;
-    const auto beyond = reinterpret_cast<std::uintptr_t>(out) % bytes;
-    return beyond ? static_cast<ptrdiff_t>((bytes - beyond) / sizeof(T)) : 0;
-  }
-};
-
-template <class Op, class T, Stores stores> struct MaskMaker : MaskedVectors<Op, T, stores> {
-  using Base = MaskedVectors<Op, T, stores>;
-  using Base::Base;
-  using Base::in;
-  using Base::n;
-  using Base::width;
-  using typename Base::C;
-  using typename Base::V;
-  using M = LaneMask<V>;
-  static constexpr ptrdiff_t group = masks_at_once<V>;
-
-  static auto look_part(const T* p, ptrdiff_t n) {
-    if constexpr (std::is_same_v<C, T>) {
-      return V::load_partial(p, n);
-    } else {
-      return look_widened(p, n);
-    }
-  }
-
-  // One vector's mask and result.
-  struct Made {
-    M mask;
-    V value;
+  // An answer and its result: of one number, or of a vector.
+  template <class Value> struct Made {
+    std::conditional_t<std::is_same_v<Value, C>, bool, M> answer;
+    Value value;
   };
 
-  template <class X> Made make(V x, X looked, NanTrace<V>& nan) const {
-    const M mask = static_cast<M>(Op::ask(looked));
-    V value = x;
-    if constexpr (Op::is_stored) value = Op::apply(mask, x, this->slopes());
-    nan.add(value);
-    return {mask, value};
+  template <class Step, class Value> Made<Value> make(Step step, ptrdiff_t i, NanTrace<Value>& nan) const {
+    const auto x = step.look(in + i);
+    const auto answer = static_cast<decltype(Made<Value>::answer)>(Op::ask(x));
+    const Made<Value> made{answer, pass(step, answer, Value(x))};
+    nan.add(made.value);
+    return made;
   }
 
-  Made make(ptrdiff_t i, NanTrace<V>& nan) const {
-    if constexpr (std::is_same_v<C, T>) {
-      const V x = loaded_once(Base::load(in + i));
-      return make(x, x, nan);
-    } else {
-      return make(Base::load(in + i), look_widened(in + i), nan);
-    }
+  static std::uint64_t bits_of_one(M answer) {
+    M answers[group] = {answer};
+    return bits_of<V>(answers) & first_bits(width);
   }
 
-  static std::uint64_t bits_of_one(M mask) {
-    M masks[group] = {mask};
-    return bits_of<V>(masks) & first_bits(width);
-  }
-
-  std::uint64_t make_block(ptrdiff_t i, NanTrace<V>& nan) const {
+  template <Stores stores> std::uint64_t make_word(ptrdiff_t i, NanTrace<V>& nan) const {
+    const BlockStep<C, stores> step;
     std::uint64_t word = 0;
     for (ptrdiff_t k = 0; k < word_bits; k += group * width) {
-      M masks[group];
+      M answers[group];
       for (ptrdiff_t g = 0; g < group; ++g) {
         const ptrdiff_t at = i + k + g * width;
-        const Made made = make(at, nan);
-        masks[g] = made.mask;
-        if constexpr (Op::is_stored) this->store_aligned(at, made.value);
+        const Made<V> made = make(step, at, nan);
+        answers[g] = made.answer;
+        store(step, at, made.value);
       }
-      word |= bits_of<V>(masks) << k;
+      word |= bits_of<V>(answers) << k;
     }
     return word;
   }
 
-  Found make_all(std::uint8_t* mask) const {
+  template <Stores stores> [[gnu::always_inline]] Found make_vectors() const {
+    const Whole<C> step;
     NanTrace<V> nan;
-    const Made head = make(0, nan), tail = make(n - width, nan);
+    const Made<V> head = make(step, 0, nan), tail = make(step, n - width, nan);
     MaskWriter writer{mask};
-    ptrdiff_t i = Op::is_stored ? this->first_aligned() : 0;
-    if (i > 0) writer.append(bits_of_one(head.mask) & first_bits(i), i);
-    for (; i + word_bits <= n; i += word_bits) writer.append_word(make_block(i, nan));
-    if constexpr (Base::streams) finish_streaming(C());
+    ptrdiff_t i = first_word<stores>();
+    if (i > 0) writer.append(bits_of_one(head.answer) & first_bits(i), i);
+    for (; i + word_bits <= n; i += word_bits) writer.append_word(make_word<stores>(i, nan));
+    if constexpr (stores == Stores::streaming) finish_streaming(C());
     for (; i + width <= n; i += width) {
-      const Made made = make(i, nan);
-      writer.append(bits_of_one(made.mask), width);
-      if constexpr (Op::is_stored) this->store(i, made.value);
+      const Made<V> made = make(step, i, nan);
+      writer.append(bits_of_one(made.answer), width);
+      store(step, i, made.value);
     }
-    if (i < n) writer.append(bits_of_one(tail.mask) >> (width - (n - i)), n - i);
+    if (i < n) writer.append(bits_of_one(tail.answer) >> (width - (n - i)), n - i);
     writer.finish();
-    if constexpr (Op::is_stored) {
-      this->store(0, head.value);
-      this->store(n - width, tail.value);
-    }
+    store(step, 0, head.value);
+    store(step, n - width, tail.value);
     return {writer.active, nan.found()};
   }
 
   // Fewer elements than a vector holds, and at least one.
-  Found make_part(std::uint8_t* mask) const {
+  Found make_part() const {
+    const Part<C> step{n};
     NanTrace<V> nan;
-    const Made made = make(Base::load_part(in, n), look_part(in, n), nan);
+    const Made<V> made = make(step, 0, nan);
     MaskWriter writer{mask};
-    writer.append(bits_of_one(made.mask) & first_bits(n), n);
+    writer.append(bits_of_one(made.answer) & first_bits(n), n);
     writer.finish();
-    if constexpr (Op::is_stored) this->store_part(made.value, n);
+    store(step, 0, made.value);
     return {writer.active, nan.found()};
   }
-};
 
-template <class Op, class T> Found make_each(const MaskCall& call) {
-  const Masked<Op, T> operands(call);
-  bool nan = false;
-  const auto visit = [&](ptrdiff_t i) {
-    const bool bit = Op::ask(operands.in[i]);
-    if constexpr (Op::is_stored) {
-      const auto value = operands.apply_to_one(bit, i);
-      if constexpr (has_nan<T>) nan |= holds_nan(value);
-      operands.out[i] = static_cast<T>(value);
-    } else if constexpr (has_nan<T>) {
-      nan |= holds_nan(operands.in[i]);
+  Found make_each() const {
+    const One<C> step;
+    NanTrace<C> nan;
+    const auto visit = [&](ptrdiff_t i) {
+      const Made<C> made = make(step, i, nan);
+      store(step, i, made.value);
+      return made.answer;
+    };
+    const ptrdiff_t active = mask_each(mask, n, visit);
+    return {active, nan.found()};
+  }
+
+  template <class Step> V take(Step step, ptrdiff_t i, std::uint64_t bits) const {
+    return pass(step, mask_of<V>(bits), step.load(in + i));
+  }
+
+  template <Stores stores> [[gnu::always_inline]] void take_vectors() const {
+    const MaskReader reader{mask};
+    const Whole<C> step;
+    const V head = take(step, 0, reader.bits(0, width)), tail = take(step, n - width, reader.bits(n - width, width));
+    ptrdiff_t i = first_word<stores>();
+    for (; i + word_bits <= n; i += word_bits) {
+      const BlockStep<C, stores> block_step;
+      const std::uint64_t word = reader.word(i);
+      for (ptrdiff_t k = 0; k < word_bits; k += width) store(block_step, i + k, take(block_step, i + k, word >> k));
     }
-    return bit;
-  };
-  const ptrdiff_t active = mask_each(call.mask, call.n, visit);
-  return {active, nan};
-}
+    if constexpr (stores == Stores::streaming) finish_streaming(C());
+    for (; i + width <= n; i += width) store(step, i, take(step, i, reader.bits(i, width)));
+    store(step, 0, head);
+    store(step, n - width, tail);
+  }
 
-template <class Op, class T> constexpr bool has_mask_vectors = Vec<typename Op::template Computed<T>>::width > 1;
+  void take_part() const {
+    const Part<C> step{n};
+    store(step, 0, take(step, 0, MaskReader{mask}.bits(0, n)));
+  }
+
+  void take_each() const {
+    const One<C> step;
+    for (ptrdiff_t i = 0; i < n; ++i) store(step, i, pass(step, bool(mask[i / 8] >> i % 8 & 1), step.load(in + i)));
+  }
+};
 
 template <class Op, class T, Stores stores = Stores::cached> Found make_mask(const MaskCall& call) {
-  if constexpr (has_mask_vectors<Op, T>) {
-    using Maker = MaskMaker<Op, T, stores>;
-    if (call.n >= Maker::width) return Maker(call).make_all(call.mask);
-    if constexpr (has_partial<typename Maker::V>) {
-      if (call.n > 0) return Maker(call).make_part(call.mask);
-    }
+  using C = Computed<Op, T>;
+  using Masked = MaskedCall<Op, T>;
+  if constexpr (has_vectors<C, T>) {
+    if (call.n >= Vec<C>::width) return Masked(call).template make_vectors<stores>();
   }
-  return make_each<Op, T>(call);
+  if constexpr (has_parts<C, T>) {
+    return call.n > 0 ? Masked(call).make_part() : Found{};
+  } else {
+    return Masked(call).make_each();
+  }
 }
 
-template <class Op, class T, Stores stores> struct MaskTaker : MaskedVectors<Op, T, stores> {
-  using Base = MaskedVectors<Op, T, stores>;
-  using Base::Base;
-  using Base::in;
-  using Base::n;
-  using Base::width;
-  using typename Base::C;
-  using typename Base::V;
-
-  V result(ptrdiff_t i, std::uint64_t bits) const {
-    return Op::apply(mask_of<V>(bits), Base::load(in + i), this->slopes());
-  }
-
-  void take_all(MaskReader reader) const {
-    const V head = result(0, reader.bits(0, width)), tail = result(n - width, reader.bits(n - width, width));
-    ptrdiff_t i = this->first_aligned();
-    for (; i + word_bits <= n; i += word_bits) {
-      const std::uint64_t word = reader.word(i);
-      for (ptrdiff_t k = 0; k < word_bits; k += width) this->store_aligned(i + k, result(i + k, word >> k));
-    }
-    if constexpr (Base::streams) finish_streaming(C());
-    for (; i + width <= n; i += width) this->store(i, result(i, reader.bits(i, width)));
-    this->store(0, head);
-    this->store(n - width, tail);
-  }
-
-  void take_part(MaskReader reader) const {
-    const V gradient = Base::load_part(in, n);
-    this->store_part(Op::apply(mask_of<V>(reader.bits(0, n)), gradient, this->slopes()), n);
-  }
-};
-
 template <class Op, class T, Stores stores = Stores::cached> Found take_mask(const MaskCall& call) {
-  const MaskReader reader{call.mask};
-  if constexpr (has_mask_vectors<Op, T>) {
-    using Taker = MaskTaker<Op, T, stores>;
-    if (call.n >= Taker::width) return Taker(call).take_all(reader), Found{};
-    if constexpr (has_partial<typename Taker::V>) {
-      if (call.n > 0) return Taker(call).take_part(reader), Found{};
-    }
+  using C = Computed<Op, T>;
+  using Masked = MaskedCall<Op, T>;
+  if constexpr (has_vectors<C, T>) {
+    if (call.n >= Vec<C>::width) return Masked(call).template take_vectors<stores>(), Found{};
   }
-  const Masked<Op, T> operands(call);
-  for (ptrdiff_t i = 0; i < call.n; ++i) {
-    operands.out[i] = static_cast<T>(operands.apply_to_one(reader.mask[i / 8] >> i % 8 & 1, i));
+  if constexpr (has_parts<C, T>) {
+    if (call.n > 0) Masked(call).take_part();
+  } else {
+    Masked(call).take_each();
   }
   return {};
 }
@@ -395,23 +291,23 @@ template <class Op> Found make_float8_mask(const MaskCall& call) {
   const auto& format = *static_cast<const Float8*>(call.data);
   const auto* const in = reinterpret_cast<const std::uint8_t*>(call.in);
   auto* const out = reinterpret_cast<std::uint8_t*>(call.out);
-  bool nan = false;
+  NanTrace<float> nan;
   const auto visit = [&](ptrdiff_t i) {
     const std::uint8_t code = in[i];
     const float value = format.value[code];
-    const bool bit = Op::ask(value);
-    nan |= holds_nan(value);
+    const bool answer = Op::ask(value);
+    nan.add(value);
     // Code 0 is +0 in every encoding that has a zero; in the one that has none, nothing is dropped.
-    if constexpr (Op::is_stored) out[i] = select_or_zero(bit, code);
-    return bit;
+    if constexpr (has_output<Op>) out[i] = Op::pass(answer, code);
+    return answer;
   };
   const ptrdiff_t active = mask_each(call.mask, call.n, visit);
-  return {active, nan};
+  return {active, nan.found()};
 }
 
 template <class Op, class T> constexpr MaskKernel making() {
-  using V = Vec<typename Op::template Computed<T>>;
-  if constexpr (Op::is_stored && has_mask_vectors<Op, T> && can_stream<V>) {
+  using C = Computed<Op, T>;
+  if constexpr (has_output<Op> && has_vectors<C, T> && can_stream<Vec<C>>) {
     return {make_mask<Op, T>, make_mask<Op, T, Stores::streaming>};
   } else {
     return {make_mask<Op, T>, nullptr};
@@ -419,8 +315,8 @@ template <class Op, class T> constexpr MaskKernel making() {
 }
 
 template <class Op, class T> constexpr MaskKernel taking() {
-  using V = Vec<typename Op::template Computed<T>>;
-  if constexpr (has_mask_vectors<Op, T> && can_stream<V>) {
+  using C = Computed<Op, T>;
+  if constexpr (has_vectors<C, T> && can_stream<Vec<C>>) {
     return {take_mask<Op, T>, take_mask<Op, T, Stores::streaming>};
   } else {
     return {take_mask<Op, T>, nullptr};
@@ -440,7 +336,7 @@ template <class Op> struct MaskMaking {
 // Integers have no NaN, on which positive and keep differ.
 struct PositiveMaking {
   template <class T> static constexpr MaskKernel make() {
-    return MaskMaking<std::conditional_t<std::is_integral_v<T>, KeptOnly, PositiveOnly>>::template make<T>();
+    return MaskMaking<MaskOnly<std::conditional_t<std::is_integral_v<T>, Relu, LeakyRelu>>>::template make<T>();
   }
 };
 
@@ -462,9 +358,9 @@ template <> struct UnsignedOf<8> {
 struct ReluTaking {
   template <class T> static constexpr MaskKernel make() {
     if constexpr (std::is_same_v<T, long double>) {
-      return taking<MaskedRelu, T>();
+      return taking<Relu, T>();
     } else {
-      return taking<MaskedRelu, typename UnsignedOf<sizeof(T)>::type>();
+      return taking<Relu, typename UnsignedOf<sizeof(T)>::type>();
     }
   }
 };
@@ -473,14 +369,14 @@ template <class T> constexpr bool has_leaky_masks = is_half<T> || std::is_same_v
 
 struct LeakyMaking {
   template <class T> static constexpr MaskKernel make() {
-    if constexpr (has_leaky_masks<T>) return making<MaskedLeakyRelu, T>();
+    if constexpr (has_leaky_masks<T>) return making<LeakyRelu, T>();
     return {};
   }
 };
 
 struct LeakyTaking {
   template <class T> static constexpr MaskKernel make() {
-    if constexpr (has_leaky_masks<T>) return taking<MaskedLeakyRelu, T>();
+    if constexpr (has_leaky_masks<T>) return taking<LeakyRelu, T>();
     return {};
   }
 };

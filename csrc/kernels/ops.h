@@ -30,17 +30,22 @@ template <Op op> struct FunctionOf {
   static constexpr bool plain_for_integers = false;  // has no vectors of them
 };
 
+// A rectifier has two halves: `ask` is its question about x, `pass` what becomes of a value, given the answer. The value
+// is x, or the gradient. Masks (mask_loop.h) hold the answers.
+
 struct Relu : FunctionOf<Op::relu> {  // +0 if x <= 0 else x
-  template <class V> static V apply(V x) { return select_or_zero(keep(x), x); }
+  template <class X> static auto ask(X x) { return keep(x); }
+  template <class M, class V> static V pass(M kept, V value) { return select_or_zero(kept, value); }
+  template <class V> static V apply(V x) { return pass(ask(x), x); }
 };
 
 struct ReluDerivative : FunctionOf<Op::relu_derivative> {  // 0 if x <= 0 else 1
-  template <class V> static V apply(V x) { return select_or_zero(keep(x), one(x)); }
+  template <class V> static V apply(V x) { return Relu::pass(Relu::ask(x), one(x)); }
 };
 
 // +0 if x <= 0 else grad: a selection, so that a NaN under a dead unit stays there
 struct ReluBackward : FunctionOf<Op::relu_backward> {
-  template <class V> static V apply(V grad, V x) { return select_or_zero(keep(x), grad); }
+  template <class V> static V apply(V grad, V x) { return Relu::pass(Relu::ask(x), grad); }
 };
 
 // Leaky functions select the factor, then multiply: a product that is computed and then thrown away could overflow,
@@ -48,18 +53,23 @@ struct ReluBackward : FunctionOf<Op::relu_backward> {
 
 struct LeakyRelu : FunctionOf<Op::leaky_relu> {  // x if x > 0 else x * slope
   static constexpr bool scales = true;
-  template <class V> static V apply(V x, V slope) { return x * select(positive(x), one(x), slope); }
+  template <class X> static auto ask(X x) { return positive(x); }
+  template <class M, class V> static V factor(M is_positive, V slope) { return select(is_positive, one(slope), slope); }
+  template <class M, class V> static V pass(M is_positive, V value, V slope) {
+    return value * factor(is_positive, slope);
+  }
+  template <class V> static V apply(V x, V slope) { return pass(ask(x), x, slope); }
 };
 
 struct LeakyReluDerivative : FunctionOf<Op::leaky_relu_derivative> {  // 1 if x > 0 else slope
   static constexpr bool as_stored = true;
-  template <class V, class X> static V apply(X x, V slope) { return select(positive(x), one(slope), slope); }
+  template <class V, class X> static V apply(X x, V slope) { return LeakyRelu::factor(LeakyRelu::ask(x), slope); }
 };
 
 struct LeakyReluBackward : FunctionOf<Op::leaky_relu_backward> {  // grad if x > 0 else grad * slope
   static constexpr bool as_stored = true, scales = true;
   template <class V, class X> static V apply(X grad, X x, V slope) {
-    return V(grad) * select(positive(x), one(slope), slope);
+    return LeakyRelu::pass(LeakyRelu::ask(x), V(grad), slope);
   }
 };
 

@@ -110,10 +110,14 @@ inline bool inverted(bool mask) { return !mask; }
 template <class B> B ordered(B b) { return b ^ (signs(b) & B(greatest<B>)); }
 template <class L> constexpr auto nans_of_one_sign = -(FloatBits<L>::minus_infinity + 1);
 
-template <class V> auto is_nan(V x) {
+// Without its sign, too, a float orders as an integer; above infinity are NaNs.
+template <class V> auto magnitude(V x) {
   using B = BitsOf<V>;
-  return B(bits(x) & B(greatest<B>)) > B(FloatBits<Lane<V>>::infinity);
+  return static_cast<B>(bits(x) & B(greatest<B>));
 }
+
+template <class V> auto is_nan(V x) { return magnitude(x) > BitsOf<V>(FloatBits<Lane<V>>::infinity); }
+inline bool is_nan(long double x) { return classify(x).nan; }
 
 // Vectors compare all integers as signed ones.
 template <class V> auto greater(V a, V b) {
@@ -170,10 +174,10 @@ template <class V> auto within(V x, float t) {
   } else if constexpr (std::is_integral_v<Lane<V>>) {
     return (V(Lane<V>(t)) > x) & (x > V(Lane<V>(-t)));
   } else {
-    using B = BitsOf<V>;
-    return B(bits(Lane<V>(t))) > B(bits(x) & B(greatest<B>));
+    return BitsOf<V>(bits(Lane<V>(t))) > magnitude(x);
   }
 }
+
 // A number in the type of another.
 template <class V> V constant(V, float number) { return V(Lane<V>(number)); }
 template <class V> V one(V x) { return constant(x, 1); }

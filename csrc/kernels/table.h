@@ -39,11 +39,11 @@ constexpr Isa make_table(const char* name) {
       per_dtype<MaxoutOf>(),
       fold_rows,
   };
-  add<MaskMaking<MaskedRelu>>(isa, MaskOp::relu);
+  add<MaskMaking<Relu>>(isa, MaskOp::relu);
   add<LeakyMaking>(isa, MaskOp::leaky_relu);
   add<ReluTaking>(isa, MaskOp::relu_backward);
   add<LeakyTaking>(isa, MaskOp::leaky_relu_backward);
-  add<MaskMaking<KeptOnly>>(isa, MaskOp::keep);
+  add<MaskMaking<MaskOnly<Relu>>>(isa, MaskOp::keep);
   add<PositiveMaking>(isa, MaskOp::positive);
   add<SumOf>(isa, Reduce::sum);
   add<SlopeGradientOf>(isa, Reduce::slope_gradient);

@@ -53,6 +53,4 @@ inline Vec<std::int16_t> larger(Vec<std::int16_t> a, Vec<std::int16_t> b) { retu
 inline Vec<std::int32_t> larger(Vec<std::int32_t> a, Vec<std::int32_t> b) { return _mm256_max_epi32(a.v, b.v); }
 inline Vec<std::int64_t> larger(Vec<std::int64_t> a, Vec<std::int64_t> b) { return select(a > b, a, b); }
 
-template <class V> V loaded_once(V x) { return x; }
-
 }  // namespace fastrelu::FASTRELU_ISA

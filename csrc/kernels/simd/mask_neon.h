@@ -47,6 +47,4 @@ template <class V> Mask mask_of(std::uint64_t bits) {
 
 template <class B> B larger(B a, B b) { return select(a > b, a, b); }
 
-template <class V> V loaded_once(V x) { return x; }
-
 }  // namespace fastrelu::FASTRELU_ISA

@@ -13,6 +13,5 @@ template <class V> constexpr int masks_at_once = 1;
 template <class V> std::uint64_t bits_of(const bool (&masks)[1]);
 template <class V> bool mask_of(std::uint64_t bits);
 template <class B> B larger(B a, B b);
-template <class V> V loaded_once(V x);
 
 }  // namespace fastrelu::FASTRELU_ISA

@@ -52,6 +52,4 @@ template <class V> Mask mask_of(std::uint64_t bits) {
 inline Vec<std::int16_t> larger(Vec<std::int16_t> a, Vec<std::int16_t> b) { return _mm_max_epi16(a.v, b.v); }
 template <class B> B larger(B a, B b) { return select(a > b, a, b); }
 
-template <class V> V loaded_once(V x) { return x; }
-
 }  // namespace fastrelu::FASTRELU_ISA
