@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -17,17 +19,40 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "LD_
 one that does not survive a fork while other threads allocate."""
 
 
-def reason_to_skip() -> str | None:
+SOURCE = Path(__file__).resolve().parents[1]
+
+
+def output_of(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def reason_to_skip(
+    compiler: Sequence[str] = COMPILER, machine: str = platform.machine()
+) -> str | None:
     if sys.platform != "linux":
         return "the tests look into /proc and fork"
-    if not shutil.which(COMPILER[0]):
-        return f"no compiler: {COMPILER[0]}"
-    target = subprocess.run([*COMPILER, "-dumpmachine"], capture_output=True, text=True, check=True)
-    if target.stdout.split("-")[0] != os.uname().machine:
-        return f"the compiler is for {target.stdout.strip()}"
+    if not shutil.which(compiler[0]):
+        return f"no compiler: {compiler[0]}"
+    target = output_of(*compiler, "-dumpmachine").strip()
+    if target.split("-")[0] != machine:
+        return f"the compiler is for {target}"
     return None
 
 
-def compile(sources: Sequence[Path], target: Path, *options: str) -> None:
-    command = [*COMPILER, "-std=c++17", "-O1", "-Wall", "-Wextra", "-pthread", *options]
+def compile(
+    sources: Sequence[Path], target: Path, *options: str, compiler: Sequence[str] = COMPILER
+) -> None:
+    command = [*compiler, "-std=c++17", "-O1", "-Wall", "-Wextra", "-pthread", *options]
     subprocess.run([*command, *sources, "-o", target], env=ENVIRONMENT, check=True)
+
+
+def kernel_flags(compiler: Sequence[str] = COMPILER) -> dict[str, list[str]]:
+    """What each instruction set is compiled with: CMakeLists.txt is the only place that says it."""
+    text = (SOURCE / "CMakeLists.txt").read_text()
+    name = "Clang" if "clang" in output_of(*compiler, "--version") else "GNU"
+    [common] = re.findall(r"\$<\$<CONFIG:Release>:-O3> ([^$]+)", text)
+    [own] = re.findall(rf"\$<\$<CXX_COMPILER_ID:{name}\b[^>]*>:([^>]+)>", text)
+    calls = re.findall(
+        r"^\s*fastrelu_add_isa\((\w+) GNU ([^)]*?)(?: MSVC.*)?\)", text, re.MULTILINE
+    )
+    return {isa: [*common.split(), *own.split(";"), *flags.split()] for isa, flags in calls}

@@ -19,6 +19,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import compiled
 import pytest
 from fastrelu import _core
 
@@ -66,26 +67,18 @@ def reason_to_skip():
     return shutil.which("nm") is None and "no nm"
 
 
-def flags_by_isa():
-    """CMakeLists.txt is the only place where they are written."""
-    text = (SOURCE / "CMakeLists.txt").read_text()
-    calls = re.findall(r"^\s*fastrelu_add_isa\((\w+)([^)]*)\)", text, re.MULTILINE)
-    flags = {isa: rest.split("MSVC")[0].replace("GNU", "").split() for isa, rest in calls}
-    assert set(_core.compiled_isas()) <= set(flags)
-    return flags
-
-
 @pytest.fixture(scope="module")
 def compile_unit(tmp_path_factory):
     if reason := reason_to_skip():
         pytest.skip(reason)
-    folder, flags = tmp_path_factory.mktemp("objects"), flags_by_isa()
+    folder, flags = tmp_path_factory.mktemp("objects"), compiled.kernel_flags()
+    assert set(_core.compiled_isas()) <= set(flags)
 
     def compile_to_object(isa, unit):
         source = KERNELS / (f"isa_{isa}.cpp" if unit == "isa" else "unit.cpp")
         target = folder / f"{isa}_{unit}.o"
-        options = ["-std=c++17", "-fPIC", "-ffp-contract=off", "-fno-exceptions", "-fno-rtti"]
-        options += [f"-DFASTRELU_ISA={isa}", f'-DFASTRELU_SIMD="simd/{isa}.h"']
+        options = ["-std=c++17", "-fPIC", f"-DFASTRELU_ISA={isa}"]
+        options += [f'-DFASTRELU_SIMD="simd/{isa}.h"']
         options += [f"-DFASTRELU_UNIT={unit}"] if unit in UNITS else []
         command = [*COMPILER, *options, "-O0", *flags[isa], "-c", source, "-o", target]
         subprocess.run(command, check=True)
