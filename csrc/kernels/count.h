@@ -49,39 +49,28 @@ template <> struct Activity<Coded8> {
   bool operator()(Coded8 x) const { return active[x.code]; }
 };
 
-#ifdef __GNUC__
-template <class T> constexpr bool counts_vectors = Vec<T>::width > 1;
+template <class T> constexpr bool counts_vectors = has_lanes && Vec<T>::width > 1;
 
-// A vector of counters, one for each lane of a vector of T.
-template <class T> struct Counters {
-  typedef Counter<T> Type __attribute__((vector_size(Vec<T>::width * sizeof(T))));
-  static Type active(const T* p) {
-    const Vec<Counter<T>> ones = select_or_zero(keep(Vec<T>::load(p)), Vec<Counter<T>>(1));
-    Type counts;
-    std::memcpy(&counts, &ones.v, sizeof counts);
-    return counts;
-  }
-};
+// Counters, one for each lane of a vector of T: 1 where it is active.
+template <class T> auto active_lanes(const T* p) {
+  return lanes_of<Lanes<Counter<T>, Vec<T>::width>>(select_or_zero(keep(Vec<T>::load(p)), Vec<Counter<T>>(1)));
+}
 
 // The active elements of whole vectors, at most most_counted of them.
 template <class T> std::int64_t count_vectors(const T* x, ptrdiff_t vectors) {
   constexpr ptrdiff_t width = Vec<T>::width;
-  typename Counters<T>::Type counters = {};
-  for (ptrdiff_t v = 0; v < vectors; ++v) counters += Counters<T>::active(x + v * width);
+  decltype(active_lanes(x)) counters = {};
+  for (ptrdiff_t v = 0; v < vectors; ++v) counters += active_lanes(x + v * width);
   Counter<T> counts[width];
   std::memcpy(counts, &counters, sizeof counts);
   std::int64_t total = 0;
   for (const Counter<T> count : counts) total += static_cast<std::int64_t>(count);
   return total;
 }
-#else
-template <class T> constexpr bool counts_vectors = false;
-#endif
 
 template <class T> std::int64_t count_run(const T* x, ptrdiff_t n, const Activity<T>& is_active) {
   std::int64_t total = 0;
   ptrdiff_t i = 0;
-#ifdef __GNUC__
   if constexpr (counts_vectors<T>) {
     constexpr ptrdiff_t width = Vec<T>::width;
     while (n - i >= width) {
@@ -90,23 +79,19 @@ template <class T> std::int64_t count_run(const T* x, ptrdiff_t n, const Activit
       i += vectors * width;
     }
   }
-#endif
   for (; i < n; ++i) total += is_active(x[i]);
   return total;
 }
 
 template <class T> void count_each(const T* x, ptrdiff_t n, Counter<T>* counts, const Activity<T>& is_active) {
   ptrdiff_t i = 0;
-#ifdef __GNUC__
   if constexpr (counts_vectors<T>) {
-    for (; i + Vec<T>::width <= n; i += Vec<T>::width) {
-      typename Counters<T>::Type sum;
-      std::memcpy(&sum, counts + i, sizeof sum);
-      sum += Counters<T>::active(x + i);
+    constexpr int width = Vec<T>::width;
+    for (; i + width <= n; i += width) {
+      const auto sum = load_as<Counter<T>, width>(counts + i) + active_lanes(x + i);
       std::memcpy(counts + i, &sum, sizeof sum);
     }
   }
-#endif
   for (; i < n; ++i) counts[i] = static_cast<Counter<T>>(counts[i] + is_active(x[i]));
 }
 

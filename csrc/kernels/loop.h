@@ -14,6 +14,7 @@
 
 #include "../contract/kernel.h"
 #include "ops.h"
+#include "simd/lanes.h"
 
 namespace fastrelu::FASTRELU_ISA {
 
@@ -75,14 +76,8 @@ template <class C> struct Part {
   template <class T> void store(T* p, Stored<T> value) const { value.v.store_partial(p, n); }
 };
 
-#ifdef __GNUC__
-constexpr bool widens_integers = true;  // simd/integers.h
-#else
-constexpr bool widens_integers = false;
-#endif
-
 template <class C, class T> constexpr bool has_vectors = Vec<C>::width > 1 &&
-                                                         (std::is_same_v<C, T> || is_half<T> || widens_integers);
+                                                         (std::is_same_v<C, T> || is_half<T> || has_lanes);
 template <class V, class = void> constexpr bool can_stream = false;
 template <class V> constexpr bool can_stream<V, decltype(stream(nullptr, std::declval<V>()))> = true;
 

@@ -9,7 +9,7 @@
 #include "../contract/float8.h"
 #include "../contract/reduction.h"
 #include "predicates.h"
-#include "simd/scalar.h"
+#include "simd/lanes.h"
 
 namespace fastrelu::FASTRELU_ISA {
 
@@ -30,47 +30,17 @@ template <class T> using Total = typename TotalOf<T>::Type;
 constexpr ptrdiff_t partial_sums = 16;
 
 // What the elements of a type add: one number, or a vector of as many as fit with their totals' type.
-#ifdef __GNUC__
-template <class T> constexpr bool sums_vectors = Vec<double>::width > 1 && !std::is_same_v<T, long double>;
-#else
-template <class T> constexpr bool sums_vectors = false;
-#endif
-constexpr ptrdiff_t sum_width = Vec<double>::width;
-
-#ifdef __GNUC__
-// As many numbers as a vector of their totals has lanes.
-template <class T> struct SumLanes {
-  typedef T Type __attribute__((vector_size(sum_width * sizeof(T))));
-};
+template <class T> constexpr bool sums_vectors = has_lanes && Vec<double>::width > 1 && !std::is_same_v<T, long double>;
+constexpr int sum_width = Vec<double>::width;
 // Sums of integers wrap around, which C++ defines for unsigned numbers alone.
-template <class Number> struct WrappingLanes : SumLanes<Number> {};
-template <> struct WrappingLanes<std::int64_t> : SumLanes<std::uint64_t> {};
-template <class T> using TotalLanes = typename WrappingLanes<Total<T>>::Type;
-
-template <class T> TotalLanes<T> load_for_sum(const T* p) {
-  typename SumLanes<T>::Type lanes;
-  std::memcpy(&lanes, p, sizeof lanes);
-  return __builtin_convertvector(lanes, TotalLanes<T>);
-}
-
-#ifdef __AVX512F__
-// GCC 12 would convert them in two halves.
-inline TotalLanes<float> load_for_sum(const float* p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
-#endif
-
-template <class V, class Lanes> V as_vector(Lanes lanes) {
-  V x(0);
-  std::memcpy(&x.v, &lanes, sizeof x.v);
-  return x;
-}
-#endif
+template <class T> using TotalLane = std::conditional_t<std::is_integral_v<T>, std::uint64_t, Total<T>>;
+template <class T> using TotalLanes = Lanes<TotalLane<T>, sum_width>;
+template <class T> TotalLanes<T> load_for_sum(const T* p) { return load_as<TotalLane<T>, sum_width>(p); }
 
 struct Values {
   static constexpr bool has_x = false;
   template <class T> static Total<T> addend(const T* values, const T*) { return static_cast<Total<T>>(*values); }
-#ifdef __GNUC__
   template <class T> static TotalLanes<T> addends(const T* values, const T*) { return load_for_sum(values); }
-#endif
 };
 
 // 0 if x > 0 else grad * x. Selected before it is multiplied: 0 times an infinity would be invalid.
@@ -79,22 +49,16 @@ struct SlopeGradients {
   template <class T> static Total<T> addend(const T* grad, const T* x) {
     return of(static_cast<Total<T>>(*grad), static_cast<Total<T>>(*x));
   }
-#ifdef __GNUC__
   template <class T> static TotalLanes<T> addends(const T* grad, const T* x) {
     using V = Vec<Total<T>>;
-    const V product = of(as_vector<V>(load_for_sum(grad)), as_vector<V>(load_for_sum(x)));
-    TotalLanes<T> lanes;
-    std::memcpy(&lanes, &product.v, sizeof lanes);
-    return lanes;
+    return lanes_of<TotalLanes<T>>(of(vector_of<V>(load_for_sum(grad)), vector_of<V>(load_for_sum(x))));
   }
-#endif
   template <class V> static V of(V grad, V x) {
     const auto keeps_x = positive(x);
     return select(keeps_x, V(0), grad) * select(keeps_x, V(0), x);
   }
 };
 
-#ifdef __GNUC__
 // The whole vectors of a block, into their partial sums; returns how many elements these are.
 template <class Addends, class T>
 ptrdiff_t add_vectors(const T* values, const T* x, ptrdiff_t n, Total<T> (&sums)[partial_sums]) {
@@ -110,14 +74,11 @@ ptrdiff_t add_vectors(const T* values, const T* x, ptrdiff_t n, Total<T> (&sums)
   std::memcpy(sums, partial, sizeof sums);
   return i;
 }
-#endif
 
 template <class Addends, class T> Total<T> block_sum(const T* values, const T* x, ptrdiff_t n) {
   Total<T> sums[partial_sums] = {};
   ptrdiff_t i = 0;
-#ifdef __GNUC__
   if constexpr (sums_vectors<T>) i = add_vectors<Addends>(values, x, n, sums);
-#endif
   for (; i < n; ++i) {
     Total<T>& sum = sums[i % partial_sums];
     sum = plus(sum, Addends::addend(values + i, x + i));
@@ -132,16 +93,13 @@ template <class Addends, class T> Total<T> block_sum(const T* values, const T* x
 template <int rows, class Addends, class T>
 void add_rows(const T* values, const T* x, ptrdiff_t row_step, ptrdiff_t n, Total<T>* totals) {
   ptrdiff_t i = 0;
-#ifdef __GNUC__
   if constexpr (sums_vectors<T>) {
     for (; i + sum_width <= n; i += sum_width) {
-      TotalLanes<T> sum;
-      std::memcpy(&sum, totals + i, sizeof sum);
+      TotalLanes<T> sum = load_as<TotalLane<T>, sum_width>(totals + i);
       for (int row = 0; row < rows; ++row) sum += Addends::addends(values + row * row_step + i, x + row * row_step + i);
       std::memcpy(totals + i, &sum, sizeof sum);
     }
   }
-#endif
   for (; i < n; ++i) {
     for (int row = 0; row < rows; ++row) {
       const ptrdiff_t at = row * row_step + i;

@@ -196,4 +196,4 @@ inline Shorts float_to_half(Vec<float> x) { return {_mm512_cvtps_ph(x.v, _MM_FRO
 }  // namespace fastrelu::FASTRELU_ISA
 
 #include "halves.h"
-#include "integers.h"
+#include "lanes.h"

@@ -161,4 +161,4 @@ inline Shorts float_to_half(Vec<float> x) { return {vreinterpret_u16_f16(vcvt_f1
 }  // namespace fastrelu::FASTRELU_ISA
 
 #include "halves.h"
-#include "integers.h"
+#include "lanes.h"

@@ -183,4 +183,4 @@ inline Shorts float_to_half(Vec<float> x) {
 }  // namespace fastrelu::FASTRELU_ISA
 
 #include "halves.h"
-#include "integers.h"
+#include "lanes.h"
