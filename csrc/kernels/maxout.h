@@ -15,55 +15,34 @@
 
 namespace fastrelu::FASTRELU_ISA {
 
-template <class T> struct Limits {
-  static constexpr T least = static_cast<T>(std::uint64_t(1) << (8 * sizeof(T) - 1));
-  static constexpr T largest = static_cast<T>(~least);
-};
-
-// Of numbers and of vectors.
-template <class T, std::enable_if_t<std::is_integral_v<T>, int> = 0> T exclusive_or(T a, T b) {
-  return static_cast<T>(a ^ b);
-}
-template <class T, std::enable_if_t<std::is_integral_v<T>, int> = 0> T choose(bool mask, T a, T b) {
-  return mask ? a : b;
-}
+// A selection. Numbers take a conditional move, which is shorter than their `select`.
+template <class T> T choose(bool mask, T a, T b) { return mask ? a : b; }
 template <class M, class T> Vec<T> choose(M mask, Vec<T> a, Vec<T> b) { return select(mask, a, b); }
-template <class T> T zero_or(bool mask, T a) { return select_or_zero(!mask, a); }
-template <class M, class T> Vec<T> zero_or(M mask, Vec<T> a) { return select(mask, Vec<T>(T(0)), a); }
 
-#ifdef __GNUC__
-constexpr bool has_exclusive_or = true;
-template <class T> Vec<T> exclusive_or(Vec<T> a, Vec<T> b) { return Vec<T>(a.v ^ b.v); }
-#else
-constexpr bool has_exclusive_or = false;
-#endif
-
-// How to read an element's bits, and their key. `data` is what the kernel is given. has_vectors: whether keys are made of
-// vectors, too.
+// How to read an element's bits, and their key: of a number or of a vector. `data` is what the kernel is given. has_vectors:
+// whether keys are made of vectors, too.
 
 template <class T> struct IntegerOrder {
   using Element = std::make_signed_t<T>;
-  static constexpr bool has_vectors = Vec<Element>::width > 1 && (std::is_signed_v<T> || has_exclusive_or);
+  static constexpr bool has_vectors = Vec<Element>::width > 1;
   explicit IntegerOrder(const void*) {}
   template <class B> B key(B bits) const {
     if constexpr (std::is_signed_v<T>) {
       return bits;
     } else {
-      return exclusive_or(bits, B(Limits<Element>::least));
+      return static_cast<B>(bits ^ B(least<B>));
     }
   }
 };
 
 template <class T> struct FloatOrder {
   using Element = decltype(bits(T()));
-  static constexpr bool has_vectors = Vec<Element>::width > 1 && has_exclusive_or;
+  static constexpr bool has_vectors = Vec<Element>::width > 1;
   explicit FloatOrder(const void*) {}
   template <class B> B key(B bits) const {
-    constexpr Element largest = Limits<Element>::largest;
-    const B magnitude(bits & B(largest));
-    const B ordered = exclusive_or(bits, select_or_zero(B(0) > bits, B(largest)));
-    const B number = select_or_zero(magnitude != B(0), ordered);
-    return choose(magnitude > B(FloatBits<T>::infinity), B(largest), number);
+    const B magnitude(bits & B(greatest<B>));
+    const B number = select_or_zero(magnitude != B(0), ordered(bits));
+    return choose(magnitude > B(FloatBits<T>::infinity), B(greatest<B>), number);
   }
 };
 
@@ -71,17 +50,13 @@ template <class T> struct FloatOrder {
 template <class Byte> struct RankOrder {
   using Element = Byte;
   using Table = ByteTable<std::uint8_t>;
-  static constexpr bool has_vectors = Table::has_vectors && has_exclusive_or;
+  static constexpr bool has_vectors = Table::has_vectors;
   const std::uint8_t* rank;
   Table table;
 
   explicit RankOrder(const void* data) : rank(static_cast<const Float8*>(data)->rank), table(rank) {}
-  Byte key(Byte code) const {
-    return exclusive_or(static_cast<Byte>(rank[static_cast<std::uint8_t>(code)]), Limits<Byte>::least);
-  }
-  template <class T> Vec<T> key(Vec<T> codes) const {
-    return exclusive_or(Vec<T>(table[codes.v].v), Vec<T>(Limits<T>::least));
-  }
+  Byte key(Byte code) const { return static_cast<Byte>(rank[static_cast<std::uint8_t>(code)] ^ least<Byte>); }
+  template <class T> Vec<T> key(Vec<T> codes) const { return Vec<T>(table[codes.v].v) ^ Vec<T>(least<T>); }
 };
 
 // No integer holds long double's bits everywhere, so its keys order by themselves.
@@ -93,8 +68,6 @@ inline bool operator>(LongDoubleKey a, LongDoubleKey b) { return !b.nan && (a.na
 inline bool operator!=(LongDoubleKey a, LongDoubleKey b) {
   return a.nan || b.nan ? a.nan != b.nan : a.value != b.value;
 }
-inline LongDoubleKey choose(bool mask, LongDoubleKey a, LongDoubleKey b) { return mask ? a : b; }
-inline long double choose(bool mask, long double a, long double b) { return mask ? a : b; }
 
 struct LongDoubleOrder {
   using Element = long double;
@@ -168,7 +141,7 @@ template <class Order, class Element> struct Backward {
     const auto largest = first_of(order, pools.size, load).key;
     for (ptrdiff_t k = 0; k < pools.size; ++k) {
       const auto is_other = order.key(load(k)) != largest;
-      store(k, zero_or(is_other, rest));
+      store(k, select_or_zero(inverted(is_other), rest));
       rest = select_or_zero(is_other, rest);
     }
   }
