@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "float_status.h"
+#include "ref.h"
 
 namespace fastrelu {
 namespace {
@@ -153,19 +154,16 @@ int warn_on_write = 0;
 
 int find_warn_on_write() {
   npy_intp none = 0;
-  PyObject* const array = PyArray_SimpleNew(1, &none, NPY_BYTE);
-  if (!array) return -1;
-  const int before = PyArray_FLAGS(as_array(array));
-  PyObject* const flags = PyObject_GetAttrString(array, "flags");
-  int status = flags ? PyObject_SetAttrString(flags, "_warn_on_write", Py_True) : -1;
-  if (status == 0) warn_on_write = PyArray_FLAGS(as_array(array)) & ~before;
-  if (status < 0 && flags && PyErr_ExceptionMatches(PyExc_AttributeError)) {  // a NumPy that warns no more
+  const Ref array(PyArray_SimpleNew(1, &none, NPY_BYTE));
+  const Ref flags(array ? PyObject_GetAttrString(array.get(), "flags") : nullptr);
+  if (!flags) return -1;
+  const int before = PyArray_FLAGS(array.get<PyArrayObject>());
+  if (PyObject_SetAttrString(flags.get(), "_warn_on_write", Py_True) == 0) {
+    warn_on_write = PyArray_FLAGS(array.get<PyArrayObject>()) & ~before;
+  } else if (PyErr_ExceptionMatches(PyExc_AttributeError)) {  // a NumPy that warns no more
     PyErr_Clear();
-    status = 0;
   }
-  Py_XDECREF(flags);
-  Py_DECREF(array);
-  return status;
+  return PyErr_Occurred() ? -1 : 0;
 }
 
 bool read_number(PyObject* object, const UfuncSpec& spec, int input, ArrayType arrays, Number& number) {

@@ -10,6 +10,7 @@
 #include "compute.h"
 #include "exceptions.h"
 #include "memory.h"
+#include "ref.h"
 #include "user_dtypes.h"
 
 namespace fastrelu {
@@ -62,6 +63,15 @@ inline const ActiveKernel* kernel_of(PyArrayObject* array) {
   const ActiveKernel* const active = find_kernel(0, type_num);
   if (!active && PyTypeNum_ISUSERDEF(type_num)) ensure_kernels(NPY_DTYPE(PyArray_DESCR(array)));
   return active;
+}
+
+// A new tuple, or null if either is null or there is no memory.
+inline PyObject* pair_of(Ref first, Ref second) {
+  PyObject* const pair = first && second ? PyTuple_New(2) : nullptr;
+  if (!pair) return nullptr;
+  PyTuple_SET_ITEM(pair, 0, first.release());
+  PyTuple_SET_ITEM(pair, 1, second.release());
+  return pair;
 }
 
 inline PyObject* not_implemented() { return PyErr_Occurred() ? nullptr : Py_NewRef(Py_NotImplemented); }

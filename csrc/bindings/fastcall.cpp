@@ -9,6 +9,7 @@
 #include "checks.h"
 #include "dense_call.h"
 #include "exceptions.h"
+#include "ref.h"
 #include "scalar_call.h"
 #include "user_dtypes.h"
 
@@ -171,11 +172,9 @@ PyObject* call_with_parameters(int index, PyObject* ufunc, PyObject* const* args
   for (Py_ssize_t i = 0; i < keywords; ++i) {
     if (!parameters.contains(i)) *next++ = args[nargs + i];
   }
-  PyObject* const names = without_parameters(kwnames, parameters);
+  const Ref names(without_parameters(kwnames, parameters));
   if (kwnames && !names) return nullptr;
-  PyObject* const result = numpy_call[index](ufunc, complete, positional, names);
-  Py_XDECREF(names);
-  return result;
+  return numpy_call[index](ufunc, complete, positional, names.get());
 }
 
 template <int index> PyObject* call(PyObject* ufunc, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {

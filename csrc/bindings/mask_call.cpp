@@ -4,6 +4,7 @@
 #include "activity.h"
 #include "dense_arrays.h"
 #include "float_status.h"
+#include "ref.h"
 
 namespace fastrelu {
 namespace {
@@ -18,10 +19,8 @@ bool read_type(MaskOp op, PyArrayObject* array, MaskWork& work) {
 // As leaky_relu takes it; null is its default.
 bool read_slope(PyObject* slope, PyArrayObject* arrays, const MaskWork& work, Number& value) {
   constexpr const UfuncSpec& leaky = spec_of(Op::leaky_relu);
-  PyObject* const given = slope ? Py_NewRef(slope) : PyFloat_FromDouble(leaky.parameters[0].default_value);
-  const bool is_read = given && read_number(given, leaky, leaky.arrays, {PyArray_TYPE(arrays), work.type.dtype}, value);
-  Py_XDECREF(given);
-  return is_read;
+  const Ref given(slope ? Py_NewRef(slope) : PyFloat_FromDouble(leaky.parameters[0].default_value));
+  return given && read_number(given.get(), leaky, leaky.arrays, {PyArray_TYPE(arrays), work.type.dtype}, value);
 }
 
 bool is_output_for(PyObject* object, PyArrayObject* in) {
@@ -47,18 +46,18 @@ PyObject* new_mask(npy_intp elements) {
 // Into `out`, or, if that is null, a fresh array.
 PyObject* run(const char* name, MaskWork& work, PyArrayObject* in, const Number* slope, PyArrayObject* out,
               std::uint8_t* mask, Found& found, const MaskWatch& watch = {}) {
-  PyObject* const result = out ? Py_NewRef(reinterpret_cast<PyObject*>(out)) : new_array_like(in);
+  Ref result(out ? Py_NewRef(out) : new_array_like(in));
   if (!result) return nullptr;
-  work.output_memory = out ? OutputMemory::used : memory_of(as_array(result));
-  const MaskCall call{PyArray_BYTES(in), slope, PyArray_BYTES(as_array(result)), mask, PyArray_SIZE(in), nullptr};
+  PyArrayObject* const array = result.get<PyArrayObject>();
+  work.output_memory = out ? OutputMemory::used : memory_of(array);
+  const MaskCall call{PyArray_BYTES(in), slope, PyArray_BYTES(array), mask, PyArray_SIZE(in), nullptr};
   const npy_intp size = PyArray_ITEMSIZE(in);
   if (!slope) {
     found = run_mask_kernel(work, call, size, watch);
   } else if (run_reporting(name, [&] { found = run_mask_kernel(work, call, size, watch); }) < 0) {
-    Py_DECREF(result);
     return nullptr;
   }
-  return result;
+  return result.release();
 }
 
 PyObject* given(PyObject* argument) { return argument == Py_None ? nullptr : argument; }
@@ -72,17 +71,9 @@ PyObject* with_mask(const char* name, MaskOp op, PyObject* x, PyObject* slope, P
                       are_apart(as_array(mask), call.x) && (!out || are_apart(as_array(mask), call.out));
     if (!fits) return not_implemented();
   }
-  PyObject* const bits = mask ? Py_NewRef(mask) : new_mask(call.size());
-  PyObject* const y = bits ? run_forward_for(observed, call, bits_in(bits)) : nullptr;
-  PyObject* const pair = y ? PyTuple_New(2) : nullptr;
-  if (!pair) {
-    Py_XDECREF(y);
-    Py_XDECREF(bits);
-    return nullptr;
-  }
-  PyTuple_SET_ITEM(pair, 0, y);
-  PyTuple_SET_ITEM(pair, 1, bits);
-  return pair;
+  Ref bits(mask ? Py_NewRef(mask) : new_mask(call.size()));
+  Ref y(bits ? run_forward_for(observed, call, bits_in(bits.get())) : nullptr);
+  return pair_of(std::move(y), std::move(bits));
 }
 
 PyObject* from_mask(const char* name, MaskOp op, PyObject* grad, PyObject* mask, PyObject* slope, PyObject* out) {

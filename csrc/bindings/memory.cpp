@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "../runtime/recycle.h"
+#include "ref.h"
 
 // CPython's own declarations lack C linkage before 3.13, at global scope.
 namespace fastrelu::c_linkage {
@@ -29,10 +30,9 @@ PyDataMem_Handler handler = {
     "fastrelu_recycle", 1, {nullptr, handler_malloc, handler_calloc, handler_realloc, handler_free}};
 
 bool numpy_allocates_by_default() {
-  PyObject* const current = PyDataMem_GetHandler();
+  const Ref current(PyDataMem_GetHandler());
   if (!current) PyErr_Clear();
-  Py_XDECREF(current);
-  return current == PyDataMem_DefaultHandler;
+  return current.get() == PyDataMem_DefaultHandler;
 }
 
 // Tracked like NumPy's own, which untracks it on freeing. Null if that fails.
@@ -86,11 +86,9 @@ bool is_recycled(PyArrayObject* array) {
 
 // False with an exception set.
 bool read_trace_domain() {
-  PyObject* const lib = PyImport_ImportModule("numpy.lib");
-  PyObject* const domain = lib ? PyObject_GetAttrString(lib, "tracemalloc_domain") : nullptr;
-  if (domain) trace_domain = static_cast<unsigned int>(PyLong_AsUnsignedLong(domain));
-  Py_XDECREF(domain);
-  Py_XDECREF(lib);
+  const Ref lib(PyImport_ImportModule("numpy.lib"));
+  const Ref domain(lib ? PyObject_GetAttrString(lib.get(), "tracemalloc_domain") : nullptr);
+  if (domain) trace_domain = static_cast<unsigned int>(PyLong_AsUnsignedLong(domain.get()));
   return !PyErr_Occurred();
 }
 
@@ -105,9 +103,8 @@ PyDataMem_Handler trial_handler = {
 
 // Whether this NumPy keeps an array's handler where we write it.
 bool keeps_handler_there(PyArrayObject* array) {
-  PyObject* const current = PyDataMem_GetHandler();
-  Py_XDECREF(current);
-  return current && PyArray_HANDLER(array) == current;
+  const Ref current(PyDataMem_GetHandler());
+  return current && PyArray_HANDLER(array) == current.get();
 }
 
 // Whether this NumPy gives memory back to the handler that an array was handed over with.
@@ -128,13 +125,9 @@ bool gives_back_to_handler(PyObject* trial) {
 // NumPy promises neither. Costs 2 us, at import.
 bool numpy_is_as_expected() {
   constexpr npy_intp bytes = 16;
-  PyObject* const array = new_array(NPY_UBYTE, {1, &bytes, nullptr, false}, nullptr);
-  PyObject* const trial = PyCapsule_New(&trial_handler, "mem_handler", nullptr);
-  const bool is_so =
-      array && trial && keeps_handler_there(reinterpret_cast<PyArrayObject*>(array)) && gives_back_to_handler(trial);
-  Py_XDECREF(array);
-  Py_XDECREF(trial);
-  return is_so;
+  const Ref array(new_array(NPY_UBYTE, {1, &bytes, nullptr, false}, nullptr));
+  const Ref trial(PyCapsule_New(&trial_handler, "mem_handler", nullptr));
+  return array && trial && keeps_handler_there(array.get<PyArrayObject>()) && gives_back_to_handler(trial.get());
 }
 
 }  // namespace

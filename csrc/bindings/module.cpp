@@ -28,6 +28,7 @@
 #include "maxout.h"
 #include "memory.h"
 #include "reductions.h"
+#include "ref.h"
 #include "ufuncs.h"
 #include "user_dtypes.h"
 
@@ -174,10 +175,8 @@ PyObject* create(PyObject* spec, PyModuleDef*) {
     return nullptr;
   }
   if (only_module) return Py_NewRef(only_module);
-  PyObject* const name = PyObject_GetAttrString(spec, "name");
-  PyObject* const module = name ? PyModule_NewObject(name) : nullptr;
-  Py_XDECREF(name);
-  return module;
+  const Ref name(PyObject_GetAttrString(spec, "name"));
+  return name ? PyModule_NewObject(name.get()) : nullptr;
 }
 
 // An import that failed may be tried again.

@@ -33,108 +33,82 @@ void refuse(const char* ufunc, DTypeMeta* dtype) {
   PyErr_Format(PyExc_TypeError, "%s has no loop for %R", ufunc, dtype->singleton);
 }
 
-DTypeMeta* new_reference(DTypeMeta* dtype) {
-  Py_XINCREF(dtype);
-  return dtype;
-}
-
-// What a call computes in, as new references. Null, perhaps with an exception set, if NumPy knows no common dtype.
+// What a call computes in. Without `arrays`, perhaps with an exception set, NumPy knows no common dtype.
 struct Choice {
-  DTypeMeta* arrays = nullptr;
-  DTypeMeta* parameters = nullptr;
-  DTypeMeta* result = nullptr;
+  Ref arrays, parameters, result;
 
-  Choice() = default;
-  Choice(const Choice&) = delete;
-  Choice& operator=(const Choice&) = delete;
-  ~Choice() {
-    for (DTypeMeta* each : {arrays, parameters, result}) give_back(reinterpret_cast<PyObject*>(each));
-  }
-  void set(DTypeMeta* of_arrays, DTypeMeta* of_parameters, DTypeMeta* of_result) {
-    arrays = new_reference(of_arrays);
-    parameters = new_reference(of_parameters);
-    result = new_reference(of_result);
-  }
+  Choice(DTypeMeta* of_arrays, DTypeMeta* of_parameters, DTypeMeta* of_result)
+      : arrays(Py_XNewRef(of_arrays)), parameters(Py_XNewRef(of_parameters)), result(Py_XNewRef(of_result)) {}
 };
 
 bool fits_float32(DTypeMeta* slope) {
-  DTypeMeta* const common = PyArray_CommonDType(&PyArray_FloatDType, slope);
+  const Ref common(PyArray_CommonDType(&PyArray_FloatDType, slope));
   if (!common) PyErr_Clear();
-  Py_XDECREF(common);
-  return common == &PyArray_FloatDType;
+  return common.get<DTypeMeta>() == &PyArray_FloatDType;
 }
 
-// NumPy's rules (NEP 50), but for two: a narrow float outranks every slope that fits float32, and an integer gives
+// NumPy's rules (NEP 50), except that a narrow float outranks every slope that fits float32, and that an integer gives
 // float64 with every slope that is a real number.
-void choose_leaky(DTypeMeta* of_arrays, DTypeMeta* slope, Choice& choice) {
+Choice choose_leaky(DTypeMeta* of_arrays, DTypeMeta* slope) {
   const bool slope_fits = fits_float32(slope);
-  if (is_narrow_float(of_arrays) && slope_fits) return choice.set(of_arrays, &PyArray_FloatDType, of_arrays);
-  DTypeMeta* const common = PyArray_CommonDType(of_arrays, slope);
-  if (!common) PyErr_Clear();  // int64 and bfloat16 have none
+  if (is_narrow_float(of_arrays) && slope_fits) return {of_arrays, &PyArray_FloatDType, of_arrays};
+  const Ref owner(PyArray_CommonDType(of_arrays, slope));
+  if (!owner) PyErr_Clear();  // int64 and bfloat16 have none
+  auto* const common = owner.get<DTypeMeta>();
   if (is_integer(of_arrays) && (slope_fits || (common && (is_integer(common) || is_float(common))))) {
-    choice.set(of_arrays, &PyArray_DoubleDType, &PyArray_DoubleDType);
-  } else {
-    choice.set(common, common, common);
+    return {of_arrays, &PyArray_DoubleDType, &PyArray_DoubleDType};
   }
-  Py_XDECREF(common);
+  return {common, common, common};
 }
 
 bool is_python_number(const DTypeMeta* dtype) {
   return dtype == &PyArray_PyLongDType || dtype == &PyArray_PyFloatDType;
 }
 
-// NumPy's rules, but that Python's numbers keep the dtypes of other packages too: NumPy's common dtype of a bfloat16 and a
-// float is float32.
-DTypeMeta* common_dtype(int count, DTypeMeta** inputs) {
+// NumPy's rules, except that Python's numbers keep the dtypes of other packages too: NumPy's common dtype of a bfloat16 and
+// a float is float32.
+Ref common_dtype(int count, DTypeMeta** inputs) {
   DTypeMeta* strong[max_inputs];
   DTypeMeta** const end = std::remove_copy_if(inputs, inputs + count, strong, is_python_number);
-  DTypeMeta* const of_strong = end == strong ? nullptr : PyArray_PromoteDTypeSequence(end - strong, strong);
-  if (of_strong && is_of_another_package(of_strong)) return of_strong;
+  Ref of_strong(end == strong ? nullptr : PyArray_PromoteDTypeSequence(end - strong, strong));
+  if (of_strong && is_of_another_package(of_strong.get<DTypeMeta>())) return of_strong;
   if (!of_strong) PyErr_Clear();
-  Py_XDECREF(of_strong);
-  return PyArray_PromoteDTypeSequence(count, inputs);
+  return Ref(PyArray_PromoteDTypeSequence(count, inputs));
 }
 
 // As dtype= or signature= ask for: the result's dtype decides.
-void choose_for_result(const UfuncSpec& spec, DTypeMeta* result, Choice& choice) {
+Choice choose_for_result(const UfuncSpec& spec, DTypeMeta* result) {
   const bool is_widened = spec.arithmetic == Arithmetic::multiplies && is_narrow_float(result);
-  choice.set(result, is_widened ? &PyArray_FloatDType : result, result);
+  return {result, is_widened ? &PyArray_FloatDType : result, result};
 }
 
-void choose_for_product(const UfuncSpec& spec, DTypeMeta** inputs, Choice& choice) {
-  DTypeMeta* const of_arrays = common_dtype(spec.arrays, inputs);
-  if (of_arrays && spec.parameter_count() > 0) {
-    choose_leaky(of_arrays, inputs[spec.arrays], choice);
-  } else if (of_arrays) {
-    choice.set(of_arrays, nullptr, is_integer(of_arrays) ? &PyArray_DoubleDType : of_arrays);
-  }
-  Py_XDECREF(of_arrays);
-}
-
-void choose(const UfuncSpec& spec, DTypeMeta** inputs, DTypeMeta* result, Choice& choice) {
-  if (result) return choose_for_result(spec, result, choice);
-  if (spec.arithmetic == Arithmetic::multiplies) return choose_for_product(spec, inputs, choice);
-  DTypeMeta* const common = common_dtype(spec.nin(), inputs);
-  choice.set(common, common, common);
-  Py_XDECREF(common);
+Choice choose(const UfuncSpec& spec, DTypeMeta** inputs, DTypeMeta* result) {
+  if (result) return choose_for_result(spec, result);
+  const bool is_product = spec.arithmetic == Arithmetic::multiplies;
+  const Ref owner = common_dtype(is_product ? spec.arrays : spec.nin(), inputs);
+  auto* const common = owner.get<DTypeMeta>();
+  if (!common || !is_product) return {common, common, common};
+  if (spec.parameter_count() > 0) return choose_leaky(common, inputs[spec.arrays]);
+  return {common, nullptr, is_integer(common) ? &PyArray_DoubleDType : common};
 }
 
 // False perhaps with an exception set.
 bool has_loops(int index, const Choice& choice) {
   const UfuncSpec& spec = ufunc_specs[index];
-  const bool is_of_python = choice.result == &PyArray_PyFloatDType;  // all inputs are numbers of Python
-  bool is_any_float = is_float(choice.result);
-  if (is_of_another_package(choice.arrays)) {
-    const int served = ensure_loop(index, choice.arrays);
-    if (served == 0) refuse(spec.name, choice.arrays);
+  auto *const arrays = choice.arrays.get<DTypeMeta>(), *const result = choice.result.get<DTypeMeta>();
+  const bool is_of_python = result == &PyArray_PyFloatDType;  // all inputs are numbers of Python
+  bool is_any_float = is_float(result);
+  if (is_of_another_package(arrays)) {
+    const int served = ensure_loop(index, arrays);
+    if (served == 0) refuse(spec.name, arrays);
     if (served <= 0) return false;
     is_any_float = true;
   }
   if ((is_any_float || is_of_python) && !find_kernel(index, NPY_DOUBLE)) {
-    refuse_float(spec.name, is_of_python ? &PyArray_DoubleDType : choice.result);
+    refuse_float(spec.name, is_of_python ? &PyArray_DoubleDType : result);
     return false;
   }
-  return is_any_float || (is_integer(choice.result) && spec.arithmetic != Arithmetic::multiplies);
+  return is_any_float || (is_integer(result) && spec.arithmetic != Arithmetic::multiplies);
 }
 
 // NumPy calls this for every combination of dtypes that has no loop of its own. Without it, NumPy would take the first
@@ -148,15 +122,17 @@ int promote_for(int index, DTypeMeta* const* dtypes, DTypeMeta* const* signature
     inputs[i] = signature[i] ? signature[i] : dtypes[i];
     if (inputs[i]->type_num == NPY_BOOL) return refuse_bool(spec.name);
   }
-  Choice choice;
-  choose(spec, inputs, signature[nin], choice);
+  Choice choice = choose(spec, inputs, signature[nin]);
   if (!choice.arrays) {
     PyErr_Clear();
     return -1;
   }
   if (!has_loops(index, choice)) return -1;
-  for (int i = 0; i < nin; ++i) promoted[i] = new_reference(i < spec.arrays ? choice.arrays : choice.parameters);
-  promoted[nin] = new_reference(choice.result);
+  for (int i = 0; i < nin; ++i) {
+    const Ref& of_input = i < spec.arrays ? choice.arrays : choice.parameters;
+    promoted[i] = reinterpret_cast<DTypeMeta*>(Py_XNewRef(of_input.get()));
+  }
+  promoted[nin] = reinterpret_cast<DTypeMeta*>(choice.result.release());
   return 0;
 }
 
@@ -175,10 +151,8 @@ PyArrayMethod_PromoterFunction* promoter_for(int wanted, std::index_sequence<ind
 // (np.dtype, ..., None): any inputs, any output.
 PyObject* any_dtypes(int nin) {
   PyObject* const dtypes = PyTuple_New(nin + 1);
-  if (!dtypes) return nullptr;
-  for (int i = 0; i <= nin; ++i) {
-    PyObject* const any = i < nin ? reinterpret_cast<PyObject*>(&PyArrayDescr_Type) : Py_None;
-    PyTuple_SET_ITEM(dtypes, i, Py_NewRef(any));
+  for (int i = 0; dtypes && i <= nin; ++i) {
+    PyTuple_SET_ITEM(dtypes, i, i < nin ? Py_NewRef(&PyArrayDescr_Type) : Py_NewRef(Py_None));
   }
   return dtypes;
 }
@@ -187,12 +161,9 @@ PyObject* any_dtypes(int nin) {
 
 int add_promoter(PyObject* ufunc, int index) {
   auto* const promote = promoter_for(index, std::make_index_sequence<ufunc_count>());
-  PyObject* const dtypes = any_dtypes(ufunc_specs[index].nin());
-  PyObject* const promoter = PyCapsule_New(reinterpret_cast<void*>(promote), "numpy._ufunc_promoter", nullptr);
-  const int status = dtypes && promoter ? PyUFunc_AddPromoter(ufunc, dtypes, promoter) : -1;
-  Py_XDECREF(dtypes);
-  Py_XDECREF(promoter);
-  return status;
+  const Ref dtypes(any_dtypes(ufunc_specs[index].nin()));
+  const Ref promoter(PyCapsule_New(reinterpret_cast<void*>(promote), "numpy._ufunc_promoter", nullptr));
+  return dtypes && promoter ? PyUFunc_AddPromoter(ufunc, dtypes.get(), promoter.get()) : -1;
 }
 
 }  // namespace fastrelu

@@ -11,23 +11,9 @@
 #include "float_status.h"
 #include "mask_compute.h"
 #include "reduced_axes.h"
-#include "ref.h"
 
 namespace fastrelu {
 namespace {
-
-// A new reference, owned: reduce may throw.
-struct OwnedArray {
-  Ref object;
-
-  explicit OwnedArray(PyObject* reference) : object(reference) {}
-  explicit OwnedArray(PyArrayObject* reference) : OwnedArray(reinterpret_cast<PyObject*>(reference)) {}
-  explicit operator bool() const { return bool(object); }
-  PyArrayObject* get() const { return as_array(object.get()); }
-  PyObject* release() { return object.release(); }
-  // A scalar if the array has no axes.
-  PyObject* release_value() { return PyArray_Return(as_array(release())); }
-};
 
 int type_num_of_totals(DType totals) {
   switch (totals) {
@@ -50,13 +36,12 @@ int type_num_of_slopes(DType dtype) {
   }
 }
 
-OwnedArray new_zeros(int ndim, const npy_intp* shape, int type_num) {
-  return OwnedArray(PyArray_ZEROS(ndim, const_cast<npy_intp*>(shape), type_num, 0));
+Ref new_zeros(int ndim, const npy_intp* shape, int type_num) {
+  return Ref(PyArray_ZEROS(ndim, const_cast<npy_intp*>(shape), type_num, 0));
 }
 
-OwnedArray new_array(int ndim, const npy_intp* shape, int type_num) {
-  return OwnedArray(PyArray_SimpleNew(ndim, const_cast<npy_intp*>(shape), type_num));
-}
+// An array, or a scalar if it has no axes. Null for null.
+PyObject* value_of(Ref array) { return PyArray_Return(as_array(array.release())); }
 
 void reduce_without_gil(const ReductionWork& work, void* totals) {
   run_without_gil(work.shape.elements() * work.size, [&] { reduce(work, static_cast<char*>(totals)); });
@@ -124,19 +109,17 @@ int run_rounding(const BackwardCall& call, PyArrayObject* out, PyArrayObject* ro
 PyObject* gradient_and_totals(const BackwardCall& call, PyObject* given, PyArrayObject* slopes, int ndim,
                               const npy_intp* shape, int type_num) {
   PyArrayObject* const grad = call.grad;
-  const OwnedArray result(
-      take_result(given, PyArray_TYPE(grad), PyArray_ITEMSIZE(grad), PyArray_NDIM(grad), PyArray_DIMS(grad)));
+  Ref result(take_result(given, PyArray_TYPE(grad), PyArray_ITEMSIZE(grad), PyArray_NDIM(grad), PyArray_DIMS(grad)));
   if (!result) return not_implemented();
-  PyArrayObject* const out = result.get();
+  auto* const out = result.get<PyArrayObject>();
   if (!may_overwrite(out, grad) || !may_overwrite(out, call.x) || (slopes && !are_apart(out, slopes))) {
     return not_implemented();
   }
-  OwnedArray totals = new_zeros(ndim, shape, type_num);
+  Ref totals = new_zeros(ndim, shape, type_num);
   if (!totals) return nullptr;
-  const int status = type_num == NPY_FLOAT ? run_rounding(call, out, totals.get()) : run(call, out, totals.get());
-  if (status < 0) return nullptr;
-  const OwnedArray value(totals.release_value());
-  return value ? PyTuple_Pack(2, result.object.get(), value.object.get()) : nullptr;
+  auto* const sums = totals.get<PyArrayObject>();
+  const int status = type_num == NPY_FLOAT ? run_rounding(call, out, sums) : run(call, out, sums);
+  return status < 0 ? nullptr : pair_of(std::move(result), Ref(value_of(std::move(totals))));
 }
 
 bool read_gradient(PyObject* grad, PyObject* x, BackwardCall& call) {
@@ -261,11 +244,8 @@ PyObject* backward_with_sums(PyObject* const* arguments) {
     call.slope_size = PyArray_ITEMSIZE(slopes);
   }
   const npy_intp totals = call.shape.totals();
-  PyObject* const result =
-      gradient_and_totals(call, arguments[4], slopes, 1, &totals, type_num_of_totals(call.totals()));
-  if (result != Py_NotImplemented) return result;
-  Py_DECREF(result);
-  return refuse(PyExc_ValueError, "out does not fit");
+  Ref result(gradient_and_totals(call, arguments[4], slopes, 1, &totals, type_num_of_totals(call.totals())));
+  return result.get() == Py_NotImplemented ? refuse(PyExc_ValueError, "out does not fit") : result.release();
 }
 
 // Slopes as leaky_relu takes them: the weight itself, or a view of it that broadcasts to x.
@@ -341,11 +321,11 @@ std::int64_t count_all_active(const CountCall& call) {
 
 // An array of that type, which holds counts, one for each unit. There may be more units than elements, even where there
 // are none, so no other memory is used.
-OwnedArray new_counts(const CountCall& call, int type_num) {
+Ref new_counts(const CountCall& call, int type_num) {
   static_assert(sizeof(npy_intp) == sizeof(std::int64_t) && sizeof(npy_double) == sizeof(std::int64_t));
   const KeptAxes kept(call.axes);
-  OwnedArray counts = new_zeros(kept.ndim, kept.shape, type_num);
-  if (counts) count_active(call, static_cast<std::int64_t*>(PyArray_DATA(counts.get())));
+  Ref counts = new_zeros(kept.ndim, kept.shape, type_num);
+  if (counts) count_active(call, static_cast<std::int64_t*>(PyArray_DATA(counts.get<PyArrayObject>())));
   return counts;
 }
 
@@ -353,8 +333,7 @@ PyObject* active_count(PyObject* const* arguments) {
   CountCall call;
   if (!read_count(arguments[0], arguments[1], call)) return not_implemented();
   if (arguments[1] == Py_None) return PyLong_FromLongLong(count_all_active(call));
-  OwnedArray counts = new_counts(call, NPY_INTP);
-  return counts ? counts.release_value() : nullptr;
+  return value_of(new_counts(call, NPY_INTP));
 }
 
 double inactive_share(std::int64_t active, std::ptrdiff_t number) {
@@ -377,11 +356,11 @@ PyObject* sparsity(PyObject* const* arguments) {
   if (!read_count(arguments[0], arguments[1], call)) return not_implemented();
   const std::ptrdiff_t number = call.shape.rows * call.shape.length;
   if (arguments[1] == Py_None) return PyFloat_FromDouble(inactive_share(count_all_active(call), number));
-  OwnedArray shares = new_counts(call, NPY_DOUBLE);
+  Ref shares = new_counts(call, NPY_DOUBLE);
   if (!shares) return nullptr;
-  PyArrayObject* const array = shares.get();
+  auto* const array = shares.get<PyArrayObject>();
   run_without_gil(PyArray_NBYTES(array), [&] { make_shares(PyArray_BYTES(array), PyArray_SIZE(array), number); });
-  return shares.release_value();
+  return value_of(std::move(shares));
 }
 
 // Masks
@@ -466,17 +445,17 @@ template <class Mark> void list_dead(const ReducedAxes& axes, const Mark& mark, 
 // For each unit whether it never fires; of all axes a bool. mark(marker) marks what does.
 template <class Mark> PyObject* dead_of(const ReducedAxes& axes, bool are_all, const Mark& mark) {
   const KeptAxes kept(axes);
-  OwnedArray result = new_array(kept.ndim, kept.shape, NPY_BOOL);
+  Ref result(PyArray_SimpleNew(kept.ndim, const_cast<npy_intp*>(kept.shape), NPY_BOOL));
   if (!result) return nullptr;
-  auto* const dead = static_cast<npy_bool*>(PyArray_DATA(result.get()));
-  const npy_intp units = PyArray_SIZE(result.get());
+  auto* const dead = static_cast<npy_bool*>(PyArray_DATA(result.get<PyArrayObject>()));
+  const npy_intp units = PyArray_SIZE(result.get<PyArrayObject>());
   if (PyArray_MultiplyList(axes.shape, axes.ndim) == 0) {  // all are dead, of which there may be any number
     run_without_gil(units, [&] { std::fill_n(dead, units, npy_bool(1)); });
   } else {
     list_dead(axes, mark, units, dead);
   }
   if (are_all) return PyBool_FromLong(*dead);
-  return result.release_value();
+  return value_of(std::move(result));
 }
 
 PyObject* dead_units(PyObject* const* arguments) {

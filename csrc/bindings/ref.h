@@ -17,17 +17,18 @@ inline void give_back(PyObject* reference) {
 
 class Ref {
  public:
-  explicit Ref(PyObject* reference) : object_(reference) {}  // a new reference, or null
+  // Of a new reference, or of null.
+  template <class Object> explicit Ref(Object* reference) : object_(reinterpret_cast<PyObject*>(reference)) {}
   Ref(Ref&& other) noexcept : object_(other.release()) {}
   Ref& operator=(Ref&&) = delete;
   ~Ref() { give_back(object_); }
 
   explicit operator bool() const { return object_ != nullptr; }
-  PyObject* get() const { return object_; }
+  template <class Object = PyObject> Object* get() const { return reinterpret_cast<Object*>(object_); }
   PyObject* release() { return std::exchange(object_, nullptr); }
 
  private:
-  PyObject* object_;
+  PyObject* object_ = nullptr;
 };
 
 }  // namespace fastrelu

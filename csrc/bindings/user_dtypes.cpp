@@ -3,10 +3,10 @@
 
 #include <cstring>
 #include <memory>
-#include <new>
-#include <string>
+#include <string_view>
 
 #include "../contract/float8.h"
+#include "ref.h"
 #include "ufuncs.h"
 
 namespace py = pybind11;
@@ -16,9 +16,9 @@ namespace {
 
 // Fills a C array from any contiguous buffer of elements of the same type, and says how many there are. Not by py::buffer,
 // which would keep the buffer where there is no memory to describe it.
-template <class T> int copy_buffer(const py::handle& source, T* target, int capacity) {
+template <class T> int copy_buffer(PyObject* source, T* target, int capacity) {
   Py_buffer buffer;
-  if (PyObject_GetBuffer(source.ptr(), &buffer, PyBUF_C_CONTIGUOUS) < 0) throw py::error_already_set();
+  if (PyObject_GetBuffer(source, &buffer, PyBUF_C_CONTIGUOUS) < 0) throw py::error_already_set();
   const auto size = static_cast<std::size_t>(buffer.len) / sizeof(T);
   const bool fits = buffer.itemsize == sizeof(T) && size <= static_cast<std::size_t>(capacity);
   if (fits) std::memcpy(target, buffer.buf, size * sizeof(T));
@@ -30,30 +30,40 @@ template <class T> int copy_buffer(const py::handle& source, T* target, int capa
 // fastrelu._float8 reads the encoding off the dtype's own casts.
 PyObject* float8_describer;
 
-std::unique_ptr<Float8> describe(py::handle scalar_type) {
+std::unique_ptr<Float8> describe(PyTypeObject* scalar_type) {
   if (!float8_describer) throw py::import_error("fastrelu is still being imported");
-  const py::object encoding = py::handle(float8_describer)(scalar_type);
+  const Ref encoding(PyObject_CallOneArg(float8_describer, reinterpret_cast<PyObject*>(scalar_type)));
   auto format = std::make_unique<Float8>();
-  copy_buffer(encoding.attr("values"), format->value, 256);
-  copy_buffer(encoding.attr("ranks"), format->rank, 256);
-  for (std::size_t sign = 0; sign < 2; ++sign) {
-    const py::object rounding = encoding.attr("roundings")[py::int_(sign)];
-    Float8::Rounding& target = format->rounding[sign];
-    copy_buffer(rounding.attr("first"), target.first, Float8::max_pieces);
-    target.pieces = copy_buffer(rounding.attr("code"), target.code, Float8::max_pieces);
-    target.nan = rounding.attr("nan").cast<std::uint8_t>();
+  auto& [positive, negative] = format->rounding;
+  PyObject *values, *ranks, *first[2], *code[2];
+  if (!encoding || !PyArg_ParseTuple(encoding.get(), "OO((OOb)(OOb))", &values, &ranks, &first[0], &code[0],
+                                     &positive.nan, &first[1], &code[1], &negative.nan)) {
+    throw py::error_already_set();
+  }
+  copy_buffer(values, format->value, 256);
+  copy_buffer(ranks, format->rank, 256);
+  for (int sign = 0; sign < 2; ++sign) {
+    Float8::Rounding& rounding = format->rounding[sign];
+    copy_buffer(first[sign], rounding.first, Float8::max_pieces);
+    rounding.pieces = copy_buffer(code[sign], rounding.code, Float8::max_pieces);
   }
   return format;
 }
 
+bool is_of_ml_dtypes(PyObject* scalar_type) {
+  const Ref module(PyObject_GetAttrString(scalar_type, "__module__"));
+  if (!module) throw py::error_already_set();
+  return PyUnicode_Check(module.get()) && PyUnicode_CompareWithASCIIString(module.get(), "ml_dtypes") == 0;
+}
+
 int list_dtypes_of_ml_dtypes(PyArray_DTypeMeta* user_dtype) {
-  const py::handle scalar_type(reinterpret_cast<PyObject*>(user_dtype->scalar_type));
-  if (!scalar_type || py::str(scalar_type.attr("__module__")).cast<std::string>() != "ml_dtypes") return 0;
-  const std::string name = py::str(scalar_type.attr("__name__"));
-  const bool is_float_of_a_byte = name.rfind("float", 0) == 0 && PyDataType_ELSIZE(user_dtype->singleton) == 1;
+  PyTypeObject* const scalar_type = user_dtype->scalar_type;
+  if (!scalar_type || !is_of_ml_dtypes(reinterpret_cast<PyObject*>(scalar_type))) return 0;
+  std::string_view name = scalar_type->tp_name;  // with the module before it in some versions
+  name.remove_prefix(name.rfind('.') + 1);
   if (name == "bfloat16") {
     list_user_type(user_dtype->type_num, DType::bfloat16, nullptr);
-  } else if (is_float_of_a_byte) {
+  } else if (name.rfind("float", 0) == 0 && PyDataType_ELSIZE(user_dtype->singleton) == 1) {
     list_user_type(user_dtype->type_num, DType::float8, describe(scalar_type));
   } else {
     return 0;
@@ -64,14 +74,11 @@ int list_dtypes_of_ml_dtypes(PyArray_DTypeMeta* user_dtype) {
 // Makes NumPy dispatch on arrays of this dtype, which calls the promoter. What it refuses, it refuses in the call itself.
 int let_numpy_dispatch(int index, PyObject* ufunc, PyArray_Descr* descr) {
   const int nin = ufunc_specs[index].nin();
-  PyObject* const operands = PyTuple_New(nin + 1);
+  const Ref operands(PyTuple_New(nin + 1));
   for (int i = 0; operands && i <= nin; ++i) {
-    PyObject* const operand = i < nin ? reinterpret_cast<PyObject*>(descr) : Py_None;
-    PyTuple_SET_ITEM(operands, i, Py_NewRef(operand));
+    PyTuple_SET_ITEM(operands.get(), i, i < nin ? Py_NewRef(descr) : Py_NewRef(Py_None));
   }
-  PyObject* const resolved = operands ? PyObject_CallMethod(ufunc, "resolve_dtypes", "(O)", operands) : nullptr;
-  Py_XDECREF(operands);
-  Py_XDECREF(resolved);
+  const Ref resolved(operands ? PyObject_CallMethod(ufunc, "resolve_dtypes", "(O)", operands.get()) : nullptr);
   if (resolved || PyErr_ExceptionMatches(PyExc_MemoryError)) return resolved ? 0 : -1;
   PyErr_Clear();
   return 0;
@@ -90,10 +97,10 @@ int meet_keyword(int index, PyObject* ufunc, PyObject* value) {
     PyErr_Clear();  // NumPy will say what is wrong with it
     return 0;
   }
-  int status = PyTypeNum_ISUSERDEF(descr->type_num) ? ensure_kernels(NPY_DTYPE(descr)) : 0;
-  if (status > 0 && !has_loop(index, descr->type_num)) status = let_numpy_dispatch(index, ufunc, descr);
-  Py_DECREF(descr);
-  return status < 0 ? -1 : 0;
+  const Ref owner(descr);
+  const int status = PyTypeNum_ISUSERDEF(descr->type_num) ? ensure_kernels(NPY_DTYPE(descr)) : 0;
+  if (status <= 0 || has_loop(index, descr->type_num)) return status < 0 ? -1 : 0;
+  return let_numpy_dispatch(index, ufunc, descr);
 }
 
 int meet_argument(PyObject* argument) {
