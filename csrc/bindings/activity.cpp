@@ -93,7 +93,7 @@ PyArrayObject* new_dense(ObservedCall& observed, PyObject* object) {
   if (!is_plain_value(object)) return nullptr;
   PyObject* const array = PyArray_FromAny(object, nullptr, 0, 0, NPY_ARRAY_ENSUREARRAY, nullptr);
   PyObject* dense = nullptr;
-  if (array && (kernel_of(as_array(array)) || kernel_of(as_array(array)))) {  // the first one may meet the dtype
+  if (array && kernel_of_new(as_array(array))) {
     PyArray_Descr* const native = PyArray_DescrFromType(PyArray_TYPE(as_array(array)));
     dense = PyArray_FromArray(as_array(array), native, NPY_ARRAY_CARRAY_RO);  // takes the dtype
   }
@@ -203,7 +203,7 @@ PyObject* observed_call(PyObject* ufunc, PyObject* const* args, std::size_t narg
   ObservedCall observed(spec.name);
   // Some results of where= are nobody's.
   if (!observed.is_observed() || has_keyword(kwnames, "where")) return call_plainly(vectorcall);
-  return caught([&] {
+  return caught<PyObject*>(nullptr, [&] {
     MaskedForward call;
     if (traits_of(spec.op).watched != Watched::by_result && read_forward(spec, vectorcall, call)) {
       return run_forward_for(observed, call, nullptr);

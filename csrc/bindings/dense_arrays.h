@@ -8,8 +8,8 @@
 
 #include "arguments.h"
 #include "compute.h"
-#include "exceptions.h"
 #include "memory.h"
+#include "methods.h"
 #include "ref.h"
 #include "user_dtypes.h"
 
@@ -65,6 +65,12 @@ inline const ActiveKernel* kernel_of(PyArrayObject* array) {
   return active;
 }
 
+// The same for an array that nothing has been read of yet: it may be the first one of its dtype.
+inline const ActiveKernel* kernel_of_new(PyArrayObject* array) {
+  const ActiveKernel* const active = kernel_of(array);
+  return active || PyErr_Occurred() ? active : kernel_of(array);
+}
+
 // A new tuple, or null if either is null or there is no memory.
 inline PyObject* pair_of(Ref first, Ref second) {
   PyObject* const pair = first && second ? PyTuple_New(2) : nullptr;
@@ -75,20 +81,5 @@ inline PyObject* pair_of(Ref first, Ref second) {
 }
 
 inline PyObject* not_implemented() { return PyErr_Occurred() ? nullptr : Py_NewRef(Py_NotImplemented); }
-
-// A function of the module fastrelu._core. It takes all of its arguments by position.
-using ModuleFunction = PyObject*(PyObject* const* arguments);
-
-// How Python calls it. Only fastrelu's own code does, so the number of arguments is all that is checked here.
-template <ModuleFunction* function, Py_ssize_t expected>
-PyObject* entry(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (count == expected) return caught([&] { return function(arguments); });
-  return PyErr_Format(PyExc_TypeError, "this function of fastrelu._core takes %zd arguments, not %zd", expected, count);
-}
-
-template <ModuleFunction* function, Py_ssize_t count> PyMethodDef listed(const char* name) {
-  const auto any_function = reinterpret_cast<void (*)()>(entry<function, count>);  // C's type for all functions
-  return {name, reinterpret_cast<PyCFunction>(any_function), METH_FASTCALL, nullptr};
-}
 
 }  // namespace fastrelu

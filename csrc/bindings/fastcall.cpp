@@ -195,7 +195,7 @@ template <int index> PyObject* call(PyObject* ufunc, PyObject* const* args, Py_s
 
 template <int index>
 PyObject* caught_call(PyObject* ufunc, PyObject* const* args, std::size_t nargsf, PyObject* kwnames) {
-  return caught([&] { return call<index>(ufunc, args, PyVectorcall_NARGS(nargsf), kwnames); });
+  return caught<PyObject*>(nullptr, [&] { return call<index>(ufunc, args, PyVectorcall_NARGS(nargsf), kwnames); });
 }
 
 template <std::size_t... index> vectorcallfunc entry(int wanted, std::index_sequence<index...>) {

@@ -68,7 +68,7 @@ PyObject* apply_table(PyObject* const* arguments) {
 }  // namespace
 
 PyMethodDef lookup_methods[] = {
-    listed<apply_table, 3>("apply_table"),
+    method<apply_table, 3>("apply_table"),
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -139,11 +139,11 @@ PyObject* run_forward(MaskedForward& call, std::uint8_t* mask, Found& found, con
 }
 
 PyMethodDef mask_methods[] = {
-    listed<relu_with_mask, 3>("relu_with_mask"),
-    listed<leaky_relu_with_mask, 4>("leaky_relu_with_mask"),
-    listed<relu_backward_from_mask, 3>("relu_backward_from_mask"),
-    listed<leaky_relu_backward_from_mask, 4>("leaky_relu_backward_from_mask"),
-    listed<pack_mask, 2>("pack_mask"),
+    method<relu_with_mask, 3>("relu_with_mask"),
+    method<leaky_relu_with_mask, 4>("leaky_relu_with_mask"),
+    method<relu_backward_from_mask, 3>("relu_backward_from_mask"),
+    method<leaky_relu_backward_from_mask, 4>("leaky_relu_backward_from_mask"),
+    method<pack_mask, 2>("pack_mask"),
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -136,8 +136,8 @@ PyObject* maxout_backward(PyObject* const* arguments) {
 }  // namespace
 
 PyMethodDef maxout_methods[] = {
-    listed<maxout, 4>("maxout"),
-    listed<maxout_backward, 5>("maxout_backward"),
+    method<maxout, 4>("maxout"),
+    method<maxout_backward, 5>("maxout_backward"),
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -21,6 +21,7 @@
 #include "arguments.h"
 #include "checks.h"
 #include "docs.h"
+#include "exceptions.h"
 #include "fastcall.h"
 #include "gil.h"
 #include "lookup.h"
@@ -182,18 +183,15 @@ PyObject* create(PyObject* spec, PyModuleDef*) {
 // An import that failed may be tried again.
 int execute(PyObject* module) {
   if (only_module) return 0;
-  try {
+  const int status = caught(-1, [&] {
     define(py::reinterpret_borrow<py::module_>(module));
     only_module = Py_NewRef(module);
     return 0;
-  } catch (py::error_already_set& error) {
-    py::raise_from(error, PyExc_ImportError, "fastrelu._core cannot be loaded");
-  } catch (const py::builtin_exception& error) {
-    error.set_error();
-  } catch (const std::exception& error) {
-    PyErr_Format(PyExc_ImportError, "fastrelu._core cannot be loaded: %s", error.what());
+  });
+  if (status < 0 && !PyErr_ExceptionMatches(PyExc_ImportError)) {
+    py::raise_from(PyExc_ImportError, "fastrelu._core cannot be loaded");
   }
-  return -1;
+  return status;
 }
 
 template <class Function> void* slot(Function* function) { return reinterpret_cast<void*>(function); }

@@ -488,16 +488,16 @@ PyObject* dead_units_of_mask(PyObject* const* arguments) {
 }  // namespace
 
 PyMethodDef reduction_methods[] = {
-    listed<relu_backward_bias, 4>("relu_backward_bias"),
-    listed<prelu_backward, 5>("prelu_backward"),
-    listed<backward_with_sums, 6>("backward_with_sums"),
-    listed<lay_out_weight, 3>("lay_out_weight"),
-    listed<active_count, 2>("active_count"),
-    listed<sparsity, 2>("sparsity"),
-    listed<dead_units, 2>("dead_units"),
-    listed<active_count_of_mask, 2>("active_count_of_mask"),
-    listed<sparsity_of_mask, 2>("sparsity_of_mask"),
-    listed<dead_units_of_mask, 3>("dead_units_of_mask"),
+    method<relu_backward_bias, 4>("relu_backward_bias"),
+    method<prelu_backward, 5>("prelu_backward"),
+    method<backward_with_sums, 6>("backward_with_sums"),
+    method<lay_out_weight, 3>("lay_out_weight"),
+    method<active_count, 2>("active_count"),
+    method<sparsity, 2>("sparsity"),
+    method<dead_units, 2>("dead_units"),
+    method<active_count_of_mask, 2>("active_count_of_mask"),
+    method<sparsity_of_mask, 2>("sparsity_of_mask"),
+    method<dead_units_of_mask, 3>("dead_units_of_mask"),
     {nullptr, nullptr, 0, nullptr},
 };
 

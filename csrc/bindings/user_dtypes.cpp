@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "../contract/float8.h"
+#include "exceptions.h"
 #include "ref.h"
 #include "ufuncs.h"
 
@@ -118,18 +119,7 @@ bool names_dtypes(PyObject* keyword) {
 
 int ensure_kernels(PyArray_DTypeMeta* user_dtype) {
   if (find_kernel(0, user_dtype->type_num)) return 1;
-  try {
-    return list_dtypes_of_ml_dtypes(user_dtype);
-  } catch (py::error_already_set& error) {
-    error.restore();
-  } catch (py::builtin_exception& error) {
-    error.set_error();
-  } catch (const std::bad_alloc&) {
-    PyErr_NoMemory();
-  } catch (const std::exception& error) {
-    PyErr_SetString(PyExc_RuntimeError, error.what());
-  }
-  return -1;
+  return caught(-1, [&] { return list_dtypes_of_ml_dtypes(user_dtype); });
 }
 
 int ensure_loop(int index, PyArray_DTypeMeta* user_dtype) {

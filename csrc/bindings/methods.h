@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Functions of the module fastrelu._core that are no ufuncs, and how Python calls them.
+#pragma once
+
+#include "exceptions.h"
+
+namespace fastrelu {
+
+// Takes all of its arguments by position. Returns a new reference, or null with an exception set.
+using ModuleFunction = PyObject*(PyObject* const* arguments);
+
+// What Python calls. Only fastrelu's own code does, so the number of arguments is all that is checked here.
+template <ModuleFunction* function, Py_ssize_t expected>
+PyObject* call_method(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (count == expected) return caught<PyObject*>(nullptr, [&] { return function(arguments); });
+  return PyErr_Format(PyExc_TypeError, "this function of fastrelu._core takes %zd arguments, not %zd", expected, count);
+}
+
+template <ModuleFunction* function, Py_ssize_t count> PyMethodDef method(const char* name) {
+  const auto any_function = reinterpret_cast<void (*)()>(call_method<function, count>);  // C's type for all functions
+  return {name, reinterpret_cast<PyCFunction>(any_function), METH_FASTCALL, nullptr};
+}
+
+}  // namespace fastrelu
