@@ -53,13 +53,13 @@ template <class Run> void count(ObservedCall& observed, Run run) {
 
 // The array may have changed since it was counted: error callbacks are Python code.
 bool is_countable(PyArrayObject* array) {
-  const bool is_so = is_dense(reinterpret_cast<PyObject*>(array)) && kernel_of(array);
+  const bool is_so = is_dense(reinterpret_cast<PyObject*>(array)) && dtype_of(array);
   if (!is_so) PyErr_Clear();
   return is_so;
 }
 
 Found look(MaskOp op, PyArrayObject* dense, const MaskWatch& watch = {}) {
-  return look(op, dense, *kernel_of(dense), watch);
+  return look(op, dense, *dtype_of(dense), watch);
 }
 
 // keep and positive differ on NaN alone.
@@ -93,7 +93,7 @@ PyArrayObject* new_dense(ObservedCall& observed, PyObject* object) {
   if (!is_plain_value(object)) return nullptr;
   PyObject* const array = PyArray_FromAny(object, nullptr, 0, 0, NPY_ARRAY_ENSUREARRAY, nullptr);
   PyObject* dense = nullptr;
-  if (array && kernel_of_new(as_array(array))) {
+  if (array && ensured_dtype_of(as_array(array))) {
     PyArray_Descr* const native = PyArray_DescrFromType(PyArray_TYPE(as_array(array)));
     dense = PyArray_FromArray(as_array(array), native, NPY_ARRAY_CARRAY_RO);  // takes the dtype
   }

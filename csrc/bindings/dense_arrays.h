@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Arguments of the functions that are no ufuncs. They take plain arrays that are dense in C order, and answer
-// NotImplemented to everything else, which Python (fastrelu/_operands.py) checks and lays out for them.
+// Arguments and results of the functions that are no ufuncs (methods.h): dense arrays.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +16,7 @@ namespace fastrelu {
 
 inline bool is_dense(PyObject* object) { return is_plain(object) && PyArray_IS_C_CONTIGUOUS(as_array(object)); }
 
-// Null if it is none, or has no axes: then the result is to be a scalar.
+// Null if the object is none, or has no axes: then the result is to be a scalar.
 inline PyArrayObject* as_dense(PyObject* object) {
   return is_dense(object) && PyArray_NDIM(as_array(object)) > 0 ? as_array(object) : nullptr;
 }
@@ -55,20 +54,26 @@ inline PyArrayObject* take_result(PyObject* given, int type_num, npy_intp itemsi
   return reinterpret_cast<PyArrayObject*>(Py_NewRef(given));
 }
 
-// What relu runs for arrays of this type: its dtype and data. Null, perhaps with an exception, if it takes none, and for the
-// first array of a dtype of ml_dtypes: Python code has run then, so what was read of arrays may not be so any more. The
-// second call, after the arrays are laid out, finds it.
-inline const ActiveKernel* kernel_of(PyArrayObject* array) {
-  const int type_num = PyArray_TYPE(array);
-  const ActiveKernel* const active = find_kernel(0, type_num);
-  if (!active && PyTypeNum_ISUSERDEF(type_num)) ensure_kernels(NPY_DTYPE(PyArray_DESCR(array)));
-  return active;
+inline Ref new_zeros(int ndim, const npy_intp* shape, int type_num) {
+  return Ref(PyArray_ZEROS(ndim, const_cast<npy_intp*>(shape), type_num, 0));
 }
 
-// The same for an array that nothing has been read of yet: it may be the first one of its dtype.
-inline const ActiveKernel* kernel_of_new(PyArrayObject* array) {
-  const ActiveKernel* const active = kernel_of(array);
-  return active || PyErr_Occurred() ? active : kernel_of(array);
+// An array, or a scalar if it has no axes. Null for null.
+inline PyObject* value_of(Ref array) { return PyArray_Return(as_array(array.release())); }
+
+// As find_dtype; but the first array of a dtype of ml_dtypes gets null, perhaps with an exception: Python code has run then,
+// so what was read of arrays may not be so any more. The second call, after the arrays are laid out, finds it.
+inline const ActiveKernel* dtype_of(PyArrayObject* array) {
+  const int type_num = PyArray_TYPE(array);
+  const ActiveKernel* const known = find_dtype(type_num);
+  if (!known && PyTypeNum_ISUSERDEF(type_num)) ensure_kernels(NPY_DTYPE(PyArray_DESCR(array)));
+  return known;
+}
+
+// The same for an array of which nothing has been read yet: the first one of its dtype gets it, too.
+inline const ActiveKernel* ensured_dtype_of(PyArrayObject* array) {
+  const ActiveKernel* const known = dtype_of(array);
+  return known || PyErr_Occurred() ? known : dtype_of(array);
 }
 
 // A new tuple, or null if either is null or there is no memory.

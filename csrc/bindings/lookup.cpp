@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "lookup.h"
-
+//
+// apply_table(x, table, out): a table's entry for each byte of an array.
 #include "../runtime/worth.h"
 #include "dense_arrays.h"
 

@@ -10,7 +10,7 @@ namespace fastrelu {
 namespace {
 
 bool read_type(MaskOp op, PyArrayObject* array, MaskWork& work) {
-  const ActiveKernel* const type = kernel_of(array);
+  const ActiveKernel* const type = dtype_of(array);
   if (!type || !find_mask_loop(op, type->dtype)) return false;
   work = {op, *type, OutputMemory::used};
   return true;

@@ -27,7 +27,4 @@ bool prepare_forward(const char* name, MaskOp op, PyObject* x, PyObject* slope, 
 // exception set.
 PyObject* run_forward(MaskedForward& call, std::uint8_t* mask, Found& found, const MaskWatch& watch = {});
 
-// The module's functions; they return NotImplemented for what they do not take.
-extern PyMethodDef mask_methods[];
-
 }  // namespace fastrelu

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "maxout.h"
-
+//
+// maxout(x, groups, axis, out) and maxout_backward(grad_output, x, groups, axis, out).
 #include <algorithm>
 
 #include "../runtime/nest.h"
@@ -43,7 +43,7 @@ bool read_call(PyObject* x, PyObject* groups, PyObject* axis, Call& call) {
   if (call.ndim > max_axes) return false;
   const npy_intp at = along < 0 ? along + call.ndim : along;
   if (size < 1 || at < 0 || at >= call.ndim || PyArray_DIM(call.x, static_cast<int>(at)) % size != 0) return false;
-  call.active = kernel_of(call.x);
+  call.active = dtype_of(call.x);
   if (!call.active) return false;
   std::copy_n(PyArray_DIMS(call.x), call.ndim, call.pooled);
   call.pooled[at] /= size;

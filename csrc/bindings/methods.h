@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Functions of the module fastrelu._core that are no ufuncs, and how Python calls them.
+// The functions of the module fastrelu._core that are no ufuncs: their lists, and how Python calls them. They take plain
+// arrays that are dense in C order, and answer NotImplemented to everything else, which Python (fastrelu/_operands.py)
+// checks and lays out for them.
 #pragma once
 
 #include "exceptions.h"
 
 namespace fastrelu {
+
+extern PyMethodDef count_methods[], gradient_methods[], lookup_methods[], mask_methods[], maxout_methods[];
 
 // Takes all of its arguments by position. Returns a new reference, or null with an exception set.
 using ModuleFunction = PyObject*(PyObject* const* arguments);

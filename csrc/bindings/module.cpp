@@ -24,11 +24,8 @@
 #include "exceptions.h"
 #include "fastcall.h"
 #include "gil.h"
-#include "lookup.h"
-#include "mask_call.h"
-#include "maxout.h"
 #include "memory.h"
-#include "reductions.h"
+#include "methods.h"
 #include "ref.h"
 #include "ufuncs.h"
 #include "user_dtypes.h"
@@ -127,7 +124,7 @@ void define_recycling(py::module_& m) {
 }
 
 void define_functions(py::module_& m) {
-  for (PyMethodDef* const methods : {lookup_methods, maxout_methods, mask_methods, reduction_methods}) {
+  for (PyMethodDef* const methods : {lookup_methods, maxout_methods, mask_methods, gradient_methods, count_methods}) {
     if (PyModule_AddFunctions(m.ptr(), methods) < 0) throw py::error_already_set();
   }
 }

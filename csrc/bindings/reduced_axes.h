@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "../runtime/reduce.h"
+#include "compute.h"
 #include "fired_units.h"
 #include "numpy_api.h"
 
@@ -52,7 +53,7 @@ inline bool is_array_shape(int ndim, const npy_intp* shape) {
   return true;
 }
 
-// As fastrelu._axes.grouped, upon which the order of sums depends. False if an array would have to be laid out anew.
+// Must group as fastrelu._axes.grouped does: the order of sums depends on it. False if the axes need a copy.
 inline bool group(const ReducedAxes& axes, ReductionShape& shape) {
   std::ptrdiff_t* const groups[] = {&shape.length, &shape.runs, &shape.rows, &shape.outer};
   constexpr int count = 4;
@@ -67,7 +68,7 @@ inline bool group(const ReducedAxes& axes, ReductionShape& shape) {
   return true;
 }
 
-// The shape of what remains.
+// The shape of the result.
 struct KeptAxes {
   int ndim = 0;
   npy_intp shape[max_array_axes];
@@ -78,5 +79,9 @@ struct KeptAxes {
     }
   }
 };
+
+inline void reduce_without_gil(const ReductionWork& work, void* totals) {
+  run_without_gil(work.shape.elements() * work.size, [&] { reduce(work, static_cast<char*>(totals)); });
+}
 
 }  // namespace fastrelu

@@ -69,6 +69,9 @@ inline const ActiveKernel* find_kernel(int index, int type_num) {
   return kernel.kernel.cached ? &kernel : nullptr;
 }
 
+// The dtype of arrays of that type, and the data that every kernel gets with it: relu's, which takes all dtypes.
+inline const ActiveKernel* find_dtype(int type_num) { return find_kernel(static_cast<int>(Op::relu), type_num); }
+
 // Gives every ufunc its kernel for a dtype that another package has registered with NumPy: from then on find_kernel finds
 // them. May be called for the same dtype again, and by several threads at a time. Throws std::bad_alloc.
 void list_user_type(int type_num, DType dtype, std::unique_ptr<Float8> format);

@@ -118,7 +118,7 @@ bool names_dtypes(PyObject* keyword) {
 }  // namespace
 
 int ensure_kernels(PyArray_DTypeMeta* user_dtype) {
-  if (find_kernel(0, user_dtype->type_num)) return 1;
+  if (find_dtype(user_dtype->type_num)) return 1;
   return caught(-1, [&] { return list_dtypes_of_ml_dtypes(user_dtype); });
 }
 

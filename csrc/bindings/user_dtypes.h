@@ -11,7 +11,7 @@
 
 namespace fastrelu {
 
-// Returns 1 if find_kernel knows this dtype now, 0 if it cannot, -1 with an exception set.
+// Returns 1 if find_dtype knows this dtype now, 0 if it cannot, -1 with an exception set.
 int ensure_kernels(PyArray_DTypeMeta* user_dtype);
 
 // The same, and NumPy knows the loop of this ufunc, if it has one. For promoters.
