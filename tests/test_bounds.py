@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 import sys
 
@@ -28,6 +29,7 @@ WRONG_ORDER = {
     "numbers": ((2.0, 1.0), "2.0", "1.0"),
     "ints": ((2, 1), "2", "1"),
     "infinite": ((np.inf, -np.inf), "inf", "-inf"),
+    "ints that no double holds": ((2**53 + 1, 2**53), "9007199254740993", "9007199254740992"),
     "scalars": ((np.float32(2.5), np.float32(1.5)), "2.5", "1.5"),
     "scalars of two kinds": ((np.float64(0.5), np.int8(-3)), "0.5", "-3"),
     "0-d": ((np.array(2.0), np.array(1.0)), "2.0", "1.0"),
@@ -48,7 +50,8 @@ NEGATIVE = {
     "broadcast": (np.array([[1.0], [-2.0], [1.0]]), "-2.0"),
     "a list": ([1.0, 1, 1, 1, -3], "-3.0"),
 }
-LEGAL_ORDER = [(1.0, 1.0), (0.0, -0.0), (np.nan, 1.0), (2.0, np.nan), (np.nan, np.nan),
+LEGAL_ORDER = [(1.0, 1.0), (1, 1.0), (2**53, 2**53 + 1), (0.0, -0.0), (np.nan, 1.0),
+               (2.0, np.nan), (np.nan, np.nan),
                (-np.inf, np.inf), (np.array([1.0, 2, np.nan, 4, 5]), 5)]  # fmt: skip
 LEGAL_CAPS = [0.0, -0.0, 0, np.inf, np.nan, np.array([0.0, -0.0, np.nan, 1.0, np.inf])]
 
@@ -166,6 +169,40 @@ def test_other_errors_come_first():
             fr.clipped_relu(x, wrong)
     with pytest.raises(ValueError, match="broadcast"):
         fr.hardtanh(x, np.ones(2), np.zeros(3))
+
+
+def test_foreign_bounds_are_not_looked_at():
+    """Nor asked what they claim to be, which proxies would have to compute."""
+
+    class Foreign:
+        @property
+        def __class__(self):
+            raise AssertionError
+
+        def __array_ufunc__(self, *args, **kwargs):
+            return "taken"
+
+    for out in ({}, {"out": np.ones(3)}):
+        assert fr.hardtanh(np.ones(3), Foreign(), -1.0, **out) == "taken"
+        assert fr.clipped_relu(np.ones(3), max_value=Foreign(), **out) == "taken"
+
+
+def test_nothing_is_imported_in_a_call(monkeypatch):
+    """After a fork, another thread's import may never end."""
+
+    def fail(*args, **kwargs):
+        raise AssertionError(args)
+
+    words = []
+    monkeypatch.setattr(builtins, "__import__", fail)
+    for bound in (np.array([0.5, -0.5, 0.0]), [0.0, -0.5, 0.0], np.float16(-0.5)):
+        fr.hardtanh(np.ones(3), bound, 1.0)
+        try:
+            fr.clipped_relu(np.ones(3), bound)
+        except ValueError as error:
+            words.append(str(error))
+    monkeypatch.undo()
+    assert words == ["clipped_relu: max_value (-0.5) is below 0"] * 3
 
 
 def test_missing_parameters_are_named():

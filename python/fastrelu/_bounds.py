@@ -1,0 +1,46 @@
+"""Bounds that contradict each other: C++ asks where a look at plain numbers was not enough."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_NUMBERS = (float, int, np.generic, list, tuple)
+_OF_ANOTHER_PACKAGE = 2  # dtype.isbuiltin
+
+
+def check(function: str, names: tuple[str, ...], bounds: tuple[Any, ...]) -> None:
+    """Refuse a first bound that is above the second somewhere, or a single one that is below 0.
+
+    What is in foreign objects is seen when their arrays come in. What NumPy cannot compare or
+    broadcast is for the ufunc to refuse. Without comprehensions, in which Python 3.11 keeps a
+    reference to what they go through if there is no memory left.
+    """
+    try:
+        high = _real_array(bounds[-1])
+        low = _real_array(bounds[0]) if len(bounds) > 1 else 0
+        if low is None or high is None:
+            return
+        with np.errstate(all="ignore"):  # other packages' dtypes report signalling NaNs
+            is_above = low > high
+    except (TypeError, ValueError):
+        return
+    if not np.count_nonzero(is_above):
+        return
+    place = np.unravel_index(is_above.argmax(), is_above.shape)
+    first = np.broadcast_to(low, is_above.shape)[place]
+    last = np.broadcast_to(high, is_above.shape)[place]
+    if len(names) > 1:
+        raise ValueError(f"{function}: {names[0]} ({first!s}) is above {names[1]} ({last!s})")
+    raise ValueError(f"{function}: {names[0]} ({last!s}) is below 0")
+
+
+def _real_array(bound: Any) -> NDArray[Any] | None:
+    kind = type(bound)  # not what an object says of itself
+    if kind is not np.ndarray and not issubclass(kind, _NUMBERS):
+        return None
+    array = np.asarray(bound)
+    is_real = array.dtype.kind in "iuf" or array.dtype.isbuiltin == _OF_ANOTHER_PACKAGE
+    return array if is_real else None
