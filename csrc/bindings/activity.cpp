@@ -104,14 +104,6 @@ PyArrayObject* new_dense(ObservedCall& observed, PyObject* object) {
   return nullptr;
 }
 
-bool has_keyword(PyObject* kwnames, const char* wanted) {
-  const Py_ssize_t count = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
-  for (Py_ssize_t i = 0; i < count; ++i) {
-    if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, i), wanted) == 0) return true;
-  }
-  return false;
-}
-
 struct VectorCall {
   int index;
   PyObject* ufunc;
@@ -201,8 +193,8 @@ PyObject* observed_call(PyObject* ufunc, PyObject* const* args, std::size_t narg
   constexpr UfuncSpec spec = ufunc_specs[index];
   const VectorCall vectorcall{index, ufunc, args, nargsf, kwnames};
   ObservedCall observed(spec.name);
-  // Some results of where= are nobody's.
-  if (!observed.is_observed() || has_keyword(kwnames, "where")) return call_plainly(vectorcall);
+  // With where=, results that are not selected are undefined, so nothing is counted.
+  if (!observed.is_observed() || find_keyword(kwnames, "where") >= 0) return call_plainly(vectorcall);
   return caught<PyObject*>(nullptr, [&] {
     MaskedForward call;
     if (traits_of(spec.op).watched != Watched::by_result && read_forward(spec, vectorcall, call)) {
@@ -211,11 +203,6 @@ PyObject* observed_call(PyObject* ufunc, PyObject* const* args, std::size_t narg
     return traits_of(spec.op).watched == Watched::by_positive ? observe_x(observed, vectorcall)
                                                               : observe_result(observed, vectorcall);
   });
-}
-
-template <std::size_t... index> vectorcallfunc observed_entry(int wanted, std::index_sequence<index...>) {
-  constexpr vectorcallfunc entries[] = {observed_call<index>...};
-  return entries[wanted];
 }
 
 bool has_vectorcall(PyUFuncObject* ufunc) {
@@ -285,7 +272,7 @@ void define_entries(const py::tuple& ufuncs) {
     Entry& entry = entries[index];
     entry.ufunc = ufunc;
     entry.original = ufunc->vectorcall;
-    entry.observed = observed_entry(index, std::make_index_sequence<ufunc_count>());
+    entry.observed = instance_for(index, [](auto i) -> vectorcallfunc { return observed_call<i>; });
     entry.plain = entry.original;
   }
 }

@@ -2,7 +2,6 @@
 #include "arguments.h"
 
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "float_status.h"
@@ -12,7 +11,7 @@ namespace fastrelu {
 namespace {
 
 template <class T> bool put(T value, Number& number) {
-  std::memcpy(number.bytes, &value, sizeof value);
+  number.put(value);
   return true;
 }
 
@@ -123,14 +122,7 @@ bool read_python_number(PyObject* object, ArrayType wanted, Number& number) {
 
 // Of the types of other packages, NumPy gives a pointer instead of the value.
 bool copy_scalar(PyObject* object, int type_num, Number& number) {
-  PyArray_Descr* const descr = PyArray_DescrFromScalar(object);
-  if (!descr) {
-    PyErr_Clear();
-    return false;
-  }
-  const bool is_same = descr->type_num == type_num && descr->typeobj == Py_TYPE(object);
-  Py_DECREF(descr);
-  if (!is_same) return false;
+  if (scalar_type_num(object) != type_num) return false;
   if (PyTypeNum_ISUSERDEF(type_num)) return pack(object, type_num, number);
   PyArray_ScalarAsCtype(object, number.bytes);
   return true;
@@ -138,7 +130,7 @@ bool copy_scalar(PyObject* object, int type_num, Number& number) {
 
 bool copy_array(PyArrayObject* array, int type_num, Number& number) {
   if (PyArray_NDIM(array) != 0 || PyArray_TYPE(array) != type_num) return false;
-  std::memcpy(number.bytes, PyArray_BYTES(array), static_cast<std::size_t>(PyArray_ITEMSIZE(array)));
+  number.copy(array);
   return true;
 }
 
@@ -164,6 +156,14 @@ int find_warn_on_write() {
     PyErr_Clear();
   }
   return PyErr_Occurred() ? -1 : 0;
+}
+
+Py_ssize_t find_keyword(PyObject* kwnames, const char* wanted) {
+  const Py_ssize_t count = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, i), wanted) == 0) return i;
+  }
+  return -1;
 }
 
 bool read_number(PyObject* object, const UfuncSpec& spec, int input, ArrayType arrays, Number& number) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 
 #include "ufuncs.h"
 
@@ -37,10 +38,27 @@ inline bool is_writable(PyArrayObject* array) {
 
 inline bool is_python_number(PyObject* object) { return PyFloat_CheckExact(object) || PyLong_CheckExact(object); }
 
+// The position of a keyword among those of a call, or -1.
+Py_ssize_t find_keyword(PyObject* kwnames, const char* wanted);
+
 // One number as a kernel takes it. Room for the widest.
 struct Number {
   alignas(std::max_align_t) char bytes[sizeof(npy_longdouble)];
+
+  template <class T> void put(T value) { std::memcpy(bytes, &value, sizeof value); }
+  void copy(PyArrayObject* array) {  // of one element
+    std::memcpy(bytes, PyArray_BYTES(array), static_cast<std::size_t>(PyArray_ITEMSIZE(array)));
+  }
 };
+
+// The type of a NumPy scalar that is exactly of its dtype's type; -1 for others.
+inline int scalar_type_num(PyObject* scalar) {
+  PyArray_Descr* const descr = PyArray_DescrFromScalar(scalar);
+  if (!descr) PyErr_Clear();
+  const int type_num = descr && descr->typeobj == Py_TYPE(scalar) ? descr->type_num : -1;
+  Py_XDECREF(descr);
+  return type_num;
+}
 
 // The arrays of a call, which decide what its other inputs must be.
 struct ArrayType {

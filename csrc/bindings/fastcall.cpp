@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <utility>
 
 #include "array_call.h"
 #include "checks.h"
@@ -53,15 +52,6 @@ template <int index> bool read_arguments(PyObject* const* args, Py_ssize_t nargs
   return true;
 }
 
-Py_ssize_t find_keyword(PyObject* kwnames, PyObject* wanted) {
-  const Py_ssize_t count = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
-  for (Py_ssize_t i = 0; i < count; ++i) {
-    PyObject* const name = PyTuple_GET_ITEM(kwnames, i);
-    if (name == wanted || PyUnicode_Compare(name, wanted) == 0) return i;
-  }
-  return -1;
-}
-
 // Which of a call's keywords are the ufunc's parameters. Negative: not there.
 struct ParameterKeywords {
   Py_ssize_t position[max_parameters];
@@ -73,7 +63,7 @@ struct ParameterKeywords {
 ParameterKeywords find_parameters(int index, PyObject* kwnames) {
   ParameterKeywords found{{-1, -1}};
   for (int i = 0; i < ufunc_specs[index].parameter_count(); ++i) {
-    found.position[i] = find_keyword(kwnames, parameter_keywords[index][i]);
+    found.position[i] = find_keyword(kwnames, ufunc_specs[index].parameters[i].name);
   }
   return found;
 }
@@ -198,11 +188,6 @@ PyObject* caught_call(PyObject* ufunc, PyObject* const* args, std::size_t nargsf
   return caught<PyObject*>(nullptr, [&] { return call<index>(ufunc, args, PyVectorcall_NARGS(nargsf), kwnames); });
 }
 
-template <std::size_t... index> vectorcallfunc entry(int wanted, std::index_sequence<index...>) {
-  constexpr vectorcallfunc entries[] = {caught_call<index>...};
-  return entries[wanted];
-}
-
 // The default of a function that passes parameters on is an int, which keeps the dtype of integers too.
 PyObject* new_default(const UfuncSpec& spec, const Parameter& parameter) {
   if (spec.arithmetic == Arithmetic::multiplies) return PyFloat_FromDouble(parameter.default_value);
@@ -232,7 +217,7 @@ int install_fastcall(PyObject* object, int index) {
   auto* const ufunc = reinterpret_cast<PyUFuncObject*>(object);
   if (Py_TYPE(object)->tp_vectorcall_offset != offsetof(PyUFuncObject, vectorcall)) return 0;
   numpy_call[index] = ufunc->vectorcall;
-  ufunc->vectorcall = entry(index, std::make_index_sequence<ufunc_count>());
+  ufunc->vectorcall = instance_for(index, [](auto i) -> vectorcallfunc { return caught_call<i>; });
   return 0;
 }
 

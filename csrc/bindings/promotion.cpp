@@ -2,8 +2,6 @@
 #include "promotion.h"
 
 #include <algorithm>
-#include <cstddef>
-#include <utility>
 
 #include "ref.h"
 #include "user_dtypes.h"
@@ -142,12 +140,6 @@ int promote(PyObject*, DTypeMeta* const* dtypes, DTypeMeta* const* signature, DT
   return promote_for(index, dtypes, signature, promoted);
 }
 
-template <std::size_t... index>
-PyArrayMethod_PromoterFunction* promoter_for(int wanted, std::index_sequence<index...>) {
-  constexpr PyArrayMethod_PromoterFunction* promoters[] = {promote<index>...};
-  return promoters[wanted];
-}
-
 // (np.dtype, ..., None): any inputs, any output.
 PyObject* any_dtypes(int nin) {
   PyObject* const dtypes = PyTuple_New(nin + 1);
@@ -160,9 +152,10 @@ PyObject* any_dtypes(int nin) {
 }  // namespace
 
 int add_promoter(PyObject* ufunc, int index) {
-  auto* const promote = promoter_for(index, std::make_index_sequence<ufunc_count>());
+  auto* const promoter_of_index =
+      instance_for(index, [](auto i) -> PyArrayMethod_PromoterFunction* { return promote<i>; });
   const Ref dtypes(any_dtypes(ufunc_specs[index].nin()));
-  const Ref promoter(PyCapsule_New(reinterpret_cast<void*>(promote), "numpy._ufunc_promoter", nullptr));
+  const Ref promoter(PyCapsule_New(reinterpret_cast<void*>(promoter_of_index), "numpy._ufunc_promoter", nullptr));
   return dtypes && promoter ? PyUFunc_AddPromoter(ufunc, dtypes.get(), promoter.get()) : -1;
 }
 

@@ -2,7 +2,6 @@
 #include "scalar_call.h"
 
 #include <cstddef>
-#include <cstring>
 
 #include "float_status.h"
 
@@ -10,8 +9,6 @@ namespace fastrelu {
 namespace {
 
 constexpr int not_taken = -1;
-
-template <class T> void put(T value, Number& number) { std::memcpy(number.bytes, &value, sizeof value); }
 
 // One call: the type of its arrays, and their values.
 struct ScalarCall {
@@ -29,7 +26,7 @@ struct ScalarCall {
 
 int read_int(PyObject* object, Number& number) {
   int overflows;
-  put(PyLong_AsLongAndOverflow(object, &overflows), number);
+  number.put(PyLong_AsLongAndOverflow(object, &overflows));
   const bool is_default_int = sizeof(long) == sizeof(npy_intp);
   return overflows || !is_default_int ? not_taken : int(NPY_LONG);
 }
@@ -37,27 +34,20 @@ int read_int(PyObject* object, Number& number) {
 int read_array(PyArrayObject* array, int index, Number& number) {
   const int type_num = PyArray_TYPE(array);
   if (PyArray_NDIM(array) != 0 || type_num >= NPY_NTYPES_LEGACY || !find_kernel(index, type_num)) return not_taken;
-  std::memcpy(number.bytes, PyArray_BYTES(array), static_cast<std::size_t>(PyArray_ITEMSIZE(array)));
+  number.copy(array);
   return type_num;
 }
 
 int read_numpy_scalar(PyObject* object, int index, Number& number) {
-  PyArray_Descr* const descr = PyArray_DescrFromScalar(object);
-  if (!descr) {
-    PyErr_Clear();
-    return not_taken;
-  }
-  const int type_num = descr->type_num;
-  const bool is_exact = descr->typeobj == Py_TYPE(object);
-  Py_DECREF(descr);
-  if (!is_exact || type_num >= NPY_NTYPES_LEGACY || !find_kernel(index, type_num)) return not_taken;
+  const int type_num = scalar_type_num(object);
+  if (type_num >= NPY_NTYPES_LEGACY || !find_kernel(index, type_num)) return not_taken;
   PyArray_ScalarAsCtype(object, number.bytes);
   return type_num;
 }
 
 int read_value(PyObject* object, int index, Number& number) {
   if (PyFloat_CheckExact(object)) {
-    put(PyFloat_AS_DOUBLE(object), number);
+    number.put(PyFloat_AS_DOUBLE(object));
     return NPY_DOUBLE;
   }
   if (PyLong_CheckExact(object)) return read_int(object, number);

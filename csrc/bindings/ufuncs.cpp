@@ -111,11 +111,6 @@ template <int index> int run_user_loop(PyArrayMethod_Context* context, char* con
   return 0;
 }
 
-template <std::size_t... index> PyArrayMethod_StridedLoop* user_loop(int wanted, std::index_sequence<index...>) {
-  constexpr PyArrayMethod_StridedLoop* loops[] = {run_user_loop<index>...};
-  return loops[wanted];
-}
-
 int register_loop(int index, PyArray_DTypeMeta* user_dtype, DType dtype) {
   const UfuncSpec& spec = ufunc_specs[index];
   PyArray_DTypeMeta* dtypes[max_operands];
@@ -124,7 +119,7 @@ int register_loop(int index, PyArray_DTypeMeta* user_dtype, DType dtype) {
     dtypes[i] = is_float32 ? &PyArray_FloatDType : user_dtype;
   }
 
-  auto* const loop = user_loop(index, std::make_index_sequence<ufunc_count>());
+  auto* const loop = instance_for(index, [](auto i) -> PyArrayMethod_StridedLoop* { return run_user_loop<i>; });
   PyType_Slot slots[] = {{NPY_METH_strided_loop, reinterpret_cast<void*>(loop)}, {0, nullptr}};
   const bool is_silent = spec.arithmetic == Arithmetic::selects;
   const auto flags = static_cast<NPY_ARRAYMETHOD_FLAGS>(is_silent ? NPY_METH_NO_FLOATINGPOINT_ERRORS : 0);

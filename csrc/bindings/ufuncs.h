@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 #include "../contract/float8.h"
 #include "../contract/isa.h"
@@ -39,6 +40,15 @@ inline constexpr UfuncSpec ufunc_specs[] = {
 inline constexpr int ufunc_count = sizeof ufunc_specs / sizeof *ufunc_specs;
 
 constexpr const UfuncSpec& spec_of(Op op) { return ufunc_specs[static_cast<int>(op)]; }
+
+// make(i) for the ufunc of that index, which comes as a constant: an instance of a template.
+template <class Make, int... i> auto instance_for(int index, Make make, std::integer_sequence<int, i...>) {
+  const decltype(make(std::integral_constant<int, 0>())) instances[] = {make(std::integral_constant<int, i>())...};
+  return instances[index];
+}
+template <class Make> auto instance_for(int index, Make make) {
+  return instance_for(index, make, std::make_integer_sequence<int, ufunc_count>());
+}
 
 // The kernel's and NumPy's type of an input, and NumPy's of the result, where the arrays are of these types.
 constexpr DType input_dtype(const UfuncSpec& spec, int input, DType arrays) {

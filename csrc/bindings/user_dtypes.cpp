@@ -6,9 +6,9 @@
 #include <string_view>
 
 #include "../contract/float8.h"
+#include "arguments.h"
 #include "exceptions.h"
 #include "ref.h"
-#include "ufuncs.h"
 
 namespace py = pybind11;
 
@@ -110,11 +110,6 @@ int meet_argument(PyObject* argument) {
   return PyTypeNum_ISUSERDEF(descr->type_num) ? ensure_kernels(NPY_DTYPE(descr)) : 0;
 }
 
-bool names_dtypes(PyObject* keyword) {
-  return PyUnicode_CompareWithASCIIString(keyword, "dtype") == 0 ||
-         PyUnicode_CompareWithASCIIString(keyword, "signature") == 0;
-}
-
 }  // namespace
 
 int ensure_kernels(PyArray_DTypeMeta* user_dtype) {
@@ -131,10 +126,9 @@ int meet_dtypes(int index, PyObject* ufunc, PyObject* const* args, Py_ssize_t na
   for (Py_ssize_t i = 0; i < nargs; ++i) {
     if (meet_argument(args[i]) < 0) return -1;
   }
-  const Py_ssize_t count = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
-  for (Py_ssize_t i = 0; i < count; ++i) {
-    PyObject* const value = args[nargs + i];
-    if (names_dtypes(PyTuple_GET_ITEM(kwnames, i)) && meet_keyword(index, ufunc, value) < 0) return -1;
+  for (const char* const name : {"dtype", "signature"}) {
+    const Py_ssize_t keyword = find_keyword(kwnames, name);
+    if (keyword >= 0 && meet_keyword(index, ufunc, args[nargs + keyword]) < 0) return -1;
   }
   return 0;
 }
