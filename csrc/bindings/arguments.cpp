@@ -51,23 +51,28 @@ bool read_float(PyObject* object, DType wanted, double& value) {
 }
 
 // The magnitudes that a narrower format holds as normal numbers. To narrow any other raises a flag, which would stay in the
-// thread, or which NumPy has to report.
+// thread, or which NumPy has to report. NaN is in no range, and compared by functions that raise no flag for it.
 struct NormalRange {
   double smallest, largest;
   bool holds(double value) const {
     const double magnitude = std::fabs(value);
-    return (magnitude >= smallest && magnitude <= largest) || value == 0 || npy_isinf(value);
+    return (std::isgreaterequal(magnitude, smallest) && std::islessequal(magnitude, largest)) || value == 0 ||
+           npy_isinf(value);
   }
 };
 constexpr NormalRange float32_range{std::numeric_limits<float>::min(), std::numeric_limits<float>::max()};
 constexpr NormalRange float16_range{1.0 / (1 << 14), 65504};
 
-// For float32 and float64. NumPy reports a signalling NaN that it converts.
-bool read_as_float(PyObject* object, DType wanted, Number& number) {
-  double value;
-  if (!read_float(object, wanted, value) || npy_isnan(value)) return false;
-  if (wanted == DType::float64) return put(value, number);
+bool put_float32(double value, Number& number) {
   return float32_range.holds(value) && put(static_cast<float>(value), number);
+}
+
+// For float32 and float64. NumPy reports a signalling NaN that it converts.
+[[gnu::noinline]] bool read_as_float(PyObject* object, DType wanted, Number& number) {
+  double value;
+  if (!read_float(object, wanted, value)) return false;
+  if (wanted == DType::float64) return !npy_isnan(value) && put(value, number);
+  return put_float32(value, number);
 }
 
 template <class T> bool put_in_range(long long value, Number& number) {
@@ -134,7 +139,7 @@ bool copy_array(PyArrayObject* array, int type_num, Number& number) {
   return true;
 }
 
-bool read_exactly(PyObject* object, ArrayType wanted, Number& number) {
+[[gnu::noinline]] bool read_exactly(PyObject* object, ArrayType wanted, Number& number) {
   if (is_python_number(object)) return read_python_number(object, wanted, number);
   if (PyArray_IsScalar(object, Generic)) return copy_scalar(object, wanted.type_num, number);
   return is_plain(object) && copy_array(reinterpret_cast<PyArrayObject*>(object), wanted.type_num, number);
@@ -168,6 +173,8 @@ Py_ssize_t find_keyword(PyObject* kwnames, const char* wanted) {
 
 bool read_number(PyObject* object, const UfuncSpec& spec, int input, ArrayType arrays, Number& number) {
   const DType wanted = input_dtype(spec, input, arrays.dtype);
+  // First what is most frequent; the others are not inlined, so that it needs no stack frame.
+  if (wanted == DType::float32 && PyFloat_CheckExact(object)) return put_float32(PyFloat_AS_DOUBLE(object), number);
   if (wanted == DType::float32 || wanted == DType::float64) return read_as_float(object, wanted, number);
   return read_exactly(object, arrays, number);
 }

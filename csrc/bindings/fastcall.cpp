@@ -167,11 +167,17 @@ PyObject* call_with_parameters(int index, PyObject* ufunc, PyObject* const* args
   return numpy_call[index](ufunc, complete, positional, names.get());
 }
 
+// Defaults are in order.
+template <int index> bool are_defaults(PyObject* const* parameters) {
+  return std::equal(parameters, parameters + ufunc_specs[index].parameter_count(), default_values[index]);
+}
+
 template <int index> PyObject* call(PyObject* ufunc, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   constexpr const UfuncSpec& spec = ufunc_specs[index];
   Arguments arguments;
   if (read_arguments<index>(args, nargs, kwnames, arguments)) {
-    if (!check_parameters(spec, arguments.inputs + spec.arrays)) return nullptr;
+    PyObject* const* const parameters = arguments.inputs + spec.arrays;
+    if (!are_defaults<index>(parameters) && !check_parameters(spec, parameters)) return nullptr;
     PyObject* result;
     if (call_on_dense<index>(arguments, &result) || call_on_arrays(index, arguments, &result) ||
         call_on_scalars(index, arguments, &result)) {
