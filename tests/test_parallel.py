@@ -10,7 +10,6 @@ import compiled
 import pytest
 
 PROGRAM = Path(__file__).with_suffix(".cpp")
-UNITS = ("parallel", "cores", "cgroup")
 RUNTIME = PROGRAM.parents[1] / "csrc" / "runtime"
 NAMES = re.findall(r'^ +\{"(\w+)", \1\},$', PROGRAM.read_text(), re.MULTILINE)
 
@@ -21,7 +20,7 @@ def program(tmp_path_factory):
     if reason:
         pytest.skip(reason)
     target = tmp_path_factory.mktemp("parallel") / "test_parallel"
-    sources = [PROGRAM, *(RUNTIME / f"{name}.cpp" for name in UNITS)]
+    sources = [PROGRAM, RUNTIME / "parallel.cpp"]
     compiled.compile(sources, target)
     try:
         subprocess.run([target, "no such test"], env=compiled.ENVIRONMENT, check=False)

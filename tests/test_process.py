@@ -282,16 +282,6 @@ def test_a_variable_that_is_no_text(name, category):
     assert message.startswith(f"{category}: {name}=3\\xff")
 
 
-def test_the_extension_reads_nothing_when_it_is_loaded():
-    """The import, which can fail, asks the system; the loader cannot fail, so it does not."""
-    if not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) == 1:
-        pytest.skip("there is one core only, here")
-    code = f"import ctypes; print(ctypes.PyDLL({_core.__file__!r}).fastrelu_get_num_threads())"
-    result = run_python(code)
-    assert is_silent(result)
-    assert result.stdout == "1\n"
-
-
 COMMANDS = {
     "info": ["info"],
     "verify": ["verify", "--function", "relu", "--dtype", "int8", "--isa", "scalar", "--quiet"],

@@ -20,7 +20,7 @@ from pathlib import Path
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu import _core
+from fastrelu import _system
 from numpy._core.multiarray import get_handler_name
 from support import assert_as_promised, assert_same_bytes, run_python
 
@@ -322,47 +322,8 @@ def test_a_senseless_limit_warns_once_and_is_ignored(text):
 
 
 def test_default_limit_is_a_sixteenth_of_the_memory():
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE")
-    expected = min(memory, _core.cgroup_memory_limit("")) // 16
-    assert run_python(LIMIT, FASTRELU_RECYCLE_LIMIT="").stdout == f"{expected}\n"
-
-
-NO_LIMIT = _core.cgroup_memory_limit("/no/such/root")
-V1_UNLIMITED = 9223372036854771712
-MOUNTS = """\
-22 1 0:20 / /proc rw shared:1 - proc proc rw
-30 1 0:26 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw
-31 1 0:27 / /sys/fs/cgroup/memory rw shared:5 - cgroup cgroup rw,cpu,memory
-32 1 0:28 / /sys/fs/cgroup/cpuset rw shared:6 - cgroup cgroup rw,cpuset
-"""
-
-
-@pytest.mark.parametrize(
-    ("groups", "files", "limit"),
-    [
-        ("0::/", {"memory.max": "max"}, NO_LIMIT),
-        ("0::/", {"memory.max": "1000"}, 1000),
-        ("0::/a/b", {"a/b/memory.max": "1000"}, 1000),
-        ("0::/a/b", {"a/b/memory.max": "1000", "a/memory.max": "900"}, 900),
-        ("0::/a/b", {"a/b/memory.max": "max", "memory.max": "800"}, 800),
-        ("0::/a/b", {"c/memory.max": "1", "a/b/c/memory.max": "2"}, NO_LIMIT),
-        ("3:cpu:/x\n2:memory:/a", {"memory/a/memory.limit_in_bytes": "700"}, 700),
-        ("2:cpu,memory:/a", {"memory/memory.limit_in_bytes": "600"}, 600),
-        ("2:memory:/a", {"memory/a/memory.limit_in_bytes": f"{V1_UNLIMITED}"}, V1_UNLIMITED),
-        ("2:memory:/a\n0::/b", {"memory/a/memory.limit_in_bytes": "5", "b/memory.max": "4"}, 4),
-        ("2:cpuset:/a", {"a/memory.max": "3", "memory/a/memory.limit_in_bytes": "3"}, NO_LIMIT),
-        ("nonsense\n\n0:", {"memory.max": "3", "a/memory.max": "2"}, 3),  # the mount is all we know
-    ],
-)
-def test_limit_of_the_control_group(tmp_path, groups, files, limit):
-    (tmp_path / "proc/self").mkdir(parents=True)
-    (tmp_path / "proc/self/cgroup").write_text(groups + "\n")
-    (tmp_path / "proc/self/mountinfo").write_text(MOUNTS)
-    for name, content in files.items():
-        path = tmp_path / "sys/fs/cgroup" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content + "\n")
-    assert _core.cgroup_memory_limit(str(tmp_path)) == limit
+    _, memory = _system.limits()
+    assert run_python(LIMIT, FASTRELU_RECYCLE_LIMIT="").stdout == f"{memory // 16}\n"
 
 
 def test_show_config_says_what_is_held(capsys):
@@ -794,9 +755,10 @@ PROGRAM = r"""
 #include <cstring>
 #include <ctime>
 #include <initializer_list>
-#include "pages.h"
+#include <unistd.h>
 #include "pages.h"
 #include "recycle.h"
+#include "system_info.h"
 
 using namespace fastrelu;
 
@@ -815,7 +777,7 @@ static void expect(bool ok, int line) {
 }
 
 int main() {
-  prepare_pages();
+  system_info.huge_pages = sysconf(_SC_PAGESIZE) == page_bytes;
   prepare_recycling();
   constexpr std::size_t mib = 1 << 20;
   set_recycle_limit(100 * mib);
@@ -884,7 +846,7 @@ def program(tmp_path_factory):
         pytest.skip("no source or no compiler here")
     folder = tmp_path_factory.mktemp("recycle")
     (folder / "program.cpp").write_text(PROGRAM)
-    units = [runtime / f"{name}.cpp" for name in ("recycle", "pages", "memory_limit", "cgroup")]
+    units = [runtime / f"{name}.cpp" for name in ("recycle", "pages")]
     options = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-pthread", f"-I{runtime}"]
     command = [*COMPILER, *options, folder / "program.cpp", *units, "-o", folder / "program"]
     subprocess.run(command, check=True)

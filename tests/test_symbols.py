@@ -177,6 +177,12 @@ def test_the_extension_is_hardened():
         assert any(name.endswith("_chk") for name in undefined)  # of _FORTIFY_SOURCE
 
 
+def test_the_extension_opens_no_files():
+    """Python reads them (fastrelu._system), once, and where that fails the import goes on."""
+    undefined = re.findall(r"UND (\w+)", read_elf("--dyn-syms"))
+    assert [name for name in undefined if re.search("^_*open|fopen|filebuf|fstream", name)] == []
+
+
 def test_nothing_of_the_runtime_runs_on_loading():
     """An exception there would end the process; the import says what is wrong."""
     if not BUILT_RUNTIME:

@@ -11,7 +11,7 @@ import threading
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu import _core, _environment
+from fastrelu import _core, _environment, _system
 from support import run_python
 
 MAXIMUM = 1024
@@ -115,7 +115,7 @@ def run_with(code, **environment):
         ({"FASTRELU_NUM_THREADS": "1", "OMP_NUM_THREADS": "3"}, 1),
         ({"FASTRELU_NUM_THREADS": " ", "OMP_NUM_THREADS": "3"}, 3),
         ({"FASTRELU_NUM_THREADS": str(MAXIMUM)}, MAXIMUM),
-        ({}, _core.default_num_threads()),
+        ({}, _system.CORES),
     ],
     ids=str,
 )
@@ -129,7 +129,7 @@ def test_environment(environment, expected):
 def test_senseless_variable_warns_and_is_ignored(name, text):
     other = {"FASTRELU_NUM_THREADS": "OMP_NUM_THREADS"}.get(name)
     result = run_with(SHOW, **{name: text}, **({other: "6"} if other else {}))
-    assert result.stdout == f"{6 if other else _core.default_num_threads()}\n"
+    assert result.stdout == f"{6 if other else _system.CORES}\n"
     expected = f"<string>:1: RuntimeWarning: {name}={text} is ignored: not a whole number from 1 to"
     assert result.stderr.splitlines() == [f"{expected} {MAXIMUM}"]
 
@@ -168,7 +168,7 @@ def test_default_is_the_affinity():
     [
         ({"FASTRELU_NUM_THREADS": "3"}, "3 (FASTRELU_NUM_THREADS)"),
         ({"OMP_NUM_THREADS": "3"}, "3 (OMP_NUM_THREADS)"),
-        ({}, f"{_core.default_num_threads()} (the cores of this process)"),
+        ({}, f"{_system.CORES} (the cores of this process)"),
     ],
     ids=str,
 )

@@ -5,8 +5,8 @@
 #include <atomic>
 #include <cstdint>
 
-#include "../runtime/caches.h"
 #include "../runtime/pages.h"
+#include "../runtime/system_info.h"
 #include "../runtime/tiling.h"
 #include "../runtime/worth.h"
 #include "compute.h"
@@ -92,7 +92,7 @@ struct SharedCall {
 
 bool is_streamed(const MaskKernel& kernel, const MaskWork& work, const MaskCall& call, npy_intp bytes) {
   return kernel.streaming && work.output_memory == OutputMemory::used && call.in != call.out &&
-         bytes > last_cache_bytes();
+         bytes > system_info.last_cache;
 }
 
 // Pieces of an output in huge pages that the system has yet to supply: one page each, as in walk.cpp, but cut a little

@@ -11,12 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "../runtime/caches.h"
 #include "../runtime/dispatch.h"
-#include "../runtime/memory_limit.h"
-#include "../runtime/pages.h"
 #include "../runtime/parallel.h"
 #include "../runtime/recycle.h"
+#include "../runtime/system_info.h"
 #include "activity.h"
 #include "arguments.h"
 #include "checks.h"
@@ -113,14 +111,12 @@ void define_threads(py::module_& m) {
   m.attr("max_threads") = max_threads;
   m.def("get_num_threads", num_threads);
   m.def("set_num_threads", set_num_threads, py::arg("n"));
-  m.def("default_num_threads", default_num_threads);
 }
 
 void define_recycling(py::module_& m) {
   m.def("set_recycle_limit", set_limit, py::arg("bytes"));
   m.def("recycle_info", recycle_counts);
   m.def("trim", trim);
-  m.def("cgroup_memory_limit", [](const std::string& root) { return cgroup_memory_limit(root); }, py::arg("root"));
 }
 
 void define_functions(py::module_& m) {
@@ -129,16 +125,12 @@ void define_functions(py::module_& m) {
   }
 }
 
-}  // namespace
-
-namespace {
-
-// Reads what the system says of cores, caches and memory: while there is one thread, and not in initialisers of the
-// library, where an exception would end the process.
+// Files are read in Python alone. How many threads there are, and what is put aside at most, Python sets as users do: until
+// then it is one thread, and nothing.
 void prepare_runtime() {
+  const py::module_ system = py::module_::import("fastrelu._system");
+  system_info = {system.attr("last_cache")().cast<std::ptrdiff_t>(), system.attr("huge_pages")().cast<bool>()};
   prepare_parallel();
-  prepare_caches();
-  prepare_pages();
   prepare_recycling();
 }
 

@@ -2,19 +2,12 @@
 #include "pages.h"
 
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 
 #if defined(_WIN32)
 #define NOMINMAX
 #include <windows.h>
 #else
 #include <sys/mman.h>
-#include <unistd.h>
-#endif
-#if defined(__linux__)
-#include <sys/utsname.h>
 #endif
 
 namespace fastrelu {
@@ -50,40 +43,6 @@ void unmap_pages(void* address, std::size_t bytes) noexcept { munmap(address, by
 
 #if defined(__linux__)
 
-namespace {
-
-bool is_at_least_4_6(const char* release) {
-  int version = 0, revision = 0;
-  return std::sscanf(release, "%d.%d", &version, &revision) == 2 && (version > 4 || (version == 4 && revision >= 6));
-}
-
-bool numpy_would_advise() {
-  const char* const wanted = std::getenv("NUMPY_MADVISE_HUGEPAGE");
-  if (wanted) return std::atoi(wanted) != 0;
-  utsname system;
-  return uname(&system) == 0 && is_at_least_4_6(system.release);
-}
-
-// Without huge pages, allow_reclaim costs 12 us per MiB and as much again on refilling: it must not be mistaken.
-bool never_given() {
-  std::FILE* const file = std::fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");
-  if (!file) return true;
-  char line[64] = "";
-  const bool read = std::fgets(line, sizeof line, file);
-  std::fclose(file);
-  return !read || std::strstr(line, "[never]");
-}
-
-bool huge_pages = false;
-
-}  // namespace
-
-void prepare_pages() noexcept {
-  huge_pages = sysconf(_SC_PAGESIZE) == page_bytes && numpy_would_advise() && !never_given();
-}
-
-bool use_huge_pages() noexcept { return huge_pages; }
-
 void advise_huge(void* address, std::size_t bytes) noexcept { madvise(address, bytes, MADV_HUGEPAGE); }
 
 void fault_in_huge_pages(void* address, std::size_t bytes) noexcept {
@@ -104,8 +63,6 @@ bool show_to_children(void* address, std::size_t bytes) noexcept { return madvis
 
 #else
 
-void prepare_pages() noexcept {}
-bool use_huge_pages() noexcept { return false; }
 void advise_huge(void*, std::size_t) noexcept {}
 void fault_in_huge_pages(void*, std::size_t) noexcept {}
 void allow_reclaim(void*, std::size_t) noexcept {}

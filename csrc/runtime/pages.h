@@ -8,19 +8,15 @@
 
 namespace fastrelu {
 
-// 2 MiB huge pages go with base pages of 4 KiB; other page sizes do without (use_huge_pages).
+// 2 MiB huge pages go with base pages of 4 KiB; other page sizes do without (system_info.huge_pages).
 constexpr std::size_t page_bytes = 4096;
 constexpr std::size_t huge_page_bytes = 2 * 1024 * 1024;
 
 // Zeroed memory such that address + offset is a multiple of alignment, or null. Both must be multiples of page_bytes;
-// an alignment above page_bytes needs use_huge_pages().
+// an alignment above page_bytes needs system_info.huge_pages.
 void* map_pages(std::size_t bytes, std::size_t alignment = page_bytes, std::size_t offset = 0) noexcept;
 void unmap_pages(void* address, std::size_t bytes) noexcept;
 
-// Whether to ask for huge pages: as NumPy decides it (NUMPY_MADVISE_HUGEPAGE, else Linux from 4.6), and not where the
-// system never gives them. Read once, by prepare_pages, before which the answer is no.
-void prepare_pages() noexcept;
-bool use_huge_pages() noexcept;
 void advise_huge(void* address, std::size_t bytes) noexcept;
 
 // For huge pages about to be written for the first time, best for each of them just before: has the system supply those

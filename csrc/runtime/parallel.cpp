@@ -13,7 +13,6 @@
 #include <thread>
 #include <vector>
 
-#include "cores.h"
 #include "float_control.h"
 #include "placement.h"
 
@@ -354,7 +353,6 @@ void Pool::wait_until_empty() {
   empty_.wait(lock, [this] { return entry_.is_empty(); });
 }
 
-int cores_of_process = 0;  // 0: not prepared
 std::atomic<int> threads_of_calls{1};
 
 void run(Pool* pool, std::ptrdiff_t chunks, std::ptrdiff_t wanted, bool in_series, ChunkTask* task, void* context) {
@@ -369,13 +367,11 @@ void run(Pool* pool, std::ptrdiff_t chunks, std::ptrdiff_t wanted, bool in_serie
 }  // namespace
 
 void prepare_parallel() {
-  if (cores_of_process) return;
-  const int cores = std::min(available_cores(), max_threads);
 #ifdef FASTRELU_POSIX
-  if (pthread_atfork(nullptr, nullptr, Pool::forget) != 0) throw std::bad_alloc();
+  static bool is_prepared = false;
+  if (!is_prepared && pthread_atfork(nullptr, nullptr, Pool::forget) != 0) throw std::bad_alloc();
+  is_prepared = true;
 #endif
-  cores_of_process = cores;
-  set_num_threads(cores);
 }
 
 void parallel_for(std::ptrdiff_t chunks, int num_threads, ChunkTask* task, void* context) {
@@ -395,8 +391,6 @@ void parallel_for(std::ptrdiff_t chunks, Worth worth, ChunkTask* task, void* con
 int num_threads() { return threads_of_calls.load(std::memory_order_relaxed); }
 
 void set_num_threads(int n) { threads_of_calls.store(std::clamp(n, 1, max_threads), std::memory_order_relaxed); }
-
-int default_num_threads() { return cores_of_process; }
 
 }  // namespace fastrelu
 

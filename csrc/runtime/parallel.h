@@ -8,8 +8,8 @@
 
 namespace fastrelu {
 
-// Finds out how many cores there are, and prepares for fork. To be called before everything else here, while no other thread
-// may call or fork; again does nothing. May throw std::bad_alloc.
+// Prepares for fork. To be called before everything else here, while no other thread may call or fork; again does nothing.
+// May throw std::bad_alloc.
 void prepare_parallel();
 
 // What each worker has of memory for the chunks that it runs.
@@ -45,12 +45,9 @@ void parallel_for(std::ptrdiff_t chunks, Worth worth, ChunkTask* task, void* con
 constexpr int max_threads = 1024;
 
 // The number of threads that calls may use from now on, the caller's included: one number for the process.
-// set_num_threads takes the nearest number from 1 to max_threads. Before prepare_parallel it is 1.
+// set_num_threads takes the nearest number from 1 to max_threads. At first it is 1.
 int num_threads();
 void set_num_threads(int n);
-
-// What num_threads() is as long as nobody has set it: the cores of this process, as counted by prepare_parallel.
-int default_num_threads();
 
 }  // namespace fastrelu
 

@@ -7,8 +7,8 @@
 #include <mutex>
 #include <new>
 
-#include "memory_limit.h"
 #include "pages.h"
+#include "system_info.h"
 
 #if !defined(_WIN32)
 #include <pthread.h>
@@ -53,7 +53,7 @@ Block* block_of(void* data) { return reinterpret_cast<Block*>(static_cast<char*>
 
 std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
-bool wants_huge_pages(std::size_t bytes) { return bytes >= huge_from && use_huge_pages(); }
+bool wants_huge_pages(std::size_t bytes) { return bytes >= huge_from && system_info.huge_pages; }
 
 // Of the mapping for this much data; 0 if there is no such number.
 std::size_t length_for(std::size_t bytes) {
@@ -108,8 +108,6 @@ class Cache {
  public:
   std::mutex mutex;
   std::size_t forks = 0;
-
-  Cache() : limit_(default_recycle_limit()) {}
 
   RecycleInfo info() const { return {limit_, held_, count_, reused_, mapped_}; }
 
@@ -202,7 +200,7 @@ class Cache {
   Entry entries_[max_blocks];  // oldest first; an array, as walking the blocks themselves would touch their pages
   std::size_t count_ = 0;
   std::size_t held_ = 0;
-  std::size_t limit_;
+  std::size_t limit_ = 0;
   std::size_t reused_ = 0;
   std::size_t mapped_ = 0;
 };
@@ -308,13 +306,6 @@ bool is_warm(const void* data) noexcept { return block_of(const_cast<void*>(data
 RecycleInfo recycle_info() noexcept {
   const Lock lock(cache().mutex);
   return cache().info();
-}
-
-std::size_t default_recycle_limit() noexcept try {
-  const std::size_t limit = memory_limit();
-  return limit == no_memory_limit ? 0 : limit / 16;
-} catch (...) {  // no memory for a file's name
-  return 0;
 }
 
 std::size_t recycle_limit() noexcept { return recycle_info().limit; }

@@ -15,8 +15,8 @@
 
 namespace fastrelu {
 
-// Makes the cache, with its default limit, and its handlers of fork. To be called before everything else here, after
-// prepare_pages and while no other thread may call or fork; again does nothing. May throw std::bad_alloc.
+// Makes the cache, with a limit of 0, and its handlers of fork. To be called before everything else here, while no other
+// thread may call or fork; again does nothing. May throw std::bad_alloc.
 void prepare_recycling();
 
 // As malloc, calloc, realloc and free. Data starts at a multiple of 64 bytes.
@@ -38,8 +38,6 @@ struct RecycleInfo {
 
 RecycleInfo recycle_info() noexcept;
 
-// A sixteenth of the memory that the process may use (memory_limit.h), 0 if that is not known.
-std::size_t default_recycle_limit() noexcept;
 std::size_t recycle_limit() noexcept;
 void set_recycle_limit(std::size_t bytes) noexcept;
 

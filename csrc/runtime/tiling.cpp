@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "caches.h"
+#include "system_info.h"
 
 namespace fastrelu {
 namespace {
@@ -113,7 +113,7 @@ void Tiling::choose_buffers() {
     ++buffers;
   }
   if (buffers == 0) return;
-  const ptrdiff_t gathered = nest_.bytes() > last_cache_bytes() ? gathered_bytes_from_memory : gathered_bytes;
+  const ptrdiff_t gathered = nest_.bytes() > system_info.last_cache ? gathered_bytes_from_memory : gathered_bytes;
   const ptrdiff_t wanted = is_transposed ? transposed_bytes : gathered;
   bytes_per_buffer = std::min(wanted, buffer_bytes / buffers) / cache_line * cache_line;
 }

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "caches.h"
 #include "pages.h"
 #include "scratch.h"
 #include "strided_copy.h"
+#include "system_info.h"
 #include "tiling.h"
 #include "worth.h"
 
@@ -154,7 +154,7 @@ bool overlaps_inputs(const Nest& nest) {
 // Results that outgrow the last cache leave it before anybody reads them.
 bool is_streamed(const Work& work, const Nest& nest, const Tiling& tiling, ptrdiff_t bytes) {
   const ptrdiff_t row_bytes = tiling.columns * nest.output().size;
-  return work.kernel.streaming && work.output_memory == OutputMemory::used && bytes > last_cache_bytes() &&
+  return work.kernel.streaming && work.output_memory == OutputMemory::used && bytes > system_info.last_cache &&
          !overlaps_inputs(nest) && !tiling.packed[nest.operands - 1] && row_bytes >= streamed_row_bytes;
 }
 

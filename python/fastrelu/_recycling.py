@@ -7,7 +7,7 @@ import re
 import sys
 from typing import NamedTuple, SupportsIndex
 
-from fastrelu import _core, _environment
+from fastrelu import _core, _environment, _system
 
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30}
 
@@ -177,5 +177,5 @@ def _readable(size: int) -> str:
     return f"{value:.3g} {units[0]}" if size else "0"
 
 
-if (_limit := _environment.read("FASTRELU_RECYCLE_LIMIT", parse_bytes)) is not None:
-    set_recycle_limit(_limit)
+_limit = _environment.read("FASTRELU_RECYCLE_LIMIT", parse_bytes)
+set_recycle_limit(_system.MEMORY // 16 if _limit is None else _limit)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, SupportsIndex
 
 import numpy as np
 
-from fastrelu import _core, _environment
+from fastrelu import _core, _environment, _system
 
 if TYPE_CHECKING:
     from contextlib import _GeneratorContextManager
@@ -140,7 +140,7 @@ def _read_environment() -> tuple[int, str]:
     ):
         if number := _environment.read(name, parse_variable):
             return number, name
-    return _core.default_num_threads(), "the cores of this process"
+    return min(_system.CORES, _core.max_threads), "the cores of this process"
 
 
 _NUMBER_AT_IMPORT, _SOURCE_AT_IMPORT = _read_environment()
