@@ -55,19 +55,11 @@ void fault_in_huge_pages(void* address, std::size_t bytes) noexcept {
 
 void allow_reclaim(void* address, std::size_t bytes) noexcept { madvise(address, bytes, MADV_FREE); }
 
-bool hide_from_children(void* address, std::size_t bytes) noexcept {
-  return madvise(address, bytes, MADV_DONTFORK) == 0;
-}
-
-bool show_to_children(void* address, std::size_t bytes) noexcept { return madvise(address, bytes, MADV_DOFORK) == 0; }
-
 #else
 
 void advise_huge(void*, std::size_t) noexcept {}
 void fault_in_huge_pages(void*, std::size_t) noexcept {}
 void allow_reclaim(void*, std::size_t) noexcept {}
-bool hide_from_children(void*, std::size_t) noexcept { return false; }
-bool show_to_children(void*, std::size_t) noexcept { return false; }
 
 #endif
 

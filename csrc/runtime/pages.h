@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Whole pages from the operating system, and what can be said about them. Where a system has no such call, the advice
-// is not given and the answer is false.
+// Whole pages from the operating system, and advice on their use, which is not given where a system takes none.
 #pragma once
 
 #include <cstddef>
@@ -28,9 +27,5 @@ void fault_in_huge_pages(void* address, std::size_t bytes) noexcept;
 // The content is of no use any more: under pressure the system may take the pages (they then read as zeros). Until
 // then they stay as they are, and writing to them keeps them.
 void allow_reclaim(void* address, std::size_t bytes) noexcept;
-
-// Whether a forked child gets these pages. False if the system did not follow.
-bool hide_from_children(void* address, std::size_t bytes) noexcept;
-bool show_to_children(void* address, std::size_t bytes) noexcept;
 
 }  // namespace fastrelu

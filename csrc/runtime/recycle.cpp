@@ -129,7 +129,7 @@ class Cache {
   void put(Block* block, Clock::time_point now, Released& released) {
     if (block->length > limit_ || block->born != forks) return released.add(block);
     shrink_to(limit_ - block->length, max_blocks - 1, released);
-    entries_[count_++] = {block->length, block, now, false};
+    entries_[count_++] = {block->length, block, now};
     held_ += block->length;
   }
 
@@ -146,40 +146,11 @@ class Cache {
 
   void count_mapped() { ++mapped_; }
 
-  void hide_all() {
-    for (std::size_t i = 0; i < count_; ++i) {
-      entries_[i].hidden = hide_from_children(entries_[i].block, entries_[i].length);
-    }
-  }
-
-  // In the parent: what the child could not be kept from goes, as reusing it would copy it.
-  void show_all(Released& released) {
-    for (std::size_t i = count_; i-- > 0;) {
-      const Entry& entry = entries_[i];
-      if (entry.hidden && show_to_children(entry.block, entry.length)) {
-        entry.block->born = forks;
-      } else {
-        released.add(entry.block);
-        remove(i);
-      }
-    }
-  }
-
-  // In the child, which has nothing where blocks were hidden: they must not be touched.
-  void forget_all(Released& released) {
-    for (std::size_t i = 0; i < count_; ++i) {
-      if (!entries_[i].hidden) released.add(entries_[i].block);
-    }
-    count_ = 0;
-    held_ = 0;
-  }
-
  private:
   struct Entry {
     std::size_t length;
     Block* block;
     Clock::time_point since;
-    bool hidden;
   };
 
   void remove(std::size_t index) {
@@ -211,24 +182,16 @@ Cache& cache() { return *only_cache; }
 
 using Lock = std::lock_guard<std::mutex>;
 
-// The lock is held over a fork, so that the child finds everything in order.
+// What is put aside goes back first: shared with the child, it would be copied page by page when either side reuses it. The
+// lock is held over the fork, so that the child finds everything in order.
 void before_fork() {
+  Released released;
   cache().mutex.lock();
   ++cache().forks;
-  cache().hide_all();
+  cache().release_all(released);
 }
 
-void after_fork_in_parent() {
-  Released released;
-  cache().show_all(released);
-  cache().mutex.unlock();
-}
-
-void after_fork_in_child() {
-  Released released;
-  cache().forget_all(released);
-  cache().mutex.unlock();
-}
+void after_fork() { cache().mutex.unlock(); }
 
 // A block put aside, or null and the number of forks so far, which is to be known before pages are mapped.
 Block* take_block(std::size_t bytes, std::size_t& born) {
@@ -260,7 +223,7 @@ void prepare_recycling() {
   alignas(Cache) static unsigned char storage[sizeof(Cache)];  // never destroyed: arrays outlive static objects
   Cache* const made = new (storage) Cache;
 #if !defined(_WIN32)
-  if (pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) != 0) throw std::bad_alloc();
+  if (pthread_atfork(before_fork, after_fork, after_fork) != 0) throw std::bad_alloc();
 #endif
   only_cache = made;
 }

@@ -7,8 +7,9 @@
 // * A request takes the smallest block of up to 1.25 times its size; of equal ones the last that was freed.
 // * A block unused for 10 s goes back to the system at the next call. There is no timer: should no call come, the
 //   system may take blocks of 16 MiB and more from huge pages by itself (MADV_FREE).
-// * A forked child gets none of the blocks that were put aside (MADV_DONTFORK). Blocks in use are shared with it until
-//   either side writes, which copies: on either side they go back to the system when they are freed.
+// * A fork gives everything that is put aside back to the system, so that the child gets none of it (vfork, as of
+//   Python's subprocess, leaves it alone). Blocks in use are shared with the child until either side writes, which copies:
+//   on either side they go back to the system when they are freed.
 #pragma once
 
 #include <cstddef>

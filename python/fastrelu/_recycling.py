@@ -78,7 +78,7 @@ def set_recycle_limit(bytes: SupportsIndex) -> None:
 
     Above the limit the oldest blocks go back to the system first. Blocks that nobody used for 10
     seconds go back at the next large result, made or freed. There are never more than 256 of them.
-    A forked child starts with none.
+    All go back before a fork, so that a child starts with none; `subprocess` leaves them alone.
 
     Parameters
     ----------
