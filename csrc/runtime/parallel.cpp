@@ -216,6 +216,8 @@ void name_thread() {
 #endif
 }
 
+std::atomic<bool> pins_workers{true};
+
 class Pool {
  public:
   // False, with nothing done, where another call has the workers or there is none.
@@ -331,7 +333,7 @@ void Pool::work(int number, Worker* worker) {
       awake_.fetch_add(1, std::memory_order_relaxed);
     }
     alarm.reset();
-    placement.settle(taken_cores_);
+    if (pins_workers.load(std::memory_order_relaxed)) placement.settle(taken_cores_);
     watch = watch_time;
     if (!entry_.enter()) continue;
     if (!job_->in_series) watch = Clock::duration::zero();
@@ -391,6 +393,8 @@ void parallel_for(std::ptrdiff_t chunks, Worth worth, ChunkTask* task, void* con
 int num_threads() { return threads_of_calls.load(std::memory_order_relaxed); }
 
 void set_num_threads(int n) { threads_of_calls.store(std::clamp(n, 1, max_threads), std::memory_order_relaxed); }
+
+void pin_workers(bool is_wanted) { pins_workers.store(is_wanted, std::memory_order_relaxed); }
 
 }  // namespace fastrelu
 
