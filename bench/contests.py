@@ -328,6 +328,26 @@ def _hard() -> Iterator[Contest]:
             _ONE_ROUNDING,
         ),
     )
+    yield from _each(
+        "softshrink",
+        "x",
+        "fr.softshrink(x)",
+        _numpy("x - np.clip(x, -0.5, 0.5)"),
+        _numpy("np.sign(x) * np.maximum(np.abs(x) - 0.5, 0)", _ZEROS),
+        _torch("F.softshrink(tx)"),
+        _numba("x - 0.5 if x > 0.5 else x + 0.5 if x < -0.5 else 0"),
+        _jax("x - jnp.clip(x, -0.5, 0.5)"),
+    )
+    yield from _each(
+        "softshrink_backward",
+        "g x",
+        "fr.softshrink_backward(g, x)",
+        _numpy("np.where(np.abs(x) > 0.5, g, 0)"),
+        _numpy("g * (np.abs(x) > 0.5)", _ZEROS),
+        _torch("aten.softshrink_backward(tg, tx, 0.5)"),
+        _numba("g if x > 0.5 or x < -0.5 else 0"),
+        _jax("jnp.where(jnp.abs(x) > 0.5, g, 0)"),
+    )
 
 
 def _masks() -> Iterator[Contest]:

@@ -20,7 +20,7 @@ import fastrelu as fr
 import numpy as np
 from fastrelu import cases
 from fastrelu._verification import supported_dtypes
-from support import UFUNCS, data_count, legal, parameter_names
+from support import UFUNCS, arithmetic, data_count, legal, not_negative, parameter_names
 
 PAGE = mmap.PAGESIZE
 DATA = 3 * PAGE
@@ -172,7 +172,7 @@ class UfuncCalls:
         values = [
             plain_values(dtype, DATA // dtype.itemsize, seed) for seed, dtype in enumerate(dtypes)
         ]
-        if len(set(dtypes)) == 1:
+        if len(set(dtypes)) == 1 or not_negative(ufunc):
             values = legal(ufunc, values)
         for arena, each in zip(ARENAS, values, strict=False):
             arena.bytes.view(each.dtype)[...] = each
@@ -404,7 +404,7 @@ def run_ufunc(ufunc: np.ufunc, dtype: np.dtype[Any], note: Note, lengths: Length
     """Call it with nothing but arrays, and with numbers for its parameters."""
     names = parameter_names(ufunc)
     data = [dtype] * data_count(ufunc)
-    wide = cases.slope_dtype(dtype) if "negative_slope" in names else dtype
+    wide = cases.slope_dtype(dtype) if arithmetic(ufunc) == "multiplies" else dtype
     try:
         calls = UfuncCalls(ufunc, [*data, *[wide] * len(names)], (), note, lengths)
     except TypeError:

@@ -15,12 +15,13 @@ from support import (
     assert_as_promised,
     data_count,
     defaults,
+    not_negative,
     parameter_names,
     run_python,
 )
 
 ORDERED = [each for each in UFUNCS if "min_val" in parameter_names(each)]
-CAPPED = [each for each in UFUNCS if "max_value" in parameter_names(each)]
+CAPPED = [each for each in UFUNCS if not_negative(each)]
 every_ordered = pytest.mark.parametrize("ufunc", ORDERED, ids=lambda each: each.__name__)
 every_capped = pytest.mark.parametrize("ufunc", CAPPED, ids=lambda each: each.__name__)
 SHAPE = (3, 5)
@@ -130,7 +131,7 @@ def test_bounds_are_named_whatever_memory_held_before():
 @every_capped
 def test_negative_caps(ufunc, case):
     parameter, value = case
-    words = f"{ufunc.__name__}: max_value ({value}) is below 0"
+    words = f"{ufunc.__name__}: {not_negative(ufunc)} ({value}) is below 0"
     assert_refused(ufunc, (parameter,), words)
 
 

@@ -84,3 +84,11 @@ def test_bounds(dtype, isa):
         if dtype.kind in "iu":
             assert_same_bytes(fr.relu_quantized(x, 6), np.maximum(x, high))
             assert_same_bytes(fr.hardtanh(x, 1, 6), np.clip(x, 1, 6))
+
+
+@every_dtype
+@np.errstate(all="ignore")
+def test_softshrink(dtype, isa):
+    (x,) = operands(dtype, 1)
+    half = dtype.type(0.5) if dtype.kind == "f" else 0.5
+    same_values(fr.softshrink(x), x - np.clip(x, -half, half))

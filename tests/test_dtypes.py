@@ -23,7 +23,6 @@ from support import (
     parameter_names,
     repeated,
     run_python,
-    takes_slope,
 )
 
 REAL = [np.dtype(char) for char in np.typecodes["AllInteger"] + np.typecodes["Float"]]
@@ -42,7 +41,7 @@ def promised_dtype(ufunc, *dtypes):
     arrays = np.result_type(*dtypes[: array_count(ufunc)])
     if is_integer(arrays):
         return np.dtype(np.float64)
-    if not takes_slope(ufunc):
+    if not parameter_names(ufunc):
         return arrays
     slope_is_up_to_float32 = np.result_type(dtypes[-1], np.float32) == np.float32
     if arrays.itemsize < np.dtype(np.float32).itemsize and slope_is_up_to_float32:

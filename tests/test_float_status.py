@@ -28,6 +28,7 @@ from support import (
     every_product_loop,
     every_selecting_loop,
     oracle,
+    parameter_names,
     parametrized,
     repeated,
     reported,
@@ -117,7 +118,7 @@ def test_reports_are_those_of_the_arithmetic(loop, isa):
     """Every special value by itself, in a vector full of ones and in a tail."""
     ufunc, width = loop.ufunc, LINE // loop.out.itemsize
     places = ((1, 0), (width - 1, 0), (2 * width + 3, width), (width + 1, width))
-    slopes = [(0.01,), (3.0,), (0.0,), (np.inf,)] if takes_slope(ufunc) else [()]
+    slopes = [(0.01,), (3.0,), (0.0,), (np.inf,)] if parameter_names(ufunc) else [()]
     for slope, row in product(slopes, rows_of_specials(loop)):
         expected = reports_of_reference(ufunc, *(np.array([each]) for each in row), *slope)
         # Whether a signalling NaN is touched, if only multiplied by 1, is not promised.
@@ -159,6 +160,8 @@ NOT_COMPUTED = {
     "hardsigmoid_backward": [("denormal", "4"), ("nan", "-4"), ("smallest", "-infinity")],
     "hardswish": [("largest",), ("infinity",), ("4",)],
     "hardswish_backward": [("denormal", "4"), ("largest", "infinity"), ("nan", "-infinity")],
+    "softshrink": [("denormal",), ("-denormal",), ("0.5",)],
+    "softshrink_backward": [("largest", "0"), ("nan", "0.5"), ("infinity", "-0.5")],
     "crelu_gradient": [("largest", "-largest", "0"), ("infinity", "infinity", "1")],
 }
 """Values that arithmetic on what is not used would overflow with, lose or turn into NaN."""
@@ -190,7 +193,7 @@ def is_signalling(value):
 def test_quiet_nans_are_not_reported(loop, isa):
     form = cases.format_of(loop.out)
     quiet = form.infinity | form.quiet
-    slopes = [(0.5,), (np.nan,)] if takes_slope(loop.ufunc) else [()]
+    slopes = [(0.5,), (np.nan,)] if parameter_names(loop.ufunc) else [()]
     with np.errstate(all="raise"):
         for n, pattern in product(cases.lengths(loop.out), (quiet, form.sign | quiet | 1)):
             nans = cases.from_patterns([pattern] * n, loop.out)
@@ -221,7 +224,7 @@ def test_kept_values_are_not_multiplied(loop, isa):
 @every_computing_loop
 def test_memory_behind_the_end_is_not_computed(loop, isa):
     """What follows a tail would be invalid (inf * 0) or overflow."""
-    slopes = [(0.0,), (4.0,)] if takes_slope(loop.ufunc) else [()]
+    slopes = [(0.0,), (4.0,)] if parameter_names(loop.ufunc) else [()]
     limits = Limits.of(loop.out)
     for n in cases.lengths(loop.out):
         for beyond in (-limits.infinity, -limits.largest, signalling_nan(loop.out)[0]):

@@ -35,7 +35,7 @@ from support import (
     beyond_doubt,
     data_count,
     every_ufunc,
-    input_names,
+    not_negative,
     oracle,
     parameter_names,
     run_python,
@@ -275,6 +275,7 @@ OTHER_KEYWORDS: list[dict[str, Any]] = [
     {"keepdims": True},
     {"negative_slope": 0.5},
     {"max_value": 3},
+    {"lambd": 3},
     {"no_such": 1},
 ]
 
@@ -406,7 +407,7 @@ def folded_arrays(draw: Any, ufunc: np.ufunc) -> tuple[np.ndarray, np.ndarray]:
 
 
 def without_refusal(ufunc: np.ufunc, values: np.ndarray) -> np.ndarray:
-    return beyond_doubt("max_value" if "max_value" in input_names(ufunc) else "", values)
+    return beyond_doubt(not_negative(ufunc), values)
 
 
 def folded(ufunc: np.ufunc, x: np.ndarray) -> list[np.ndarray]:

@@ -9,7 +9,17 @@ import fastrelu as fr
 import numpy as np
 import pytest
 from fastrelu._verification import forced_isa
-from support import ISAS, UFUNCS, differing, legal, oracle, repeated, takes_floats
+from support import (
+    ISAS,
+    UFUNCS,
+    arithmetic,
+    differing,
+    legal,
+    oracle,
+    parameter_names,
+    repeated,
+    takes_floats,
+)
 
 ml_dtypes = pytest.importorskip("ml_dtypes")
 
@@ -31,9 +41,9 @@ class Case(NamedTuple):
 
     @property
     def has_accumulate(self) -> bool:
-        """NumPy wants all operands to be of one dtype: the slope of a half type is a float32."""
-        is_leaky = self.ufunc in (fr.leaky_relu, fr.leaky_relu_derivative)
-        return not (is_leaky and (self.dtype in OTHERS or self.dtype == np.float16))
+        """NumPy wants one dtype for all operands: where a half type has a float32 beside it, no."""
+        is_wider = arithmetic(self.ufunc) == "multiplies" and bool(parameter_names(self.ufunc))
+        return not (is_wider and (self.dtype in OTHERS or self.dtype == np.float16))
 
 
 BINARY = [ufunc for ufunc in UFUNCS if ufunc.nin == 2]

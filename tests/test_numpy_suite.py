@@ -19,7 +19,7 @@ from typing import Any
 import fastrelu as fr
 import numpy as np
 import pytest
-from support import UFUNCS, arithmetic, defaults, input_names, parameter_names, takes_floats
+from support import UFUNCS, arithmetic, defaults, not_negative, parameter_names, takes_floats
 
 COMPLETE = ("2.4.",)
 """NumPy versions that are known to have all of the tests below: they may not be missing there."""
@@ -72,7 +72,7 @@ def _is_plain(ufunc: np.ufunc, case: dict[str, Any]) -> bool:
     if "a" in case:
         return case["a"].dtype.kind in "iuf"
     code = case.get("typecode", case.get("dtype"))
-    wraps = "max_value" in input_names(ufunc) and code in "bB"  # 3000 steps from 0
+    wraps = not_negative(ufunc) and code in "bB"  # 3000 steps from 0
     return not wraps and (takes_floats(ufunc) or code in np.typecodes["AllInteger"])
 
 
@@ -328,7 +328,7 @@ def plain_dtype(ufunc: np.ufunc) -> type[np.generic]:
 
 @pytest.mark.parametrize("ufunc", UFUNCS, ids=_name)
 def test_calls_with_any_overlap(ufunc):
-    number = [6] if "max_value" in input_names(ufunc) else []  # may not be negative
+    number = [6] if not_negative(ufunc) else []  # may not be negative
 
     def call(x, **keywords):
         return ufunc(x[::-1], *[x] * (ufunc.nin - 1 - len(number)), *number, **keywords)

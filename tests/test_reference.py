@@ -25,6 +25,7 @@ UNARY = {
     "negated_relu": [INF, 2.0, 0.0, 0.0, 0.0, 0.0, -NAN, NAN],
     "squared_relu": [0.0, 0.0, 0.0, 0.0, 9.0, INF, NAN, NAN],
     "hardsigmoid": [0.0, 1 / 6, 0.5, 0.5, 1.0, 1.0, NAN, NAN],
+    "softshrink": [-INF, -1.5, 0.0, 0.0, 2.5, INF, NAN, NAN],
     "hardswish": [NAN, -1 / 3, -0.0, 0.0, 3.0, INF, NAN, NAN],
 }
 BACKWARD = {
@@ -65,6 +66,12 @@ BACKWARD = {
     "hardsigmoid_backward": {
         6.0: [0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0],
         INF: [0.0, INF, INF, INF, 0.0, 0.0, 0.0, 0.0],
+    },
+    "softshrink_backward": {
+        5.0: [5.0, 5.0, 0.0, 0.0, 5.0, 5.0, 5.0, 5.0],
+        -0.0: [-0.0, -0.0, 0.0, 0.0, -0.0, -0.0, -0.0, -0.0],
+        INF: [INF, INF, 0.0, 0.0, INF, INF, INF, INF],
+        NAN: [NAN, NAN, 0.0, 0.0, NAN, NAN, NAN, NAN],
     },
     "hardswish_backward": {
         4.0: [0.0, 4.0 * (-2 / 3 + 0.5), 2.0, 2.0, 4.0, 4.0, 4.0, 4.0],
@@ -181,6 +188,8 @@ def test_integers_of_the_other_functions():
     assert_bits(reference.scale_shift_relu(x, x, x), np.array([0, 6, 0, 30, 0], np.int8))
     assert_bits(reference.squared_relu(x), np.array([0.0, 0.0, 0.0, 25.0, 127.0**2]))
     assert_bits(reference.squared_relu_backward(x, x), np.array([0.0, 0.0, 0.0, 50.0, 127 * 254]))
+    assert_bits(reference.softshrink(x, 3), np.array([-125.0, 0.0, 0.0, 2.0, 124.0]))
+    assert_bits(reference.softshrink_backward(x, x), np.array([-128.0, -3.0, 0.0, 5.0, 127.0]))
     with pytest.raises(TypeError, match="integers"):
         reference.relu_quantized(x.astype(float), 1)
 
@@ -195,6 +204,22 @@ def test_bounds_of_nan_bind_nothing():
     assert_bits(reference.thresholded_relu(x, NAN), x)
     assert_bits(reference.threshold(x, NAN, 7.0), x)
     assert_bits(reference.threshold_backward(x, x, NAN), x)
+    assert_bits(reference.softshrink_backward(x, x, NAN), x)
+
+
+def test_softshrink_of_every_lambd():
+    x = np.array([-INF, -2.0, -0.5, -0.0, 0.0, 5e-324, 0.5, 2.0, INF])
+    beyond = np.array([-INF, -1.5, 0.0, 0.0, 0.0, 0.0, 0.0, 1.5, INF])
+    assert_bits(reference.softshrink(x), beyond)
+    assert_bits(reference.softshrink_backward(x, x), np.where(beyond == 0, 0.0, x))
+    for nothing in (0.0, -0.0):
+        assert_bits(reference.softshrink(x, nothing), np.where(x == 0, 0.0, x))
+        assert_bits(reference.softshrink_backward(x, x, nothing), np.where(x == 0, 0.0, x))
+    assert_bits(reference.softshrink(x, INF), np.zeros(9))
+    assert_bits(reference.softshrink_backward(x, x, INF), np.zeros(9))
+    assert np.isnan(reference.softshrink(x, NAN)).all()
+    assert np.isnan(reference.softshrink(NAN, INF))
+    assert reference.softshrink_backward(7.0, NAN, INF) == 7
 
 
 def test_a_value_at_a_bound_becomes_the_bound():
@@ -217,6 +242,10 @@ def test_sums_and_products_are_rounded_step_by_step():
     assert_bits(reference.add_leaky_relu(big, big), np.array([INF], np.float16))
     assert_bits(reference.hardswish(big), big)
     assert_bits(reference.squared_relu_backward(np.float16(0.5), big), np.array([6e4], np.float16))
+    tenth = np.array([0.1], np.float16)  # which is a little less
+    assert_bits(reference.softshrink(tenth, 0.1), np.zeros(1, np.float16))
+    once = (np.float32(tenth) - np.float32(0.0999)).astype(np.float16)
+    assert_bits(reference.softshrink(tenth, 0.0999), once)
 
 
 def test_bounds_in_the_wrong_order():
@@ -226,14 +255,15 @@ def test_bounds_in_the_wrong_order():
         for bounds in ((2.0, 1.0), (2, 1), (np.array([0, 2, 0]), 1.0), (x + 1, x)):
             with pytest.raises(ValueError, match=words):
                 function(*inputs, *bounds)
-    for function, inputs in (
-        (reference.clipped_relu, (x,)),
-        (reference.clipped_relu_backward, (x, x)),
+    for function, inputs, name in (
+        (reference.clipped_relu, (x,), "max_value"),
+        (reference.clipped_relu_backward, (x, x), "max_value"),
+        (reference.softshrink, (x,), "lambd"),
+        (reference.softshrink_backward, (x, x), "lambd"),
     ):
+        words = rf"^{function.__name__}: {name} \(-1.0\) is below 0$"
         for bound in (-1.0, -1, np.array([0, NAN, -1])):
-            with pytest.raises(
-                ValueError, match=rf"^{function.__name__}: max_value \(-1.0\) is below 0$"
-            ):
+            with pytest.raises(ValueError, match=words):
                 function(*inputs, bound)
         function(*inputs, -0.0)
 
@@ -441,6 +471,20 @@ def test_gradients_of_hard_functions_are_pytorchs():
             assert_is_torchs(torch, reference.hardsigmoid_backward(g, x), theirs)
         theirs = aten.hardswish_backward(*tensors)
         assert_is_torchs(torch, reference.hardswish_backward(g, x), theirs, ~np.isnan(x))
+
+
+@np.errstate(invalid="ignore")
+@pytest.mark.parametrize("lambd", [0.5, 0.1, 0.0, 3.0])
+def test_softshrink_is_pytorchs_except_for_the_sign_of_zero(lambd):
+    """So is its gradient, except at NaN, for the `lambd` that PyTorch rounds to the dtype."""
+    torch = pytest.importorskip("torch")
+    for dtype, x, g in pairs_for_torch(torch):
+        tensors = to_torch(torch, g), to_torch(torch, x)
+        theirs = torch.nn.functional.softshrink(tensors[1], lambd) + 0  # -0.0 becomes +0.0
+        assert_is_torchs(torch, reference.softshrink(x, lambd), theirs)
+        theirs = torch.ops.aten.softshrink_backward(*tensors, lambd)
+        held = float(np.float64(lambd).astype(dtype)) if dtype.itemsize < 4 else lambd
+        assert_is_torchs(torch, reference.softshrink_backward(g, x, held), theirs, ~np.isnan(x))
 
 
 @np.errstate(invalid="ignore")

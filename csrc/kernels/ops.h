@@ -211,4 +211,20 @@ struct HardswishBackward : FunctionOf<Op::hardswish_backward> {
   }
 };
 
+// +0 if -lambd <= x <= lambd, else x - lambd if x > 0 else x + lambd
+struct Softshrink : FunctionOf<Op::softshrink> {
+  static constexpr Broadcast vectors = Broadcast::shared;
+  template <class V> static V apply(V x, V lambd) {
+    const auto kept = beyond(x, lambd);
+    const V distance = select(positive(x), lambd, negated(lambd));
+    return select_or_zero(kept, x) - select_or_zero(kept, distance);
+  }
+};
+
+struct SoftshrinkBackward : FunctionOf<Op::softshrink_backward> {  // +0 if -lambd <= x <= lambd else grad
+  static constexpr Broadcast vectors = Broadcast::shared;
+  static constexpr bool as_stored = true;
+  template <class V, class X> static X apply(X grad, X x, V lambd) { return select_or_zero(beyond(V(x), lambd), grad); }
+};
+
 }  // namespace fastrelu::FASTRELU_ISA

@@ -2,7 +2,7 @@
 //
 // The questions that rectifiers ask of an element: keep(x) = !(x <= 0) and positive(x) = x > 0, which differ on NaN;
 // above(x, t) = !(x <= t) and below(x, t) = !(x >= t), where a NaN on either side is above and below everything;
-// within(x, t) = |x| < t.
+// within(x, t) = |x| < t; beyond(x, t) = !(|x| <= t) for floats and a t that is not negative, NaN as for above.
 //
 // Floats are compared as integers: floating-point compares raise "invalid" on signalling NaNs (SSE2 and NEON compares
 // on quiet ones too), and NumPy would report it. Read as a signed integer, a float's bits order like this:
@@ -175,6 +175,15 @@ template <class V> auto within(V x, float t) {
     return (V(Lane<V>(t)) > x) & (x > V(Lane<V>(-t)));
   } else {
     return BitsOf<V>(bits(Lane<V>(t))) > magnitude(x);
+  }
+}
+
+template <class V> auto beyond(V x, V t) {
+  if constexpr (std::is_same_v<V, long double>) {
+    return above(x, t) || below(x, -t);
+  } else {
+    using B = BitsOf<V>;
+    return magnitude(x) > select(is_nan(t), B(-1), magnitude(t));
   }
 }
 

@@ -2,9 +2,9 @@
 
 NumPy ufuncs are `relu` and `leaky_relu` with their ``_derivative`` and ``_backward``; of sums and
 scaled arrays `add_relu`, `add_leaky_relu` and `scale_shift_relu`; with bounds `relu6`,
-`clipped_relu`, `hardtanh`, `thresholded_relu` and `threshold`; `squared_relu`, `hardsigmoid` and
-`hardswish`, all with a ``_backward``; and `relu_quantized`. `relu_`, `leaky_relu_`,
-`relu_backward_` and `leaky_relu_backward_` overwrite their first argument.
+`clipped_relu`, `hardtanh`, `thresholded_relu` and `threshold`; `squared_relu`, `hardsigmoid`,
+`hardswish` and `softshrink`, all with a ``_backward``; and `relu_quantized`. `relu_`,
+`leaky_relu_`, `relu_backward_` and `leaky_relu_backward_` overwrite their first argument.
 
 One bit an element for the backward pass: `relu_with_mask`, `relu_backward_from_mask` and those of
 leaky_relu. `relu_backward_bias`, `prelu`, `prelu_backward` and `rrelu` have parameters that are
@@ -61,6 +61,8 @@ from fastrelu._ufuncs import (
     relu_derivative,
     relu_quantized,
     scale_shift_relu,
+    softshrink,
+    softshrink_backward,
     squared_relu,
     squared_relu_backward,
     threshold,
@@ -135,6 +137,8 @@ __all__ = [
     "set_num_threads",
     "set_recycle_limit",
     "show_config",
+    "softshrink",
+    "softshrink_backward",
     "sparsity",
     "sparsity_from_mask",
     "squared_relu",

@@ -14,6 +14,8 @@ leaky_relu_backward: np.ufunc
 add_relu: np.ufunc
 add_leaky_relu: np.ufunc
 scale_shift_relu: np.ufunc
+negated_relu: np.ufunc
+crelu_gradient: np.ufunc
 relu6: np.ufunc
 relu6_backward: np.ufunc
 clipped_relu: np.ufunc
@@ -23,16 +25,16 @@ hardtanh_backward: np.ufunc
 thresholded_relu: np.ufunc
 thresholded_relu_backward: np.ufunc
 threshold: np.ufunc
-threshold_backward: np.ufunc
+relu_quantized: np.ufunc
 squared_relu: np.ufunc
 squared_relu_backward: np.ufunc
 hardsigmoid: np.ufunc
 hardsigmoid_backward: np.ufunc
 hardswish: np.ufunc
 hardswish_backward: np.ufunc
-relu_quantized: np.ufunc
-negated_relu: np.ufunc
-crelu_gradient: np.ufunc
+softshrink: np.ufunc
+softshrink_backward: np.ufunc
+threshold_backward: np.ufunc
 ufuncs: tuple[np.ufunc, ...]
 compiler: str
 max_threads: int

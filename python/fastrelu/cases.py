@@ -36,6 +36,9 @@ GUARD = 64
 CANARY = 0xA5
 """What the guards, and all else that a layout leaves free, are filled with."""
 
+NOT_NEGATIVE = ("max_value", "lambd")
+"""The parameters that may not be below 0."""
+
 _PARTNERS = (0, 1, -1, 3)
 """How far behind it in a list of numbers those lie that a number makes a pair with."""
 _WIDEST_INTEGER = 8
@@ -238,6 +241,8 @@ def settings(names: Sequence[str], dtype: DTypeLike) -> tuple[tuple[Any, ...], .
     dtype = np.dtype(dtype)
     if "negative_slope" in names:
         return tuple((each,) for each in slopes(dtype))
+    if "lambd" in names:
+        dtype = slope_dtype(dtype)
     numbers = _float_numbers(dtype) if is_float(dtype) else _integer_numbers(dtype)
     found: Iterable[tuple[Any, ...]] = zip(numbers)
     if len(names) > 1:
@@ -261,9 +266,9 @@ def legal(names: Sequence[str], values: Sequence[Array]) -> list[Array]:
     """
     operand = dict(zip(names, values, strict=True))
     with np.errstate(all="ignore"):
-        if "max_value" in operand:
-            bound = operand["max_value"]
-            operand["max_value"] = np.where(bound < bound.dtype.type(0), _opposite(bound), bound)
+        for name in operand.keys() & NOT_NEGATIVE:
+            bound = operand[name]
+            operand[name] = np.where(bound < bound.dtype.type(0), _opposite(bound), bound)
         if "min_val" in operand:
             low, high = operand["min_val"], operand["max_val"]
             wrong = low > high
@@ -403,7 +408,7 @@ def _are_legal(parameters: dict[str, Any], dtype: np.dtype[Any]) -> bool:
             value = dict(parameters)
             for kind in kinds:
                 value = {name: np.asarray(each).astype(kind) for name, each in value.items()}
-            if "max_value" in value and value["max_value"] < 0:
+            if any(value[name] < 0 for name in value.keys() & NOT_NEGATIVE):
                 return False
             if "min_val" in value and value["min_val"] > value["max_val"]:
                 return False

@@ -23,6 +23,8 @@ from fastrelu._ufuncs._hard import (
     hardsigmoid_backward,
     hardswish,
     hardswish_backward,
+    softshrink,
+    softshrink_backward,
     squared_relu,
     squared_relu_backward,
 )
@@ -58,6 +60,8 @@ __all__ = [
     "relu_derivative",
     "relu_quantized",
     "scale_shift_relu",
+    "softshrink",
+    "softshrink_backward",
     "squared_relu",
     "squared_relu_backward",
     "threshold",

@@ -1,4 +1,4 @@
-"""The squared rectifier, and the piecewise-linear stand-ins for sigmoid and swish."""
+"""The squared rectifier, piecewise-linear stand-ins for sigmoid and swish, and soft shrinkage."""
 
 from __future__ import annotations
 
@@ -210,4 +210,95 @@ def hardswish_backward(grad_output, x, /):
     >>> import fastrelu as fr
     >>> fr.hardswish_backward(np.array([2.0, 2.0, 2.0]), np.array([-4.0, 1.5, 4.0]))
     array([0., 2., 2.])
+    """
+
+
+@ufunc
+def softshrink(x, /, lambd=0.5):
+    """Soft shrinkage: ``+0 if -lambd <= x <= lambd else x - lambd if x > 0 else x + lambd``.
+
+    Parameters
+    ----------
+    x : array_like of integers or floats
+        Input of any shape.
+    lambd : array_like of integers or floats, default 0.5
+        By how much `x` moves towards 0: one number, or an array that broadcasts with `x`. NaN makes
+        every element NaN.
+
+    Returns
+    -------
+    y : ndarray or scalar
+        Of the broadcast shape. Integers give float64. A float narrower than float32 keeps its dtype
+        if `lambd` is a Python number or fits float32; else it is ``np.result_type(x, lambd)``.
+
+    Raises
+    ------
+    ValueError
+        If `lambd` is negative anywhere. Nothing has been written then.
+
+    See Also
+    --------
+    softshrink_backward : The gradient.
+
+    Notes
+    -----
+    NaN stays NaN, its payload is not promised; all zeros are +0.0. An infinite `x` stays infinite,
+    but an infinite `lambd` makes it 0; neither is reported, as only elements beyond `lambd` are
+    computed with. A float narrower than float32 is computed in float32, with a `lambd` that is not
+    rounded to its precision, and rounded once. The function, its parameter and the default are
+    those of PyTorch's ``softshrink``, which refuses a NaN `lambd`. It is the proximal operator of
+    ``lambd * abs(x)`` (Donoho, "De-noising by soft-thresholding", 1995).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.softshrink(np.array([-2.0, -0.5, 0.25, 3.0, np.nan]))
+    array([-1.5,  0. ,  0. ,  2.5,  nan])
+    >>> fr.softshrink(np.array([-3, 1, 5]), lambd=2)
+    array([-1.,  0.,  3.])
+    """
+
+
+@ufunc
+def softshrink_backward(grad_output, x, /, lambd=0.5):
+    """Gradient through :func:`softshrink`: ``+0 if -lambd <= x <= lambd else grad_output``.
+
+    Parameters
+    ----------
+    grad_output : array_like of integers or floats
+        Gradient of the loss with respect to softshrink's output.
+    x : array_like of integers or floats
+        softshrink's input. It must broadcast with `grad_output`.
+    lambd : array_like of integers or floats, default 0.5
+        That of the forward pass: one number, or an array. NaN lets every gradient pass.
+
+    Returns
+    -------
+    grad_x : ndarray or scalar
+        Of the broadcast shape. Integers give float64. Floats narrower than float32 keep their dtype
+        if `lambd` is a Python number or fits float32; else it is ``np.result_type`` of all
+        arguments.
+
+    Raises
+    ------
+    ValueError
+        If `lambd` is negative anywhere. Nothing has been written then.
+
+    See Also
+    --------
+    softshrink : The function itself.
+
+    Notes
+    -----
+    Selected, not multiplied: a NaN gradient where `x` is shrunk to 0 gives +0.0. A NaN in `x` lets
+    the gradient pass; PyTorch's vectorised code gives 0 there. PyTorch also rounds `lambd` to
+    float16 and bfloat16 for the gradient, though not for the function itself.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.softshrink_backward(np.array([5.0, np.nan, 5.0]), np.array([-2.0, 0.5, 3.0]))
+    array([5., 0., 5.])
     """

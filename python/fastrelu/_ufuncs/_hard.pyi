@@ -1,4 +1,4 @@
-from fastrelu._ufuncs._types import GradXMultiplied, XMultiplied
+from fastrelu._ufuncs._types import GradXLambd, GradXMultiplied, XLambd, XMultiplied
 
 squared_relu: XMultiplied
 squared_relu_backward: GradXMultiplied
@@ -6,3 +6,5 @@ hardsigmoid: XMultiplied
 hardsigmoid_backward: GradXMultiplied
 hardswish: XMultiplied
 hardswish_backward: GradXMultiplied
+softshrink: XLambd
+softshrink_backward: GradXLambd

@@ -173,6 +173,23 @@ class XAlpha(np.ufunc):  # type: ignore[misc]
     ) -> Any: ...
 
 @type_check_only
+class XLambd(np.ufunc):  # type: ignore[misc]
+    @overload
+    def __call__(
+        self,
+        x: Any,
+        /,
+        lambd: ArrayLike = 0.5,
+        *,
+        out: _Result | tuple[_Result],
+        **kwargs: Unpack[_Keywords],
+    ) -> _Result: ...
+    @overload
+    def __call__(
+        self, x: Any, /, lambd: ArrayLike = 0.5, out: Any = None, **kwargs: Unpack[_Keywords]
+    ) -> Any: ...
+
+@type_check_only
 class XThreshold(np.ufunc):  # type: ignore[misc]
     @overload
     def __call__(
@@ -338,6 +355,30 @@ class GradXAlpha(np.ufunc):  # type: ignore[misc]
         x: Any,
         /,
         alpha: ArrayLike = 1,
+        out: Any = None,
+        **kwargs: Unpack[_Keywords],
+    ) -> Any: ...
+
+@type_check_only
+class GradXLambd(np.ufunc):  # type: ignore[misc]
+    @overload
+    def __call__(
+        self,
+        grad_output: Any,
+        x: Any,
+        /,
+        lambd: ArrayLike = 0.5,
+        *,
+        out: _Result | tuple[_Result],
+        **kwargs: Unpack[_Keywords],
+    ) -> _Result: ...
+    @overload
+    def __call__(
+        self,
+        grad_output: Any,
+        x: Any,
+        /,
+        lambd: ArrayLike = 0.5,
         out: Any = None,
         **kwargs: Unpack[_Keywords],
     ) -> Any: ...

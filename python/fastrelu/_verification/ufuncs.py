@@ -34,6 +34,7 @@ _USUAL = {
     "min_val": 1,
     "max_val": 6,
     "alpha": 1,
+    "lambd": 0.5,
     "threshold": 1,
     "value": 2,
     "zero_point": 3,
@@ -77,6 +78,8 @@ def _passed_on_nan(function: str, *inputs: Any) -> Any:
         *arrays, slope = inputs
         # A product with a number keeps a NaN; which of two it keeps is the processor's choice.
         return np.isnan(arrays[0]) & (reference.positive(arrays[-1]) | ~np.isnan(slope))
+    if function == "softshrink_backward":
+        return np.isnan(inputs[0])
     return np.False_
 
 

@@ -39,6 +39,8 @@ from fastrelu.reference._hard import (
     hardsigmoid_backward,
     hardswish,
     hardswish_backward,
+    softshrink,
+    softshrink_backward,
     squared_relu,
     squared_relu_backward,
 )
@@ -96,6 +98,8 @@ __all__ = [
     "relu_derivative",
     "relu_quantized",
     "scale_shift_relu",
+    "softshrink",
+    "softshrink_backward",
     "squared_relu",
     "squared_relu_backward",
     "threshold",

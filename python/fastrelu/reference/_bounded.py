@@ -14,6 +14,7 @@ from fastrelu.reference._dtypes import (
     common,
     not_positive,
     promoted,
+    require_not_negative,
     selects,
     zero,
 )
@@ -63,7 +64,7 @@ def clipped_relu(x: ArrayLike, /, max_value: ArrayLike) -> Any:
     array([0. , 0.5, 1. , nan])
     """
     x, max_value = common(x, max_value)
-    _require_not_negative("clipped_relu", max_value)
+    require_not_negative("clipped_relu", "max_value", max_value)
     return _capped(x, max_value)
 
 
@@ -79,7 +80,7 @@ def clipped_relu_backward(grad_output: ArrayLike, x: ArrayLike, /, max_value: Ar
     array([0., 5., 0.])
     """
     grad_output, x, max_value = common(grad_output, x, max_value)
-    _require_not_negative("clipped_relu_backward", max_value)
+    require_not_negative("clipped_relu_backward", "max_value", max_value)
     return _below_cap(grad_output, x, max_value)
 
 
@@ -201,11 +202,6 @@ def _capped(x: NDArray[Any], cap: Any) -> Any:
 
 def _below_cap(grad_output: NDArray[Any], x: NDArray[Any], cap: Any) -> Any:
     return np.where(not_positive(x) | at_least(x, cap), zero(x), grad_output)[()]
-
-
-def _require_not_negative(function: str, max_value: NDArray[Any]) -> None:
-    for value in max_value[max_value < zero(max_value)].flat:
-        raise ValueError(f"{function}: max_value ({float(value)}) is below 0")
 
 
 def _require_order(function: str, min_val: NDArray[Any], max_val: NDArray[Any]) -> None:

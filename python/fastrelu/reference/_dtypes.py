@@ -142,16 +142,16 @@ def product_promoted(*data: ArrayLike) -> np.dtype[Any]:
     return np.dtype(np.float64) if dtype.kind in "iu" else dtype
 
 
-def leaky_promoted(*data: ArrayLike, negative_slope: ArrayLike) -> np.dtype[Any]:
-    """NumPy's common dtype, but integers give float64 and narrow floats outrank the slope."""
+def leaky_promoted(*data: ArrayLike, parameter: ArrayLike) -> np.dtype[Any]:
+    """NumPy's common dtype, but integers give float64 and narrow floats outrank the parameter."""
     data_dtype = promoted(*data)
     if data_dtype.kind in "iu":
-        _require_real(np.asarray(negative_slope).dtype)
+        _require_real(np.asarray(parameter).dtype)
         return np.dtype(np.float64)
     if is_narrow_float(data_dtype):
-        wide = promoted(np.empty(0, np.float32), negative_slope)
+        wide = promoted(np.empty(0, np.float32), parameter)
         return data_dtype if wide == np.float32 else wide
-    return promoted(*data, negative_slope)
+    return promoted(*data, parameter)
 
 
 def _is_weak(value: ArrayLike) -> bool:
@@ -176,6 +176,11 @@ def is_float(dtype: np.dtype[Any]) -> bool:
         and np.can_cast(dtype, np.float32)
         and not np.can_cast(dtype, np.int64)
     )
+
+
+def require_not_negative(function: str, parameter: str, values: NDArray[Any]) -> None:
+    for value in values[values < zero(values)].flat:
+        raise ValueError(f"{function}: {parameter} ({float(value)}) is below 0")
 
 
 def cast(values: ArrayLike, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -44,7 +44,7 @@ def add_leaky_relu(x: ArrayLike, y: ArrayLike, /, negative_slope: ArrayLike = 0.
     >>> reference.add_leaky_relu([-3.0, 1.0], [1.0, 2.0], negative_slope=0.5)
     array([-1.,  3.])
     """
-    result = leaky_promoted(x, y, negative_slope=negative_slope)
+    result = leaky_promoted(x, y, parameter=negative_slope)
     data = promoted(x, y)
     of_sum = data if data.kind in "iu" else result
     total = cast(cast(x, of_sum) + cast(y, of_sum), result)

@@ -1,6 +1,6 @@
-"""The squared rectifier, and the piecewise-linear stand-ins for sigmoid and swish.
+"""The squared rectifier, piecewise-linear stand-ins for sigmoid and swish, and soft shrinkage.
 
-What takes no part in a product is replaced before it, so that the product reports nothing of it.
+What takes no part in a sum or product is replaced before it, so that nothing of it is reported.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from fastrelu.reference._dtypes import (
     at_least,
     at_most,
     cast,
+    leaky_promoted,
     multiplies,
+    product_dtype,
     product_promoted,
+    require_not_negative,
     wide,
     zero,
 )
@@ -124,6 +127,48 @@ def hardswish_backward(grad_output: ArrayLike, x: ArrayLike, /) -> Any:
     product = np.where(bent, wide(grad_output), 0) * (np.where(bent, x, 0) / 3 + 0.5)
     alive = np.where(bent, cast(product, dtype), grad_output)
     return np.where(at_most(x, -3), zero(alive), alive)[()]
+
+
+@multiplies
+def softshrink(x: ArrayLike, /, lambd: ArrayLike = 0.5) -> Any:
+    """`+0 if -lambd <= x <= lambd else x - lambd if x > 0 else x + lambd`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu import reference
+    >>> reference.softshrink(np.array([-2.0, -0.5, -0.0, 3.0, np.nan]))
+    array([-1.5,  0. ,  0. ,  2.5,  nan])
+    """
+    dtype = leaky_promoted(x, parameter=lambd)
+    x, lambd = _wide(x, dtype), cast(lambd, product_dtype(dtype))
+    require_not_negative("softshrink", "lambd", lambd)
+    kept = ~_shrunk(x, lambd)
+    distance = np.where(kept, np.where(at_most(x, 0), -lambd, lambd), 0)
+    return cast(np.where(kept, x, 0) - distance, dtype)[()]
+
+
+@multiplies
+def softshrink_backward(grad_output: ArrayLike, x: ArrayLike, /, lambd: ArrayLike = 0.5) -> Any:
+    """`+0 if -lambd <= x <= lambd else grad_output`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrelu import reference
+    >>> reference.softshrink_backward(np.full(4, 5.0), np.array([-2.0, -0.5, 3.0, np.nan]))
+    array([5., 0., 5., 5.])
+    """
+    dtype = leaky_promoted(grad_output, x, parameter=lambd)
+    grad_output = cast(grad_output, dtype)
+    x, lambd = _wide(x, dtype), cast(lambd, product_dtype(dtype))
+    require_not_negative("softshrink_backward", "lambd", lambd)
+    return np.where(_shrunk(x, lambd), zero(grad_output), grad_output)[()]
+
+
+def _shrunk(x: NDArray[Any], lambd: NDArray[Any]) -> NDArray[np.bool_]:
+    """`-lambd <= x <= lambd`: false where either is NaN."""
+    return at_least(x, -lambd) & at_most(x, lambd)
 
 
 def _wide(values: ArrayLike, dtype: np.dtype[Any]) -> NDArray[Any]:

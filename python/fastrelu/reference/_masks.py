@@ -77,7 +77,7 @@ def leaky_relu_backward_from_mask(
     >>> reference.leaky_relu_backward_from_mask([5.0, 6.0], np.array([2], np.uint8), 0.5)
     array([2.5, 6. ])
     """
-    grad_output = cast(grad_output, leaky_promoted(grad_output, negative_slope=negative_slope))
+    grad_output = cast(grad_output, leaky_promoted(grad_output, parameter=negative_slope))
     bits = _unpacked(mask, grad_output)
     return np.where(bits, grad_output, product(grad_output, negative_slope))[()]
 

@@ -63,7 +63,7 @@ def prelu_backward(
     shape = np.broadcast_shapes(np.shape(grad_output), np.shape(x))
     slopes = laid_out(weight, shape, axis)
     grad_x = leaky_relu_backward(grad_output, x, slopes)
-    dtype = leaky_promoted(grad_output, x, negative_slope=weight)
+    dtype = leaky_promoted(grad_output, x, parameter=weight)
     wide = _total_dtype(dtype)
     grad, x = (np.broadcast_to(cast(cast(a, dtype), wide), shape) for a in (grad_output, x))
     along = (1,) * (len(shape) - np.ndim(slopes)) + np.shape(slopes)

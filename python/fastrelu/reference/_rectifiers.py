@@ -79,7 +79,7 @@ def leaky_relu(x: ArrayLike, /, negative_slope: ArrayLike = 0.01) -> Any:
     >>> reference.leaky_relu(np.array([-2.0, 0.0, 2.0]), negative_slope=0.5)
     array([-1.,  0.,  2.])
     """
-    x = cast(x, leaky_promoted(x, negative_slope=negative_slope))
+    x = cast(x, leaky_promoted(x, parameter=negative_slope))
     return leaky(x, x, negative_slope)
 
 
@@ -94,7 +94,7 @@ def leaky_relu_derivative(x: ArrayLike, /, negative_slope: ArrayLike = 0.01) -> 
     >>> reference.leaky_relu_derivative(np.array([-2.0, 0.0, 2.0]), negative_slope=0.5)
     array([0.5, 0.5, 1. ])
     """
-    x = cast(x, leaky_promoted(x, negative_slope=negative_slope))
+    x = cast(x, leaky_promoted(x, parameter=negative_slope))
     return np.where(positive(x), one(x), cast(negative_slope, x.dtype))[()]
 
 
@@ -111,7 +111,7 @@ def leaky_relu_backward(
     >>> reference.leaky_relu_backward([1.0, 1.0], [-3.0, 3.0], negative_slope=0.5)
     array([0.5, 1. ])
     """
-    dtype = leaky_promoted(grad_output, x, negative_slope=negative_slope)
+    dtype = leaky_promoted(grad_output, x, parameter=negative_slope)
     return leaky(cast(grad_output, dtype), cast(x, dtype), negative_slope)
 
 
