@@ -826,12 +826,6 @@ int main() {
   expect(!recycled_malloc(SIZE_MAX / 2), __LINE__);
   expect(recycle_info().blocks == 0, __LINE__);  // given back before a request fails
 
-  auto* cold = static_cast<unsigned char*>(recycled_malloc(9 * mib));
-  fault_in_huge_pages(cold, 9 * mib);
-  for (std::size_t i = 0; i < 9 * mib; ++i) expect(cold[i] == 0, __LINE__);
-  recycled_free(cold);
-  trim_recycled();
-
   // Idle blocks go at the next call, be it an allocation or a free, and they alone.
   recycled_free(recycled_malloc(mib));
   now += 6;

@@ -7,14 +7,45 @@
 
 namespace fastrelu {
 
+namespace {
+
+Work work_of(const UfuncSpec& spec, const ActiveKernel& active, OutputMemory output_memory) {
+  return {active.kernel, active.data, spec.dense, output_memory, weight_of(spec.op, active.dtype)};
+}
+
+}  // namespace
+
 int compute(const UfuncSpec& spec, const ActiveKernel& active, const Nest& nest, OutputMemory output_memory) {
-  const Work work{active.kernel, active.data, spec.dense, output_memory, weight_of(spec.op, active.dtype)};
+  const Work work = work_of(spec, active, output_memory);
   try {
     return run_reporting(spec, [&] { run_without_gil(nest.bytes(), [&] { walk(work, nest); }); });
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
     return -1;
   }
+}
+
+int compute_line(const UfuncSpec& spec, const ActiveKernel& active, npy_intp n, char* const* data,
+                 const npy_intp* steps, OutputMemory output_memory) {
+  const Work work = work_of(spec, active, output_memory);
+  return run_reporting(spec, [&] { without_gil([&] { walk_line(work, n, spec.nin() + 1, data, steps); }); });
+}
+
+Found run_mask_kernel(const MaskWork& work, MaskCall call, npy_intp element_bytes, const MaskWatch& watch) {
+  call.data = work.type.data;
+  const MaskKernel kernel = active_isa().mask_kernel(work.op, work.type.dtype);
+  const npy_intp bytes = call.n * element_bytes * (call.out ? 2 : 1);
+  const int weight = weight_of(work.op, work.type.dtype);
+  const Line line{call.n, bytes, weight, mask_granule, call.out, element_bytes, work.output_memory};
+  Found found{};
+  run_without_gil(bytes, [&] { found = run_mask_line(kernel, call, line, watch); });
+  return found;
+}
+
+Found look(MaskOp op, PyArrayObject* x, const ActiveKernel& type, const MaskWatch& watch) {
+  return run_mask_kernel({op, type, OutputMemory::used},
+                         {PyArray_BYTES(x), nullptr, nullptr, nullptr, PyArray_SIZE(x), nullptr}, PyArray_ITEMSIZE(x),
+                         watch);
 }
 
 }  // namespace fastrelu

@@ -8,7 +8,6 @@
 
 #include "../contract/words.h"
 #include "dense_arrays.h"
-#include "mask_compute.h"
 #include "reduced_axes.h"
 
 namespace fastrelu {

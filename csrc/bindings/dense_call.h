@@ -109,14 +109,6 @@ template <int index> const ActiveKernel* prepare(const Arguments& call, Operands
   return active;
 }
 
-template <int index>
-int compute_as_nest(const ActiveKernel& active, const Operands& operands, npy_intp count, OutputMemory memory) {
-  constexpr const UfuncSpec& spec = ufunc_specs[index];
-  Nest nest{1, spec.nin() + 1, {count}, {}};  // a number counts as having no bytes
-  for (int i = 0; i < nest.operands; ++i) nest.operand[i] = {operands.data[i], operands.steps[i], {operands.steps[i]}};
-  return compute(spec, active, nest, memory);
-}
-
 // As call_on_arrays (array_call.h).
 template <int index> bool call_on_dense(const Arguments& call, PyObject** result) {
   constexpr const UfuncSpec& spec = ufunc_specs[index];
@@ -134,7 +126,7 @@ template <int index> bool call_on_dense(const Arguments& call, PyObject** result
     status = run_reporting(spec, [&] { active->kernel.cached(operands.data, &count, operands.steps, active->data); });
   } else {
     const OutputMemory memory = call.out ? OutputMemory::used : memory_of(array);
-    status = compute_as_nest<index>(*active, operands, count, memory);
+    status = compute_line(spec, *active, count, operands.data, operands.steps, memory);
   }
   if (status < 0) Py_CLEAR(*result);
   return true;

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // apply_table(x, table, out): a table's entry for each byte of an array.
-#include "../runtime/worth.h"
+#include "../runtime/line.h"
 #include "dense_arrays.h"
 
 namespace fastrelu {
 namespace {
 
 constexpr npy_intp entries = 256;
-constexpr npy_intp line_bytes = 64;
 
 // Types that their number alone describes, and that own nothing. NumPy's macros take -1 for a number.
 bool holds_plain_values(PyArrayObject* array) {
@@ -38,17 +37,19 @@ bool holds_indices(PyArrayObject* x) {
 }
 
 // As measured with 2^20 bytes on AVX-512 and AVX2: shuffles for entries of one byte, loads for wider ones.
-npy_intp cost_of(npy_intp n, npy_intp itemsize) { return n * (itemsize == 1 ? 6 : 16); }
+int weight_of_index(npy_intp itemsize) { return itemsize == 1 ? 6 : 16; }
 
-void look_up(PyArrayObject* x, PyArrayObject* table, PyArrayObject* result) {
+void look_up(PyArrayObject* x, PyArrayObject* table, PyArrayObject* result, OutputMemory memory) {
   const npy_intp n = PyArray_SIZE(x), itemsize = PyArray_ITEMSIZE(table);
   LookUp* const run = active_isa().look_up[size_class(itemsize)];
   const char* const index = PyArray_BYTES(x);
   char* const out = PyArray_BYTES(result);
-  const auto piece = [&](npy_intp begin, npy_intp end) {
-    run(index + begin, PyArray_DATA(table), out + begin * itemsize, end - begin);
-  };
-  run_without_gil(n * itemsize, [&] { share(n, line_bytes, cost_of(n, itemsize), piece); });
+  run_without_gil(n * itemsize, [&] {
+    run_line({n, n, weight_of_index(itemsize), cache_line, out, itemsize, memory},
+             [&](npy_intp begin, npy_intp end, char*) {
+               run(index + begin, PyArray_DATA(table), out + begin * itemsize, end - begin);
+             });
+  });
 }
 
 PyObject* apply_table(PyObject* const* arguments) {
@@ -61,7 +62,7 @@ PyObject* apply_table(PyObject* const* arguments) {
     Py_DECREF(result);
     return not_implemented();
   }
-  look_up(x, table, result);
+  look_up(x, table, result, arguments[2] == Py_None ? memory_of(result) : OutputMemory::used);
   return reinterpret_cast<PyObject*>(result);
 }
 

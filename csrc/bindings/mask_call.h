@@ -4,7 +4,7 @@
 #pragma once
 
 #include "arguments.h"
-#include "mask_compute.h"
+#include "compute.h"
 
 namespace fastrelu {
 

@@ -3,17 +3,14 @@
 // maxout(x, groups, axis, out) and maxout_backward(grad_output, x, groups, axis, out).
 #include <algorithm>
 
+#include "../runtime/line.h"
 #include "../runtime/nest.h"
 #include "../runtime/packed_pools.h"
 #include "../runtime/scratch.h"
-#include "../runtime/worth.h"
 #include "dense_arrays.h"
 
 namespace fastrelu {
 namespace {
-
-// Pools of a share: whole lines of every dtype.
-constexpr npy_intp granule = 64;
 
 struct Call {
   PyArrayObject* x;
@@ -53,52 +50,33 @@ bool read_call(PyObject* x, PyObject* groups, PyObject* axis, Call& call) {
 }
 
 // As measured with float32 on AVX-512 and AVX2, where keys cost less than memory.
-npy_intp cost_of(const Call& call, bool is_packed) {
-  const npy_intp bytes = PyArray_NBYTES(call.x);
-  return call.active->dtype == DType::longdouble ? 16 * bytes : is_packed ? 4 * bytes : 2 * bytes;
+int weight_of(const Call& call, bool is_packed) {
+  return call.active->dtype == DType::longdouble ? 16 : is_packed ? 4 : 2;
 }
 
-const MaxoutKernels& kernels_for(const Call& call) { return active_isa().maxout[call.active->dtype]; }
-
-// Shares the pools out, or blocks of them: each task takes what runs its part of either.
-template <class Packed, class Direct> void run_shared(const Call& call, const Packed& packed, const Direct& direct) {
+// The gradient, or without one that comes in, the forward function: pool by pool, or by blocks of pools.
+void run(const Call& call, PyArrayObject* grad_output, PyArrayObject* result) {
   if (call.count == 0) return;
+  const MaxoutKernels& kernels = active_isa().maxout[call.active->dtype];
   const PackedPools blocks(call.pools, PyArray_ITEMSIZE(call.x));
-  run_without_gil(PyArray_NBYTES(call.x), [&] {
-    const Scratch buffer(blocks.pays(), std::nothrow);
-    if (buffer) {  // without memory, the slower way
-      share(call.count / call.pools.inner, granule, cost_of(call, true),
-            [&](npy_intp begin, npy_intp end, char* memory) { packed(blocks, begin, end, buffer.of(memory)); });
-    } else {
-      share(call.count, granule, cost_of(call, false), direct);
-    }
-  });
-}
-
-void run_forward(const Call& call, PyArrayObject* result) {
-  Maxout* const kernel = kernels_for(call).forward;
+  const char* const grad = grad_output ? PyArray_BYTES(grad_output) : nullptr;
   const char* const x = PyArray_BYTES(call.x);
   char* const out = PyArray_BYTES(result);
   const void* const data = call.active->data;
-  run_shared(
-      call,
-      [=](const PackedPools& blocks, npy_intp begin, npy_intp end, char* buffer) {
-        blocks.forward(kernel, x, out, begin, end, data, buffer);
-      },
-      [=, pools = call.pools](npy_intp begin, npy_intp end) { kernel(x, out, pools, begin, end, data); });
-}
-
-void run_backward(const Call& call, PyArrayObject* grad_output, PyArrayObject* result) {
-  MaxoutBackward* const kernel = kernels_for(call).backward;
-  const char *const grad = PyArray_BYTES(grad_output), *const x = PyArray_BYTES(call.x);
-  char* const out = PyArray_BYTES(result);
-  const void* const data = call.active->data;
-  run_shared(
-      call,
-      [=](const PackedPools& blocks, npy_intp begin, npy_intp end, char* buffer) {
-        blocks.backward(kernel, grad, x, out, begin, end, data, buffer);
-      },
-      [=, pools = call.pools](npy_intp begin, npy_intp end) { kernel(grad, x, out, pools, begin, end, data); });
+  run_without_gil(PyArray_NBYTES(call.x), [&] {
+    const Scratch buffer(blocks.pays(), std::nothrow);
+    const bool is_packed(buffer);  // without memory, the slower way
+    const npy_intp n = is_packed ? call.count / call.pools.inner : call.count;
+    run_line({n, PyArray_NBYTES(call.x), weight_of(call, is_packed)}, [&](npy_intp begin, npy_intp end, char* memory) {
+      if (is_packed) {
+        blocks.run(kernels, grad, x, out, begin, end, data, buffer.of(memory));
+      } else if (grad) {
+        kernels.backward(grad, x, out, call.pools, begin, end, data);
+      } else {
+        kernels.forward(x, out, call.pools, begin, end, data);
+      }
+    });
+  });
 }
 
 PyObject* maxout(PyObject* const* arguments) {
@@ -111,7 +89,7 @@ PyObject* maxout(PyObject* const* arguments) {
     Py_DECREF(result);
     return not_implemented();
   }
-  run_forward(call, result);
+  run(call, nullptr, result);
   return reinterpret_cast<PyObject*>(result);
 }
 
@@ -129,7 +107,7 @@ PyObject* maxout_backward(PyObject* const* arguments) {
     Py_DECREF(result);
     return not_implemented();
   }
-  run_backward(call, grad, result);
+  run(call, grad, result);
   return reinterpret_cast<PyObject*>(result);
 }
 

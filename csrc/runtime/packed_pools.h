@@ -30,34 +30,26 @@ class PackedPools {
   // Rows of 32 bytes are a vector of AVX2; and enough of them side by side make several.
   bool pays() const { return row_bytes_ < 32 && blocks_at_once_ >= 16; }
 
-  // A block: `inner` pools, whose elements are one piece of memory. x, grad and out are where block 0 lies. `buffer` has
-  // buffer_bytes bytes and starts at a cache line.
-
-  void forward(Maxout* kernel, const char* x, char* out, std::ptrdiff_t begin, std::ptrdiff_t end, const void* data,
-               char* buffer) const {
-    for_tiles(begin, end, [&](std::ptrdiff_t block, std::ptrdiff_t blocks) {
-      gather(x + block * block_bytes_, buffer, blocks);
-      const std::ptrdiff_t count = blocks * pools_.inner;
-      kernel(buffer, out + block * row_bytes_, {pools_.size, count}, 0, count, data);
-    });
-  }
-
-  void backward(MaxoutBackward* kernel, const char* grad, const char* x, char* out, std::ptrdiff_t begin,
-                std::ptrdiff_t end, const void* data, char* buffer) const {
-    for_tiles(begin, end, [&](std::ptrdiff_t block, std::ptrdiff_t blocks) {
-      gather(x + block * block_bytes_, buffer, blocks);
-      const std::ptrdiff_t count = blocks * pools_.inner;
-      kernel(grad + block * row_bytes_, buffer, buffer, {pools_.size, count}, 0, count, data);
-      scatter(buffer, out + block * block_bytes_, blocks);
-    });
+  // Runs the backward kernel or, where grad is null, the forward one over blocks [begin, end). A block: `inner` pools, whose
+  // elements are one piece of memory. grad, x and out are where block 0 lies. `buffer` has buffer_bytes bytes and starts at
+  // a cache line.
+  void run(const MaxoutKernels& kernels, const char* grad, const char* x, char* out, std::ptrdiff_t begin,
+           std::ptrdiff_t end, const void* data, char* buffer) const {
+    for (; begin < end; begin += blocks_at_once_) {
+      const std::ptrdiff_t blocks = std::min(blocks_at_once_, end - begin), count = blocks * pools_.inner;
+      const Pools side_by_side{pools_.size, count};
+      gather(x + begin * block_bytes_, buffer, blocks);
+      if (grad) {
+        kernels.backward(grad + begin * row_bytes_, buffer, buffer, side_by_side, 0, count, data);
+        scatter(buffer, out + begin * block_bytes_, blocks);
+      } else {
+        kernels.forward(buffer, out + begin * row_bytes_, side_by_side, 0, count, data);
+      }
+    }
   }
 
  private:
   static constexpr std::ptrdiff_t largest_word = 16;
-
-  template <class Run> void for_tiles(std::ptrdiff_t begin, std::ptrdiff_t end, Run run) const {
-    for (; begin < end; begin += blocks_at_once_) run(begin, std::min(blocks_at_once_, end - begin));
-  }
 
   // One row of the buffer holds what is in one place of each pool.
   Steps buffer_steps(std::ptrdiff_t blocks) const { return {blocks * row_bytes_, row_bytes_}; }
@@ -73,7 +65,11 @@ class PackedPools {
   void copy(const char* from, Steps from_steps, char* to, Steps to_steps, std::ptrdiff_t blocks) const {
     for (std::ptrdiff_t byte = 0; byte < row_bytes_; byte += word_) {
       const StridedCopy all{pools_.size, blocks, to + byte, to_steps, from + byte, from_steps};
-      pools_.size* word_ < largest_word ? copy_row_by_row(all) : copy_elements(all, word_);
+      if (pools_.size * word_ < largest_word) {
+        copy_row_by_row(all);
+      } else {
+        copy_elements(all, word_);
+      }
     }
   }
 

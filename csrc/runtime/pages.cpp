@@ -45,20 +45,11 @@ void unmap_pages(void* address, std::size_t bytes) noexcept { munmap(address, by
 
 void advise_huge(void* address, std::size_t bytes) noexcept { madvise(address, bytes, MADV_HUGEPAGE); }
 
-void fault_in_huge_pages(void* address, std::size_t bytes) noexcept {
-  const auto begin = reinterpret_cast<std::uintptr_t>(address), end = begin + bytes;
-  for (std::uintptr_t page_end = begin / huge_page_bytes * huge_page_bytes + huge_page_bytes; page_end <= end;
-       page_end += huge_page_bytes) {
-    *reinterpret_cast<volatile char*>(page_end - 1) = 0;
-  }
-}
-
 void allow_reclaim(void* address, std::size_t bytes) noexcept { madvise(address, bytes, MADV_FREE); }
 
 #else
 
 void advise_huge(void*, std::size_t) noexcept {}
-void fault_in_huge_pages(void*, std::size_t) noexcept {}
 void allow_reclaim(void*, std::size_t) noexcept {}
 
 #endif

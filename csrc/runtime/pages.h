@@ -18,12 +18,6 @@ void unmap_pages(void* address, std::size_t bytes) noexcept;
 
 void advise_huge(void* address, std::size_t bytes) noexcept;
 
-// For huge pages about to be written for the first time, best for each of them just before: has the system supply those
-// that end in here. Linux clears a huge page towards the place that was touched, and upwards is faster than downwards:
-// touched at its end, a page took 69 us, at its start, as by writing in order, 168 (AMD EPYC, Linux 6.18). It writes a
-// zero into the last byte of each: harmless as long as they are new.
-void fault_in_huge_pages(void* address, std::size_t bytes) noexcept;
-
 // The content is of no use any more: under pressure the system may take the pages (they then read as zeros). Until
 // then they stay as they are, and writing to them keeps them.
 void allow_reclaim(void* address, std::size_t bytes) noexcept;

@@ -29,8 +29,6 @@
 namespace fastrelu {
 namespace {
 
-constexpr std::size_t cache_line = 64;
-
 using Clock = std::chrono::steady_clock;
 
 // How long a worker looks out for the next call before it sleeps, where calls come in series; and how soon the next one

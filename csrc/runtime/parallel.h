@@ -12,6 +12,8 @@ namespace fastrelu {
 // May throw std::bad_alloc.
 void prepare_parallel();
 
+constexpr std::ptrdiff_t cache_line = 64;
+
 // What each worker has of memory for the chunks that it runs.
 constexpr std::ptrdiff_t worker_bytes = 64 * 1024;
 

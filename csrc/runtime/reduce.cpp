@@ -5,8 +5,8 @@
 #include <cstring>
 #include <vector>
 
+#include "line.h"
 #include "scratch.h"
-#include "worth.h"
 
 namespace fastrelu {
 namespace {
@@ -21,15 +21,13 @@ constexpr ptrdiff_t tile_bytes = 16 * 1024;
 constexpr ptrdiff_t largest_piece_bytes = 4 * 1024;
 constexpr ptrdiff_t least_piece_bytes = 1024;
 // Pieces begin at whole cache lines of every dtype.
-constexpr ptrdiff_t piece_granule = 64;
+constexpr ptrdiff_t piece_granule = cache_line;
 constexpr ptrdiff_t enough_units = 8;  // to share
 // Runs from this length on are shared block by block, shorter ones column by column.
 constexpr ptrdiff_t long_run = 256;
 // A slope is at most four times as large as an element.
 constexpr ptrdiff_t slopes_bytes = 4 * tile_bytes;
 static_assert(slopes_bytes <= worker_bytes);
-
-ptrdiff_t divided_up(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
 
 using Cells = std::vector<char>;  // totals of parts, which become totals of the whole
 
@@ -58,7 +56,7 @@ class Reducer {
     Cells of_row_blocks = zeros(cells_of_row_blocks());
     const ptrdiff_t blocks_at_once = std::max<ptrdiff_t>(run_tile_bytes / (work_.block * work_.size), 1);
     const ptrdiff_t pieces = divided_up(blocks, blocks_at_once);
-    share(runs * pieces, 1, cost(), [&](ptrdiff_t begin, ptrdiff_t end) {
+    run_line(shared(runs * pieces), [&](ptrdiff_t begin, ptrdiff_t end, char*) {
       for (ptrdiff_t unit = begin; unit < end; ++unit) {
         const ptrdiff_t run = unit / pieces, block = unit % pieces * blocks_at_once;
         reduce_blocks(run, block, std::min(blocks - block, blocks_at_once), cell(of_blocks, run * blocks + block));
@@ -85,7 +83,7 @@ class Reducer {
     const ptrdiff_t piece = runs_in_piece(shape_.outer * row_blocks), pieces = divided_up(shape_.runs, piece);
     char* const results = row_blocks > 1 ? cells.data() : totals;
     const Scratch scratch(work_.backward.slopes != nullptr);
-    share(shape_.outer * row_blocks * pieces, 1, cost(), [&](ptrdiff_t begin, ptrdiff_t end, char* memory) {
+    run_line(shared(shape_.outer * row_blocks * pieces), [&](ptrdiff_t begin, ptrdiff_t end, char* memory) {
       char* const slopes = scratch.of(memory);
       for (ptrdiff_t unit = begin; unit < end; ++unit) {
         const ptrdiff_t block = unit / pieces, run = unit % pieces * piece;
@@ -105,7 +103,7 @@ class Reducer {
       return std::min(fitting * run_bytes > tile_bytes ? std::max<ptrdiff_t>(bytes / run_bytes, 1) : fitting,
                       shape_.runs);
     };
-    while (is_worth_sharing(cost()) && bytes > least_piece_bytes &&
+    while (!shared(blocks).is_one_piece() && bytes > least_piece_bytes &&
            blocks * divided_up(shape_.runs, runs()) < enough_units)
       bytes /= 2;
     return runs();
@@ -219,9 +217,10 @@ class Reducer {
   Cells zeros(ptrdiff_t cells) const { return Cells(static_cast<std::size_t>(cells * work_.total_size)); }
   char* cell(Cells& cells, ptrdiff_t index) const { return cells.data() + index * work_.total_size; }
 
-  ptrdiff_t cost() const {
+  // All of the work, in so many units.
+  Line shared(ptrdiff_t units) const {
     const int arrays = 1 + (work_.x != nullptr) + computes();
-    return shape_.elements() * work_.size * arrays * work_.weight;
+    return {units, shape_.elements() * work_.size * arrays, work_.weight, 1};
   }
 
   const ReductionWork& work_;

@@ -39,7 +39,7 @@ struct ReductionWork {
   const char* grad;  // what is reduced, or the gradient that comes in
   const char* x;     // for gradients
   Backward backward;
-  int weight;  // as in walk.h
+  int weight;  // of a byte, as in line.h
 };
 
 // Adds to the totals, which must be zeros. Runs are reduced in blocks, which are added in order; so are the rows, in blocks

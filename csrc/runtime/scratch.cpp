@@ -6,7 +6,7 @@
 namespace fastrelu {
 namespace {
 
-constexpr std::align_val_t alignment{64};
+constexpr std::align_val_t alignment{cache_line};
 
 std::atomic<char*> kept{nullptr};
 

@@ -11,8 +11,6 @@
 
 namespace fastrelu {
 
-inline constexpr std::ptrdiff_t cache_line = 64;
-
 // At most, for all packed operands of a tile.
 inline constexpr std::ptrdiff_t buffer_bytes = worker_bytes;
 

@@ -3,23 +3,21 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
 
-#include "pages.h"
 #include "scratch.h"
 #include "strided_copy.h"
-#include "system_info.h"
 #include "tiling.h"
-#include "worth.h"
 
 namespace fastrelu {
 namespace {
 
 using std::ptrdiff_t;
 
-// What gathering and scattering make of a byte.
+// A packed byte costs twice as much.
 constexpr int packing_weight = 2;
-// A chunk is not less than this, as it is: a kernel for floats of one byte makes a table each time.
-constexpr ptrdiff_t least_chunk_bytes = 32 * 1024;
+// A piece reads and writes no less than this, not weighted: kernels for floats of one byte make a table in each call.
+constexpr ptrdiff_t least_piece_bytes = 32 * 1024;
 // A row that is streamed ends in partial lines, which cost more than whole ones.
 constexpr ptrdiff_t streamed_row_bytes = 4096;
 
@@ -129,93 +127,55 @@ class Walker {
   char* buffers_[max_operands];
 };
 
-struct Shared {
-  const Work& work;
-  const Nest& nest;
-  const Tiling& tiling;
-  Loop* loop;
-  ptrdiff_t tiles_per_chunk;
-  const Scratch buffers;  // of packed operands
-};
-
-void run_chunk(void* context, ptrdiff_t chunk, char* memory) {
-  const Shared& shared = *static_cast<const Shared*>(context);
-  const ptrdiff_t first = chunk * shared.tiles_per_chunk;
-  const ptrdiff_t last = std::min(first + shared.tiles_per_chunk, shared.tiling.tiles);
-  char* const buffers = shared.buffers.of(memory);
-  Walker(shared.nest, shared.tiling, shared.loop, shared.work.data, buffers).run(first, last);
-}
-
 bool overlaps_inputs(const Nest& nest) {
   return std::any_of(nest.operand, nest.operand + nest.operands - 1,
                      [&](const Operand& input) { return input.data == nest.output().data; });
 }
 
-// Results that outgrow the last cache leave it before anybody reads them.
-bool is_streamed(const Work& work, const Nest& nest, const Tiling& tiling, ptrdiff_t bytes) {
-  const ptrdiff_t row_bytes = tiling.columns * nest.output().size;
-  return work.kernel.streaming && work.output_memory == OutputMemory::used && bytes > system_info.last_cache &&
-         !overlaps_inputs(nest) && !tiling.packed[nest.operands - 1] && row_bytes >= streamed_row_bytes;
+Loop* loop_for(const Work& work, const Nest& nest, const Tiling& tiling, ptrdiff_t bytes) {
+  const bool is_packed = tiling.packed[nest.operands - 1];
+  if (is_packed || tiling.columns * nest.output().size < streamed_row_bytes) return work.kernel.cached;
+  return choose_loop(work.kernel, work.output_memory, bytes, overlaps_inputs(nest));
 }
 
 void walk_tiles(const Work& work, const Nest& nest, Tiling& tiling) {
-  const ptrdiff_t bytes = nest.bytes();
-  const ptrdiff_t cost = bytes * work.weight * (tiling.packs_any() ? packing_weight : 1);
-  const bool is_shared = is_worth_sharing(cost);
-  tiling.cut(is_shared ? std::max(chunk_bytes / work.weight, least_chunk_bytes) : PTRDIFF_MAX);
-  Loop* const loop = is_streamed(work, nest, tiling, bytes) ? work.kernel.streaming : work.kernel.cached;
-  const ptrdiff_t wanted_chunks = is_shared ? cost / chunk_bytes : 1;
-  const ptrdiff_t tiles_per_chunk = (tiling.tiles + wanted_chunks - 1) / wanted_chunks;
-  Shared shared{work, nest, tiling, loop, tiles_per_chunk, Scratch(tiling.packs_any())};
-  if (!is_shared) return run_chunk(&shared, 0, nullptr);
-  parallel_for((tiling.tiles + tiles_per_chunk - 1) / tiles_per_chunk, worth_of(cost), run_chunk, &shared);
-}
-
-// A dense line into huge pages that the system has yet to supply: chunk by chunk one of them, so that each is supplied
-// and filled by one thread while it is in that thread's cache.
-struct UntouchedLine {
-  const Work& work;
-  const Nest& nest;
-  ptrdiff_t before;    // elements before the first huge page
-  ptrdiff_t per_page;  // elements
-
-  UntouchedLine(const Work& w, const Nest& n) : work(w), nest(n) {
-    constexpr auto page = static_cast<std::uintptr_t>(huge_page_bytes);
-    const auto address = reinterpret_cast<std::uintptr_t>(nest.output().data);
-    per_page = static_cast<ptrdiff_t>(page) / nest.output().size;
-    before = static_cast<ptrdiff_t>(page - address % page) / nest.output().size;
-  }
-
-  ptrdiff_t begin(ptrdiff_t chunk) const {
-    return chunk == 0 ? 0 : std::min(before + (chunk - 1) * per_page, nest.shape[0]);
-  }
-  ptrdiff_t chunks() const { return 1 + (std::max<ptrdiff_t>(nest.shape[0] - before, 0) + per_page - 1) / per_page; }
-};
-
-void run_untouched(void* context, ptrdiff_t chunk, char*) {
-  const UntouchedLine& line = *static_cast<const UntouchedLine*>(context);
-  const ptrdiff_t begin = line.begin(chunk), elements = line.begin(chunk + 1) - begin;
-  char* data[max_operands];
-  ptrdiff_t steps[max_operands];
-  for (int o = 0; o < line.nest.operands; ++o) {
-    steps[o] = line.nest.operand[o].strides[0];
-    data[o] = line.nest.operand[o].data + begin * steps[o];
-  }
-  const int output = line.nest.operands - 1;
-  fault_in_huge_pages(data[output], static_cast<std::size_t>(elements * steps[output]));
-  line.work.kernel.cached(data, &elements, steps, line.work.data);
+  Line tiles{0, nest.bytes(), work.weight * (tiling.packs_any() ? packing_weight : 1), 1};
+  tiling.cut(tiles.is_one_piece() ? PTRDIFF_MAX : std::max(piece_cost / work.weight, least_piece_bytes));
+  tiles.n = tiling.tiles;
+  Loop* const loop = loop_for(work, nest, tiling, tiles.bytes);
+  const Scratch buffers(tiling.packs_any());
+  run_line(tiles, [&](ptrdiff_t first, ptrdiff_t last, char* memory) {
+    Walker(nest, tiling, loop, work.data, buffers.of(memory)).run(first, last);
+  });
 }
 
 }  // namespace
 
+void walk_line(const Work& work, ptrdiff_t n, int operands, char* const* data, const ptrdiff_t* steps) {
+  const int output = operands - 1;
+  const ptrdiff_t element_bytes = std::accumulate(steps, steps + operands, ptrdiff_t(0)), bytes = n * element_bytes;
+  const bool overlaps = std::find(data, data + output, data[output]) != data + output;
+  Loop* const loop = choose_loop(work.kernel, work.output_memory, bytes, overlaps);
+  const ptrdiff_t granule = divided_up(least_piece_bytes / element_bytes, cache_line) * cache_line;
+  run_line({n, bytes, work.weight, granule, data[output], steps[output], work.output_memory},
+           [&](ptrdiff_t begin, ptrdiff_t end, char*) {
+             const ptrdiff_t elements = end - begin;
+             char* start[max_operands];
+             for (int o = 0; o < operands; ++o) start[o] = data[o] + begin * steps[o];
+             loop(start, &elements, steps, work.data);
+           });
+}
+
 void walk(const Work& work, const Nest& nest) {
   Tiling tiling(nest, work.dense);
-  const bool is_dense_line = nest.axes == 1 && !tiling.packs_any();
-  if (work.output_memory == OutputMemory::untouched_huge_pages && is_dense_line) {
-    UntouchedLine line(work, nest);
-    return parallel_for(line.chunks(), worth_of(nest.bytes() * work.weight), run_untouched, &line);
+  if (nest.axes > 1 || tiling.packs_any()) return walk_tiles(work, nest, tiling);
+  char* data[max_operands];
+  ptrdiff_t steps[max_operands];
+  for (int o = 0; o < nest.operands; ++o) {
+    data[o] = nest.operand[o].data;
+    steps[o] = nest.operand[o].strides[0];
   }
-  walk_tiles(work, nest, tiling);
+  walk_line(work, nest.shape[0], nest.operands, data, steps);
 }
 
 }  // namespace fastrelu

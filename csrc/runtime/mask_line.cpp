@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "mask_line.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <iterator>
+
+namespace fastrelu {
+namespace {
+
+using std::ptrdiff_t;
+
+void add(Found& sum, const Found& found) {
+  sum.active += found.active;
+  sum.nan |= found.nan;
+}
+
+// What some of the threads found.
+struct alignas(cache_line) SharedFound {
+  std::atomic<ptrdiff_t> active{0};
+  std::atomic<bool> nan{false};
+
+  void add(const Found& found) {
+    active.fetch_add(found.active, std::memory_order_relaxed);
+    if (found.nan) nan.store(true, std::memory_order_relaxed);
+  }
+};
+
+MaskCall part_of(const MaskCall& call, ptrdiff_t size, ptrdiff_t begin, ptrdiff_t end) {
+  MaskCall part = call;
+  part.in += begin * size;
+  if (part.out) part.out += begin * size;
+  if (part.mask) part.mask += begin / 8;
+  part.n = end - begin;
+  return part;
+}
+
+// In parts whose mask stays in the first cache until it is seen.
+Found run_watched(MaskLoop* loop, const MaskCall& call, ptrdiff_t size, const MaskWatch& watch, ptrdiff_t begin,
+                  ptrdiff_t end) {
+  constexpr ptrdiff_t mask_bytes_at_once = 8 * 1024;
+  alignas(cache_line) std::uint8_t scratch[mask_bytes_at_once];
+  Found sum{};
+  for (ptrdiff_t next; begin < end; begin = next) {
+    next = std::min(begin + 8 * mask_bytes_at_once, end);
+    MaskCall part = part_of(call, size, begin, next);
+    if (!part.mask) part.mask = scratch;
+    add(sum, loop(part));
+    if (watch) watch(begin, next, part.mask);
+  }
+  return sum;
+}
+
+}  // namespace
+
+Found run_mask_line(const MaskKernel& kernel, const MaskCall& call, const Line& line, const MaskWatch& watch) {
+  MaskLoop* const loop = choose_loop(kernel, line.memory, line.bytes, call.in == call.out);
+  const auto run = [&](ptrdiff_t begin, ptrdiff_t end) {
+    if (watch || !call.mask) return run_watched(loop, call, line.out_size, watch, begin, end);
+    return loop(part_of(call, line.out_size, begin, end));
+  };
+  if (line.is_one_piece()) return run(0, call.n);
+  SharedFound found[16];  // at a single one, threads would wait for each other
+  run_line(line, [&](ptrdiff_t begin, ptrdiff_t end, char* memory) {
+    found[reinterpret_cast<std::uintptr_t>(memory) / worker_bytes % std::size(found)].add(run(begin, end));
+  });
+  Found sum{};
+  for (const SharedFound& part : found) add(sum, {part.active, part.nan});
+  return sum;
+}
+
+}  // namespace fastrelu

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Runs a mask kernel over a line.
+#pragma once
+
+#include <functional>
+
+#include "../contract/mask.h"
+#include "line.h"
+
+namespace fastrelu {
+
+// Elements that fill a cache line of the mask: no two threads write to the same one.
+inline constexpr std::ptrdiff_t mask_granule = 8 * cache_line;
+
+constexpr std::ptrdiff_t mask_bytes(std::ptrdiff_t elements) { return divided_up(elements, 8); }
+
+// Sees the bits of elements [begin, end) as soon as a thread has made them, in that thread and while they are in its first
+// cache. `begin` is a multiple of 64. Called by several threads at a time; must not throw.
+using MaskWatch = std::function<void(std::ptrdiff_t begin, std::ptrdiff_t end, const std::uint8_t* bits)>;
+
+// line.granule is mask_granule, line.out_size an element's. call.mask may be null: then only the watch sees the bits.
+// Floating-point flags that the kernel raises end up in the caller's status word.
+Found run_mask_line(const MaskKernel& kernel, const MaskCall& call, const Line& line, const MaskWatch& watch);
+
+}  // namespace fastrelu
