@@ -3,6 +3,7 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <mutex>
@@ -42,7 +43,7 @@ PyObject* label_at(PyObject* logs, Py_ssize_t i) {
   return label == Py_None ? nullptr : label;
 }
 
-// Runs what must not fail the call.
+// Runs a step of counting. If it fails, the call does not: it is missed.
 template <class Run> void count(ObservedCall& observed, Run run) {
   try {
     run();
@@ -67,7 +68,7 @@ npy_intp count_nans(PyArrayObject* dense) {
   return look(MaskOp::keep, dense).active - look(MaskOp::positive, dense).active;
 }
 
-// found.nan: the result may have NaNs. It may be null if the call is missed.
+// Counts NaNs if found.nan says that there may be some. The result may be null if the call is missed.
 void end(ObservedCall& observed, const Found& found, PyObject* result) {
   npy_intp nans = 0;
   count(observed, [&] {
@@ -129,7 +130,7 @@ PyObject* call_plainly(const VectorCall& call) {
   return plain(call.ufunc, call.args, call.nargsf, call.kwnames);
 }
 
-// The call as usual, and a pass over its result: right for everything that gives numbers, but slower.
+// Runs the call as usual, then a pass over its result: for all arguments that run_forward_for does not take.
 PyObject* observe_result(ObservedCall& observed, const VectorCall& call) {
   const std::size_t before = observations;
   PyObject* const result = call_plainly(call);
@@ -145,7 +146,7 @@ PyObject* observe_result(ObservedCall& observed, const VectorCall& call) {
   return result;
 }
 
-// The same with a pass over x, before anything is written over it.
+// The same for a function that asks x, with a pass over x before the call, which may overwrite it.
 PyObject* observe_x(ObservedCall& observed, const VectorCall& call) {
   PyArrayObject* const x = call.nargs() > 0 ? new_dense(observed, call.args[0]) : nullptr;
   Found found{};
@@ -157,14 +158,14 @@ PyObject* observe_x(ObservedCall& observed, const VectorCall& call) {
   PyObject* const result = call_plainly(call);
   const bool is_counted = result && observations == before;
   PyArrayObject* const dense = is_counted && x ? new_dense(observed, result) : nullptr;
-  found.nan = true;  // the product may be
+  found.nan = true;  // the product of x and the slope may be one
   if (dense || (is_counted && observed.is_missed())) end(observed, found, reinterpret_cast<PyObject*>(dense));
   Py_XDECREF(dense);
   Py_XDECREF(x);
   return result;
 }
 
-// x, and perhaps a slope and out=, nothing else.
+// Whether the arguments are x, perhaps a slope and out=, and nothing else.
 bool read_forward(const UfuncSpec& spec, const VectorCall& vectorcall, MaskedForward& call) {
   const bool is_leaky = traits_of(spec.op).watched == Watched::by_positive;
   const Py_ssize_t nargs = vectorcall.nargs();
@@ -317,18 +318,9 @@ void ObservedCall::begin(PyArrayObject* array) {
   }
 }
 
-// The usual marker is found without a detour: each is a cache miss for each thread.
 MaskWatch ObservedCall::watch() {
-  UnitMarker* only = nullptr;
-  int markers = 0;
-  for (Call& call : calls_) {
-    if (!call.open.marker) continue;
-    only = &*call.open.marker;
-    ++markers;
-  }
-  if (markers == 0) return {};
-  if (markers == 1) {
-    return [only](npy_intp begin, npy_intp end, const std::uint8_t* bits) { only->mark(begin, end, bits); };
+  if (std::none_of(calls_.begin(), calls_.end(), [](const Call& call) { return call.open.marker.has_value(); })) {
+    return {};
   }
   return [this](npy_intp begin, npy_intp end, const std::uint8_t* bits) {
     for (Call& call : calls_) {

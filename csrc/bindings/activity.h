@@ -14,12 +14,11 @@
 
 namespace fastrelu {
 
-// A call, as all logs of the current context see it, if there are any. Counting makes no call fail: what there was no memory
-// for, the logs count as missed.
+// A call as the logs of the current context see it, if there are any. Counting makes no call fail: for lack of memory, the
+// logs count a call as missed.
 class ObservedCall {
  public:
-  // Finds out who observes, and where the call is made. Garbage collection may run Python code here, so what the call needs
-  // of its arrays is to be read afterwards.
+  // Finds the logs, and the place of the call. Garbage collection may run Python code here, so arrays must be read later.
   explicit ObservedCall(const char* function);
   ~ObservedCall() { give_back(logs_); }
   ObservedCall(const ObservedCall&) = delete;
@@ -27,8 +26,8 @@ class ObservedCall {
 
   bool is_observed() const { return logs_ != nullptr; }
 
-  // Before and after all of the array has been shown to the watch. The watch is empty if no log asks for units. No Python
-  // code runs in these.
+  // begin() before the watch sees the first bits of the array, end() after it has seen all. The watch is empty if no log asks
+  // for units. These run no Python code.
   void begin(PyArrayObject* array);
   MaskWatch watch();
   void end(npy_intp active, npy_intp nans);
@@ -50,7 +49,7 @@ class ObservedCall {
   bool is_missed_ = false;
 };
 
-// As run_forward, seen by that observer.
+// As run_forward, observed.
 PyObject* run_forward_for(ObservedCall& observed, MaskedForward& call, std::uint8_t* mask);
 
 // The module's functions for fastrelu._activity; the ufuncs in the order of ufunc_specs.

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "ref.h"
+#include "ufuncs.h"
 
 namespace fastrelu {
 namespace {
@@ -147,7 +148,7 @@ ActivityLog::OpenCall ActivityLog::begin(int place, const char* function, const 
   OpenCall call{place, function, era_, nullptr, {}};
   try {
     std::shared_ptr<const UnitLayout> layout = units.layout_of(array, batch_axes_);
-    call.marker = units.marker(layout);
+    call.marker = units.marker(layout, active_isa().reduction(Reduce::any_bits, DType::uint8));
     call.layout = std::move(layout);
   } catch (const std::bad_alloc&) {
   }

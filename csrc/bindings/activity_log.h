@@ -13,7 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "fired_units.h"
+#include "../runtime/units.h"
 #include "numpy_api.h"
 
 namespace fastrelu {

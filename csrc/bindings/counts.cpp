@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "../contract/words.h"
@@ -170,14 +171,10 @@ template <class Mark> void list_dead(const ReducedAxes& axes, const Mark& mark, 
   for (int axis = 0; axis < axes.ndim; ++axis) {
     if (axes.is_reduced[axis]) batch.push_back(axis);
   }
-  const ArrayShape shape{axes.ndim, axes.shape};
-  FiredUnits fired;
-  std::optional<UnitMarker> marker = fired.marker(shape, batch);
-  if (marker) mark(*marker);
-  run_without_gil(units, [&] {
-    fired.add(shape, batch, marker);
-    fired.list_dead(dead);
-  });
+  const auto layout = std::make_shared<const UnitLayout>(ArrayShape{axes.ndim, axes.shape}, batch);
+  UnitMarker marker(layout, {}, active_isa().reduction(Reduce::any_bits, DType::uint8));
+  mark(marker);
+  run_without_gil(units, [&] { marker.list_dead(dead); });
 }
 
 // For each unit whether it never fires; of all axes a bool. mark(marker) marks what does.

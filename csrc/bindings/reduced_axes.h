@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "../runtime/reduce.h"
+#include "../runtime/units.h"
 #include "compute.h"
-#include "fired_units.h"
 #include "numpy_api.h"
 
 namespace fastrelu {

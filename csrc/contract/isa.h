@@ -31,11 +31,6 @@ struct MaxoutKernels {
   MaxoutBackward* backward;
 };
 
-// any[i] gets the bits that are set in byte i of any row; rows > 0. A row's 64 bytes lie row_bytes after those of the one
-// before.
-inline constexpr std::ptrdiff_t folded_bytes = 64;
-using FoldRows = void(const std::uint8_t* block, std::ptrdiff_t rows, std::ptrdiff_t row_bytes, std::uint8_t* any);
-
 // A null entry means that the function has no loop for that dtype.
 struct Isa {
   const char* name;
@@ -44,7 +39,6 @@ struct Isa {
   PerDType<Reduction*> reductions[reduce_count];
   LookUp* look_up[4];  // by the logarithm of an entry's size
   PerDType<MaxoutKernels> maxout;
-  FoldRows* fold_rows;
 
   constexpr Kernel kernel(Op op, DType dtype) const { return (*rows[static_cast<int>(op)])[dtype]; }
   constexpr MaskKernel mask_kernel(MaskOp op, DType dtype) const { return mask_kernels[static_cast<int>(op)][dtype]; }

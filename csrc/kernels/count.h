@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Counts of active elements, those that relu keeps, and of the bits of a mask.
+// Counts of active elements, those that relu keeps, and of the bits of a mask; and which bits any of many rows has.
 #pragma once
 
 #include "../contract/float8.h"
@@ -156,15 +156,35 @@ inline void count_bits(const ReductionTile& tile, const void*) {
   }
 }
 
+// Eight bytes, where there are no vectors of bytes.
+struct ByteWord {
+  static constexpr ptrdiff_t width = 8;
+  std::uint64_t v;
+  static ByteWord load(const std::uint8_t* p) { return {load_word(p)}; }
+  void store(std::uint8_t* p) const { store_word(p, v); }
+  friend ByteWord operator|(ByteWord a, ByteWord b) { return {a.v | b.v}; }
+};
+
+inline void any_bits(const ReductionTile& tile, const void*) {
+  using V = std::conditional_t<(Vec<std::uint8_t>::width > 1), Vec<std::uint8_t>, ByteWord>;
+  constexpr ptrdiff_t vectors = any_bits_block / V::width;
+  decltype(V::v) any[vectors];
+  const auto* row = reinterpret_cast<const std::uint8_t*>(tile.values);
+  for (ptrdiff_t i = 0; i < vectors; ++i) any[i] = V::load(row + i * V::width).v;
+  for (ptrdiff_t r = 1; r < tile.rows; ++r) {
+    row += tile.row_step;
+    for (ptrdiff_t i = 0; i < vectors; ++i) any[i] = (V{any[i]} | V::load(row + i * V::width)).v;
+  }
+  for (ptrdiff_t i = 0; i < vectors; ++i) V{any[i]}.store(reinterpret_cast<std::uint8_t*>(tile.totals) + i * V::width);
+}
+
 struct ActiveCountOf {
   template <class T> static constexpr Reduction* make() { return ActiveCount<T>::reduce; }
 };
 
 // Of the bytes of masks.
-struct BitCountOf {
-  template <class T> static constexpr Reduction* make() {
-    return std::is_same_v<T, std::uint8_t> ? count_bits : nullptr;
-  }
+template <Reduction* reduce> struct OfBytes {
+  template <class T> static constexpr Reduction* make() { return std::is_same_v<T, std::uint8_t> ? reduce : nullptr; }
 };
 
 }  // namespace fastrelu::FASTRELU_ISA

@@ -9,7 +9,6 @@
 
 #include "../contract/isa.h"
 #include "count.h"
-#include "fold.h"
 #include "lookup.h"
 #include "mask_loop.h"
 #include "maxout.h"
@@ -37,7 +36,6 @@ constexpr Isa make_table(const char* name) {
       {},
       {look_up<std::uint8_t>, look_up<std::uint16_t>, look_up<std::uint32_t>, look_up<std::uint64_t>},
       per_dtype<MaxoutOf>(),
-      fold_rows,
   };
   add<MaskMaking<Relu>>(isa, MaskOp::relu);
   add<LeakyMaking>(isa, MaskOp::leaky_relu);
@@ -48,7 +46,8 @@ constexpr Isa make_table(const char* name) {
   add<SumOf>(isa, Reduce::sum);
   add<SlopeGradientOf>(isa, Reduce::slope_gradient);
   add<ActiveCountOf>(isa, Reduce::active);
-  add<BitCountOf>(isa, Reduce::bits);
+  add<OfBytes<count_bits>>(isa, Reduce::bits);
+  add<OfBytes<any_bits>>(isa, Reduce::any_bits);
   return isa;
 }
 
