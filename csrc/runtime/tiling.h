@@ -16,7 +16,7 @@ inline constexpr std::ptrdiff_t buffer_bytes = worker_bytes;
 
 class Tiling {
  public:
-  // The nest must be simplified, and live as long. dense: the kernel takes inputs broadcast, but for so many first ones.
+  // The nest must be simplified, and live as long. dense: as in walk.h.
   Tiling(const Nest& nest, int dense);
 
   // Chooses the size of the tiles. bytes_at_once: what one should read and write if nothing is packed.
