@@ -53,11 +53,7 @@ template <class Run> void count(ObservedCall& observed, Run run) {
 }
 
 // The array may have changed since it was counted: error callbacks are Python code.
-bool is_countable(PyArrayObject* array) {
-  const bool is_so = is_dense(reinterpret_cast<PyObject*>(array)) && dtype_of(array);
-  if (!is_so) PyErr_Clear();
-  return is_so;
-}
+bool is_countable(PyArrayObject* array) { return is_dense(reinterpret_cast<PyObject*>(array)) && dtype_of(array); }
 
 Found look(MaskOp op, PyArrayObject* dense, const MaskWatch& watch = {}) {
   return look(op, dense, *dtype_of(dense), watch);
@@ -92,13 +88,12 @@ bool is_plain_value(PyObject* object) {
 // the call is missed.
 PyArrayObject* new_dense(ObservedCall& observed, PyObject* object) {
   if (!is_plain_value(object)) return nullptr;
-  PyObject* const array = PyArray_FromAny(object, nullptr, 0, 0, NPY_ARRAY_ENSUREARRAY, nullptr);
+  const Ref array(PyArray_FromAny(object, nullptr, 0, 0, NPY_ARRAY_ENSUREARRAY, nullptr));
   PyObject* dense = nullptr;
-  if (array && ensured_dtype_of(as_array(array))) {
-    PyArray_Descr* const native = PyArray_DescrFromType(PyArray_TYPE(as_array(array)));
-    dense = PyArray_FromArray(as_array(array), native, NPY_ARRAY_CARRAY_RO);  // takes the dtype
+  if (array && meet_array(array.get()) == 0 && dtype_of(as_array(array.get()))) {
+    PyArray_Descr* const native = PyArray_DescrFromType(PyArray_TYPE(as_array(array.get())));
+    dense = PyArray_FromArray(as_array(array.get()), native, NPY_ARRAY_CARRAY_RO);  // takes the dtype
   }
-  Py_XDECREF(array);
   if (dense) return as_array(dense);
   if (PyErr_ExceptionMatches(PyExc_MemoryError)) observed.miss();
   PyErr_Clear();

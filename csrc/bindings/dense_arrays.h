@@ -61,20 +61,7 @@ inline Ref new_zeros(int ndim, const npy_intp* shape, int type_num) {
 // An array, or a scalar if it has no axes. Null for null.
 inline PyObject* value_of(Ref array) { return PyArray_Return(as_array(array.release())); }
 
-// As find_dtype; but the first array of a dtype of ml_dtypes gets null, perhaps with an exception: Python code has run then,
-// so what was read of arrays may not be so any more. The second call, after the arrays are laid out, finds it.
-inline const ActiveKernel* dtype_of(PyArrayObject* array) {
-  const int type_num = PyArray_TYPE(array);
-  const ActiveKernel* const known = find_dtype(type_num);
-  if (!known && PyTypeNum_ISUSERDEF(type_num)) ensure_kernels(NPY_DTYPE(PyArray_DESCR(array)));
-  return known;
-}
-
-// The same for an array of which nothing has been read yet: the first one of its dtype gets it, too.
-inline const ActiveKernel* ensured_dtype_of(PyArrayObject* array) {
-  const ActiveKernel* const known = dtype_of(array);
-  return known || PyErr_Occurred() ? known : dtype_of(array);
-}
+inline const ActiveKernel* dtype_of(PyArrayObject* array) { return find_dtype(PyArray_TYPE(array)); }
 
 // A new tuple, or null if either is null or there is no memory.
 inline PyObject* pair_of(Ref first, Ref second) {

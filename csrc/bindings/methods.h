@@ -6,6 +6,7 @@
 #pragma once
 
 #include "exceptions.h"
+#include "user_dtypes.h"
 
 namespace fastrelu {
 
@@ -14,11 +15,24 @@ extern PyMethodDef count_methods[], gradient_methods[], lookup_methods[], mask_m
 // Takes all of its arguments by position. Returns a new reference, or null with an exception set.
 using ModuleFunction = PyObject*(PyObject* const* arguments);
 
+// Meets the dtypes of all arrays before anything is read of them, because the first meeting runs Python code. False with an
+// exception set.
+inline bool meet_arrays(PyObject* const* arguments, Py_ssize_t count) {
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    if (PyArray_CheckExact(arguments[i]) && meet_array(arguments[i]) < 0) return false;
+  }
+  return true;
+}
+
 // What Python calls. Only fastrelu's own code does, so the number of arguments is all that is checked here.
 template <ModuleFunction* function, Py_ssize_t expected>
 PyObject* call_method(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (count == expected) return caught<PyObject*>(nullptr, [&] { return function(arguments); });
-  return PyErr_Format(PyExc_TypeError, "this function of fastrelu._core takes %zd arguments, not %zd", expected, count);
+  if (count != expected) {
+    return PyErr_Format(PyExc_TypeError, "this function of fastrelu._core takes %zd arguments, not %zd", expected,
+                        count);
+  }
+  if (!meet_arrays(arguments, count)) return nullptr;
+  return caught<PyObject*>(nullptr, [&] { return function(arguments); });
 }
 
 template <ModuleFunction* function, Py_ssize_t count> PyMethodDef method(const char* name) {

@@ -104,12 +104,6 @@ int meet_keyword(int index, PyObject* ufunc, PyObject* value) {
   return let_numpy_dispatch(index, ufunc, descr);
 }
 
-int meet_argument(PyObject* argument) {
-  if (!PyArray_Check(argument)) return 0;
-  PyArray_Descr* const descr = PyArray_DESCR(reinterpret_cast<PyArrayObject*>(argument));
-  return PyTypeNum_ISUSERDEF(descr->type_num) ? ensure_kernels(NPY_DTYPE(descr)) : 0;
-}
-
 }  // namespace
 
 int ensure_kernels(PyArray_DTypeMeta* user_dtype) {
@@ -124,7 +118,7 @@ int ensure_loop(int index, PyArray_DTypeMeta* user_dtype) {
 
 int meet_dtypes(int index, PyObject* ufunc, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   for (Py_ssize_t i = 0; i < nargs; ++i) {
-    if (meet_argument(args[i]) < 0) return -1;
+    if (PyArray_Check(args[i]) && meet_array(args[i]) < 0) return -1;
   }
   for (const char* const name : {"dtype", "signature"}) {
     const Py_ssize_t keyword = find_keyword(kwnames, name);

@@ -14,7 +14,14 @@ namespace fastrelu {
 // Returns 1 if find_dtype knows this dtype now, 0 if it cannot, -1 with an exception set.
 int ensure_kernels(PyArray_DTypeMeta* user_dtype);
 
-// The same, and NumPy knows the loop of this ufunc, if it has one. For promoters.
+// Returns 0 when the dtype of an array, if it is one of ml_dtypes, is known; -1 with an exception set.
+inline int meet_array(PyObject* array) {
+  PyArray_Descr* const descr = PyArray_DESCR(reinterpret_cast<PyArrayObject*>(array));
+  if (!PyTypeNum_ISUSERDEF(descr->type_num)) return 0;
+  return ensure_kernels(NPY_DTYPE(descr)) < 0 ? -1 : 0;
+}
+
+// As ensure_kernels, and NumPy knows the loop of this ufunc, if it has one. For promoters.
 int ensure_loop(int index, PyArray_DTypeMeta* user_dtype);
 
 // Looks for such dtypes in a call that goes to NumPy: in its arrays, because no Python code should run when NumPy, which
