@@ -9,7 +9,7 @@ import compiled
 import pytest
 
 PROGRAM = Path(__file__).with_suffix(".cpp")
-UNITS = ("line", "caches", "parallel", "cores", "cgroup")
+UNITS = ("line", "parallel")
 RUNTIME = PROGRAM.parents[1] / "csrc" / "runtime"
 
 

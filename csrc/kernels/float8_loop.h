@@ -22,8 +22,8 @@ inline std::uint8_t rounded(const Float8& format, float x) {
   return rounding.code[low];
 }
 
-// An array's element: what it is worth, and its code, which a selection passes on as it is, NaNs included. Code 0 is +0
-// in every encoding that has a zero; in the one that has none, nothing is dropped.
+// An array's element: its value, and its code, which a selection passes on as it is, NaNs included. Code 0 is +0 in every
+// encoding that has a zero; in the one that has none, nothing is dropped.
 struct Coded {
   float value;
   std::uint8_t code;
@@ -46,6 +46,7 @@ inline bool above(Coded x, Coded t) { return above(x.value, t.value); }
 inline bool below(Coded x, Coded t) { return below(x.value, t.value); }
 inline bool below_positive(Coded x, float t) { return below(x, constant(x, t)); }
 inline bool within(Coded x, float t) { return within(x.value, t); }
+inline bool stored_beyond(Coded x, float t) { return beyond(x.value, t); }
 inline Coded select(bool mask, Coded a, Coded b) { return mask ? a : b; }
 inline Coded select_or_zero(bool mask, Coded a) { return mask ? a : Coded{0, 0, a.format}; }
 
@@ -89,7 +90,8 @@ template <class Op> struct Float8Function {
   }
 };
 
-// All results: of one array by code; of two by code of the gradient, on both sides of what the function asks of x.
+// Two tables of results, indexed by the first array's code. For functions of two arrays side[code of x] says which of the
+// two; those of one array use the first.
 template <class Op> struct Float8Table {
   static constexpr bool possible = Op::arrays == 1 || (Op::arrays == 2 && (Float8Function<Op>::selects || Op::scales));
 
@@ -155,7 +157,7 @@ template <class Op> struct Float8Loop {
 
   template <std::size_t... parameter> void look_up(const bool* wanted, std::index_sequence<parameter...>) const {
     const Float8Table<Op> table(format, wanted, stored<Op::arrays + parameter>(0)...);
-    // In variables of its own: for all the compiler knows, storing a byte may change any member.
+    // Local copies, because for the compiler a store of a byte may change any member.
     const std::uint8_t *first_code = code(0, 0), *last_code = code(last, 0);
     std::uint8_t* result = code(out, 0);
     const ptrdiff_t first_step = steps[0], last_step = steps[last], out_step = steps[out];

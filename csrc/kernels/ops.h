@@ -17,7 +17,7 @@ enum class Broadcast {
   any,
 };
 
-// What the loops need to know of a function, beside its row of functions.inc.
+// The traits of a function that loops need: its row of functions.inc, and defaults that a formula overrides.
 template <Op op> struct FunctionOf {
   static constexpr Arithmetic arithmetic = traits_of(op).arithmetic;
   static constexpr ArrayTypes dtypes = traits_of(op).dtypes;
@@ -73,7 +73,7 @@ struct LeakyReluBackward : FunctionOf<Op::leaky_relu_backward> {  // grad if x >
   }
 };
 
-// Functions of something else than a loaded x. What round returns is as the arrays store it.
+// Functions that rectify a computed number instead of a loaded one. `round` returns it as the arrays store it.
 
 struct AddRelu : FunctionOf<Op::add_relu> {  // relu(x + y)
   static constexpr bool rounds = true;
@@ -224,7 +224,9 @@ struct Softshrink : FunctionOf<Op::softshrink> {
 struct SoftshrinkBackward : FunctionOf<Op::softshrink_backward> {  // +0 if -lambd <= x <= lambd else grad
   static constexpr Broadcast vectors = Broadcast::shared;
   static constexpr bool as_stored = true;
-  template <class V, class X> static X apply(X grad, X x, V lambd) { return select_or_zero(beyond(V(x), lambd), grad); }
+  template <class V, class X> static X apply(X grad, X x, V lambd) {
+    return select_or_zero(stored_beyond(x, lambd), grad);
+  }
 };
 
 }  // namespace fastrelu::FASTRELU_ISA

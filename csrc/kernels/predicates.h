@@ -187,6 +187,17 @@ template <class V> auto beyond(V x, V t) {
   }
 }
 
+// The same of an x as it is stored. NaNs are not converted: only some processors report a signalling one then.
+template <class X, class V> auto stored_beyond(X x, V t) {
+  if constexpr (std::is_integral_v<Lane<X>> || std::is_same_v<X, V>) {
+    return beyond(V(x), t);
+  } else {
+    using B = BitsOf<X>;
+    const V number(select_or_zero(B(FloatBits<Lane<X>>::infinity + 1) > magnitude(x), x));
+    return beyond(number, t) | is_nan(x);
+  }
+}
+
 // A number in the type of another.
 template <class V> V constant(V, float number) { return V(Lane<V>(number)); }
 template <class V> V one(V x) { return constant(x, 1); }
