@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Observes calls for the activity logs of the current context (fastrelu.activity). While there is a log anywhere, the
-// ufuncs' vectorcall entries are others, which also count; without one they are as they were, and cost nothing.
+// ufuncs' vectorcall entries are replaced by entries that also count. Without a log nothing is replaced, and nothing costs.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -57,7 +57,7 @@ ActivityLog::~ActivityLog() {
   for (const auto& label : labels_) Py_DECREF(label.first);
 }
 
-// A place that has no number, for lack of memory, is found by nobody.
+// A place without a number, for lack of memory, is not found.
 int ActivityLog::add_place(std::string text) {
   const auto found = place_numbers_.find(text);
   if (found != place_numbers_.end()) return found->second;

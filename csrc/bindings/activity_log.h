@@ -76,7 +76,7 @@ class ActivityLog {
   void close() { is_open_ = false; }
 
  private:
-  // An instruction of some code, which is held.
+  // An instruction of some code object, to which a reference is held.
   struct Site {
     PyObject* code;
     int instruction;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The arguments of a call, and which of them the short ways take.
+// The arguments of a call, and the conditions under which the short ways take them.
 #pragma once
 
 #include <cstddef>
@@ -41,7 +41,7 @@ inline bool is_python_number(PyObject* object) { return PyFloat_CheckExact(objec
 // The position of a keyword among those of a call, or -1.
 Py_ssize_t find_keyword(PyObject* kwnames, const char* wanted);
 
-// One number as a kernel takes it. Room for the widest.
+// One number in the type that a kernel takes, with room for the widest.
 struct Number {
   alignas(std::max_align_t) char bytes[sizeof(npy_longdouble)];
 
@@ -67,7 +67,7 @@ struct ArrayType {
 };
 
 // Whether `object` is one number that, as that input, keeps the arrays' dtype, and that NumPy would convert without a
-// word.
+// warning.
 bool read_number(PyObject* object, const UfuncSpec& spec, int input, ArrayType arrays, Number& number);
 
 }  // namespace fastrelu

@@ -125,7 +125,7 @@ bool is_same_place(const Operand& a, const Operand& b, const Nest& nest) {
   return a.data == b.data && a.size == b.size;
 }
 
-// In place exactly, or apart: what lies between is for NumPy, which makes copies.
+// In place exactly, or apart. NumPy takes partial overlaps: it makes copies.
 bool is_output_safe(const Nest& nest) {
   const Extent out = extent_of(nest.output(), nest);
   return std::all_of(nest.operand, nest.operand + nest.operands - 1, [&](const Operand& input) {

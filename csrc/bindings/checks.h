@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the parameters of a call must be, looked at before anything is written.
+// The conditions on parameters, checked before anything is written.
 #pragma once
 
 #include <cmath>

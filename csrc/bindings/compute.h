@@ -34,11 +34,11 @@ struct MaskWork {
 // Null if no kernel does this.
 inline MaskLoop* find_mask_loop(MaskOp op, DType dtype) { return active_isa().mask_kernel(op, dtype).cached; }
 
-// call.data need not be set. call.mask may be null: nobody but the watch sees the bits. Floating-point flags that the kernel
+// call.data need not be set. call.mask may be null: then only the watch sees the bits. Floating-point flags that the kernel
 // raises end up in the caller's status word.
 Found run_mask_kernel(const MaskWork& work, MaskCall call, npy_intp element_bytes, const MaskWatch& watch = {});
 
-// The same for a dense array of which nothing is made: `op` is keep or positive.
+// Counts the elements of a dense array for which keep or positive, which `op` is, holds.
 Found look(MaskOp op, PyArrayObject* x, const ActiveKernel& type, const MaskWatch& watch);
 
 }  // namespace fastrelu

@@ -125,7 +125,7 @@ bool read_shape(PyObject* object, int& ndim, npy_intp* shape) {
   return is_array_shape(ndim, shape);
 }
 
-// The first bits of a mask. Those after them in its last byte are padding, which may be anything.
+// The first bits of a mask. Further bits of its last byte are padding and may hold anything.
 struct Bits {
   PyArrayObject* mask;
   npy_intp count;
@@ -153,7 +153,7 @@ std::int64_t count_set(const Bits& bits) {
   return rest ? set + population(bits.data()[whole] & first_bits(rest)) : set;
 }
 
-// Of a mask, and the shape of what it was made of or None.
+// Takes a mask, and the shape of the array that it was made from, or None.
 PyObject* active_count_of_mask(PyObject* const* arguments) {
   Bits bits;
   if (!read_bits(arguments[0], arguments[1], bits)) return not_implemented();
@@ -205,7 +205,7 @@ PyObject* dead_units(PyObject* const* arguments) {
   });
 }
 
-// Of a mask, the shape of what it was made of, and axes.
+// Takes a mask, the shape of the array that it was made from, and axes.
 PyObject* dead_units_of_mask(PyObject* const* arguments) {
   int ndim;
   npy_intp shape[max_array_axes] = {};

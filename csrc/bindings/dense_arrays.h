@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Arguments and results of the functions that are no ufuncs (methods.h): dense arrays.
+// Arguments and results of the functions beside the ufuncs (methods.h): dense arrays.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@ namespace fastrelu {
 
 inline bool is_dense(PyObject* object) { return is_plain(object) && PyArray_IS_C_CONTIGUOUS(as_array(object)); }
 
-// Null if the object is none, or has no axes: then the result is to be a scalar.
+// Null if the object is not such an array, or has no axes: then the result is to be a scalar.
 inline PyArrayObject* as_dense(PyObject* object) {
   return is_dense(object) && PyArray_NDIM(as_array(object)) > 0 ? as_array(object) : nullptr;
 }

@@ -14,8 +14,8 @@
 
 namespace fastrelu {
 
-// Operands of such a call: same dtype, same shape, all in C order or all in Fortran order; but one number each for inputs
-// that kernels take broadcast.
+// Operands of such a call: arrays of one dtype and shape, all in C order or all in Fortran order. Inputs that kernels take
+// broadcast may be one number each.
 struct Operands {
   char* data[max_operands];  // as a kernel takes them: arrays, parameters, out
   npy_intp steps[max_operands];
@@ -55,7 +55,7 @@ inline bool same_or_disjoint(const char* a, const char* b, npy_intp bytes) {
   return a == b || a + bytes <= b || b + bytes <= a;
 }
 
-// In place exactly, or apart: what lies between is for NumPy, which makes copies.
+// In place exactly, or apart. NumPy takes partial overlaps: it makes copies.
 inline bool add_output(PyObject* object, const UfuncSpec& spec, Operands& operands) {
   const int position = spec.nin();
   if (!add_operand(object, operands, position)) return false;
@@ -93,7 +93,7 @@ inline bool add_number_or_operand(PyObject* object, const UfuncSpec& spec, int i
   return true;
 }
 
-// Null if the call is none of these. Otherwise the operands are complete but for a fresh result.
+// Null if the call is none of these. Otherwise the operands are complete, except for a fresh result.
 template <int index> const ActiveKernel* prepare(const Arguments& call, Operands& operands) {
   constexpr const UfuncSpec& spec = ufunc_specs[index];
   if (!start_operands(call.inputs[0], operands)) return nullptr;

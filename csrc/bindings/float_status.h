@@ -69,7 +69,7 @@ template <class Run> int run_reporting(const char* name, Run run) {
   return raised ? PyUFunc_GiveFloatingpointErrors(name, raised) : 0;
 }
 
-// As above, but for ufuncs that raise nothing.
+// The same, at no cost for ufuncs that raise nothing.
 template <class Run> int run_reporting(const UfuncSpec& spec, Run run) {
   if (spec.arithmetic != Arithmetic::selects) return run_reporting(spec.name, run);
   run();

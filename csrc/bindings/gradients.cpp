@@ -143,7 +143,7 @@ bool read_weight_number(PyObject* object, const BackwardCall& call, Weight& weig
          read_number(object, leaky, leaky.arrays, {weight.type_num, call.active->dtype}, weight.number);
 }
 
-// Integers are none: their gradient is one of floats.
+// An array of integers is not one: its gradient has floats.
 bool read_weight_array(PyObject* object, const BackwardCall& call, Weight& weight) {
   if (!is_dense(object)) return false;
   weight.array = as_array(object);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The functions that make or take a mask, on dense arrays in C order. What they do not take, fastrelu._masks lays out.
+// The functions that make or take a mask, on dense arrays in C order. fastrelu._masks lays out other arguments.
 #pragma once
 
 #include "arguments.h"

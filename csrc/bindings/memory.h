@@ -8,7 +8,7 @@
 
 namespace fastrelu {
 
-// From 4 MiB on, recycled memory was faster than what glibc's heap gives again, at 1 and 2 MiB as fast. Taking and
+// From 4 MiB on, recycled memory was faster than memory that glibc's heap reuses, at 1 and 2 MiB as fast. Taking and
 // giving back a block costs 0.07 us (0.4 with 256 put aside), where relu on this many bytes takes 23.
 constexpr npy_intp recycle_from = 1024 * 1024;
 
@@ -26,10 +26,10 @@ struct ArrayLayout {
 
 // An uninitialised array of `bytes` bytes: new reference, or null with an exception set. From recycle_from bytes on it
 // lies in recycled memory, unless NumPy is to allocate: by a handler of the user's own, with recycling turned off or
-// the result larger than may be kept, or when there is no memory (NumPy finds the words for that).
+// the result larger than may be kept, or when there is no memory (NumPy raises MemoryError).
 PyObject* new_result(int type_num, npy_intp bytes, const ArrayLayout& layout);
 
-// What a result from new_result lies in.
+// The state of the memory of a result from new_result.
 OutputMemory memory_of(PyArrayObject* result);
 
 }  // namespace fastrelu

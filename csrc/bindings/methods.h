@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The functions of the module fastrelu._core that are no ufuncs: their lists, and how Python calls them. They take plain
+// The functions of the module fastrelu._core beside the ufuncs: their lists, and how Python calls them. They take plain
 // arrays that are dense in C order, and answer NotImplemented to everything else, which Python (fastrelu/_operands.py)
 // checks and lays out for them.
 #pragma once

@@ -59,7 +59,7 @@ std::string listed(const std::vector<const Isa*>& isas) {
   return names;
 }
 
-// Bytes that are no text as \xff.
+// Bytes that are not text appear as \xff.
 std::string printable(const char* text) {
   const auto length = static_cast<Py_ssize_t>(std::strlen(text));
   return py::reinterpret_steal<py::str>(PyUnicode_DecodeUTF8(text, length, "backslashreplace"));

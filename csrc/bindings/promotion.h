@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Which loop NumPy takes when no loop fits the dtypes of a call exactly.
+// The loop that NumPy takes when none fits the dtypes of a call exactly.
 #pragma once
 
 #include "ufuncs.h"

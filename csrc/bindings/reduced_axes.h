@@ -19,7 +19,7 @@ struct ReducedAxes {
   bool is_reduced[max_array_axes];
 };
 
-// False for what is no int, not an axis, or one that has been read before.
+// False for anything but an int that is an axis and has not been read before.
 inline bool read_axis(PyObject* axis, ReducedAxes& axes) {
   if (!PyLong_CheckExact(axis)) return false;
   int overflows;

@@ -60,7 +60,7 @@ int out_type_num(const UfuncSpec& spec, int arrays_type_num);
 // Creates the ufunc of ufunc_specs[index]. New reference, or null with an exception set.
 PyObject* make_ufunc(int index);
 
-// What a ufunc runs for arrays of one NumPy type.
+// The kernel that a ufunc runs for arrays of one NumPy type, and its data.
 struct ActiveKernel {
   Kernel kernel;
   void* data;

@@ -25,8 +25,8 @@ inline int meet_array(PyObject* array) {
 int ensure_loop(int index, PyArray_DTypeMeta* user_dtype);
 
 // Looks for such dtypes in a call that goes to NumPy: in its arrays, because no Python code should run when NumPy, which
-// may hold a lock, calls a promoter; and in its keywords, because a dtype= that NumPy could not dispatch on would be the one
-// first call that a promoter cannot help: it has no dtypes to change. Returns 0, or -1 with an exception set.
+// may hold a lock, calls a promoter; and in its keywords, because with dtype= or signature= the dtypes are fixed, so that
+// NumPy asks no promoter: loops must exist before the call. Returns 0, or -1 with an exception set.
 int meet_dtypes(int index, PyObject* ufunc, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames);
 
 // The module's function by which fastrelu._float8 offers itself: nothing is imported in a call, because a child process

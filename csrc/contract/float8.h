@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Floats of one byte: there are a dozen encodings, so a loop is given a description of the one it works on.
+// Floats of one byte. There are a dozen encodings, so a kernel is given a description of the encoding that it works on.
 #pragma once
 
 #include <cstdint>
 
 namespace fastrelu {
 
-// Read off the dtype's own casts, so that results round as they do.
+// A description, made from the dtype's own casts, so that results round as those do.
 struct Float8 {
   static constexpr int max_pieces = 257;  // one per code and one beyond the largest
 

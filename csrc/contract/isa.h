@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What one instruction set provides.
+// The table of an instruction set: all of its kernels.
 #pragma once
 
 #include <cstddef>

@@ -17,9 +17,8 @@ namespace fastrelu {
 // one element after the first input, so that each result is the first input of the next one.
 using Loop = void(char** args, const std::ptrdiff_t* dimensions, const std::ptrdiff_t* steps, void* data);
 
-// One function for one dtype. `streaming` writes past the caches where the operands are dense: it spares the result's lines
-// from being read first, and the caches from being filled with what nobody reads soon. Its output must not overlap an
-// input. Null: as `cached`.
+// One function for one dtype. `streaming` uses non-temporal stores where the operands are dense: the result's lines are
+// not read first, and do not push other data out of the caches. Its output must not overlap an input. Null: as `cached`.
 struct Kernel {
   Loop* cached;
   Loop* streaming;

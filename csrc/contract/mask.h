@@ -11,7 +11,7 @@
 
 namespace fastrelu {
 
-// relu's bit is keep(x), leaky_relu's positive(x); the last two make nothing but bits.
+// The mask of relu is keep(x), that of leaky_relu positive(x). `keep` and `positive` make a mask and no result.
 enum class MaskOp { relu, leaky_relu, relu_backward, leaky_relu_backward, keep, positive };
 inline constexpr int mask_op_count = static_cast<int>(MaskOp::positive) + 1;
 constexpr bool multiplies(MaskOp op) { return op == MaskOp::leaky_relu || op == MaskOp::leaky_relu_backward; }
@@ -23,7 +23,7 @@ constexpr int weight_of(MaskOp op, DType dtype) {
   return multiplies(op) ? weights_of(dtype).computes : weights_of(dtype).selects;
 }
 
-// The output is the input exactly or overlaps with nothing, and nothing overlaps with the mask.
+// The output is the input exactly, or overlaps no operand; the mask overlaps none.
 struct MaskCall {
   const char* in;     // x, or the gradient
   const void* slope;  // one number of the slope's type, or null

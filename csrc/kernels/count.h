@@ -11,7 +11,8 @@
 
 namespace fastrelu::FASTRELU_ISA {
 
-// Lanes count in integers as wide as the elements, of which the narrowest hold this much.
+// The most elements that a lane counts before its counter is emptied: counters are as wide as the elements, and the
+// narrowest hold this much.
 constexpr ptrdiff_t most_counted = 255;
 
 template <std::size_t bytes> struct CounterOf;
@@ -31,8 +32,7 @@ template <> struct CounterOf<16> {  // a longdouble, which has no lanes
   using Type = std::uint64_t;
 };
 template <class T> using Counter = typename CounterOf<(sizeof(T) > 8 ? 16 : sizeof(T))>::Type;
-// Totals of so many runs of one element are counted in such integers at a time: these lie on the stack, of which threads
-// may have little.
+// The number of columns that are counted at once. Their counters lie on the stack, of which threads may have little.
 template <class T> constexpr ptrdiff_t counted_columns = sizeof(Counter<T>) > 4 ? 512 : 1024;
 
 // Whether an element is active, by what it holds or by its code.
@@ -156,7 +156,7 @@ inline void count_bits(const ReductionTile& tile, const void*) {
   }
 }
 
-// Eight bytes, where there are no vectors of bytes.
+// A stand-in of eight bytes, for instruction sets without vectors of bytes.
 struct ByteWord {
   static constexpr ptrdiff_t width = 8;
   std::uint64_t v;

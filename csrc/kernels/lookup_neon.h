@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// 256 entries in four look-ups of 64, which leave what is out of their range as it was.
+// 256 entries in four look-ups of 64. A look-up leaves lanes unchanged whose index is out of its range.
 #pragma once
 
 #include "lookup.h"

@@ -20,8 +20,8 @@ namespace fastrelu::FASTRELU_ISA {
 
 using std::ptrdiff_t;
 
-// What the arrays hold is not always what a function computes with: those that select have no need to look beyond the
-// bits; the others take 16-bit floats to float; those that multiply take integers to double.
+// The type that a function computes with. Functions that select compute with the bits as they are; others convert 16-bit
+// floats to float, and functions that multiply convert integers to double.
 template <Arithmetic arithmetic, class T> struct ComputedWith {
   using type = std::conditional_t<is_half<T>, float, T>;
 };
@@ -32,7 +32,7 @@ template <class T> struct ComputedWith<Arithmetic::multiplies, T> {
   using type = std::conditional_t<is_half<T>, float, std::conditional_t<std::is_integral_v<T>, double, T>>;
 };
 
-// Parameters are of the former type; the result is as the arrays were, but for integers.
+// Parameters have type `Computed`. The result has the arrays' type, except that integers give `Computed`.
 template <class Op, class T> using Computed = typename ComputedWith<Op::arithmetic, T>::type;
 template <class Op, class T> using Result = std::conditional_t<std::is_integral_v<T>, Computed<Op, T>, T>;
 template <class Op, class T, int input> using Element = std::conditional_t<(input < Op::arrays), T, Computed<Op, T>>;
@@ -95,7 +95,7 @@ template <class E> struct AsStored {
   template <class Step> auto at(Step step, ptrdiff_t i) const { return step.look(data + i); }
 };
 
-// Held by value: out may alias whatever it was read from.
+// A copy: the output may overlap the memory that the number was read from.
 template <class C> struct Shared {
   C value;
   template <class Step> auto at(Step step, ptrdiff_t) const { return step.splat(value); }
@@ -199,8 +199,8 @@ template <class Op, class T, Stores stores> struct DenseCall {
 
 template <class T> T* at(char* base, ptrdiff_t bytes) { return reinterpret_cast<T*>(base + bytes); }
 
-// Elements one by one, at any distance. Pointers and steps are variables of its own: for all the compiler knows, a store
-// may change what `args` and `steps` point to.
+// Elements one by one, at any distance. Pointers and steps are local copies, because for the compiler a store may change the
+// memory behind `args` and `steps`.
 template <class Op, class T, std::size_t... input>
 void strided(char** args, ptrdiff_t n, const ptrdiff_t* steps, std::index_sequence<input...>) {
   using C = Computed<Op, T>;
@@ -230,8 +230,8 @@ template <class Op, class... Input> constexpr bool takes_array =
     sizeof...(Input) < Op::dense || Op::vectors == Broadcast::any ||
     (Op::vectors == Broadcast::alike && !(is_shared<Input> || ...));
 
-// Finds out, input by input, what a call's inputs are, and runs it as a dense one if they are. Inlined, as small calls
-// would notice every jump.
+// Classifies a call's inputs one after the other (array or broadcast number) and runs the dense loop for them, or the strided
+// one. Inlined, because small calls would notice every jump.
 template <class Op, class T, Stores stores, class... Input>
 [[gnu::always_inline]] inline void run(char** args, ptrdiff_t n, const ptrdiff_t* steps, Input... input) {
   constexpr int next = sizeof...(Input);

@@ -100,7 +100,7 @@ template <class T> struct NanTrace<Vec<T>, std::enable_if_t<has_nan<T>>> {
   }
 };
 
-// One by one. visit(i) computes an element and returns its bit.
+// Makes a mask element by element. visit(i) computes an element and returns its bit.
 template <class Visit> ptrdiff_t mask_each(std::uint8_t* mask, ptrdiff_t n, const Visit& visit) {
   MaskWriter writer{mask};
   for (ptrdiff_t i = 0; i < n; i += word_bits) {

@@ -19,8 +19,8 @@ namespace fastrelu::FASTRELU_ISA {
 template <class T> T choose(bool mask, T a, T b) { return mask ? a : b; }
 template <class M, class T> Vec<T> choose(M mask, Vec<T> a, Vec<T> b) { return select(mask, a, b); }
 
-// How to read an element's bits, and their key: of a number or of a vector. `data` is what the kernel is given. has_vectors:
-// whether keys are made of vectors, too.
+// The orders: each reads an element's bits and makes their key, of a number or of a vector. `data` is the kernel's argument.
+// has_vectors: whether keys are made of vectors, too.
 
 template <class T> struct IntegerOrder {
   using Element = std::make_signed_t<T>;
@@ -46,7 +46,7 @@ template <class T> struct FloatOrder {
   }
 };
 
-// Floats of one byte: by a table of ranks.
+// The order of floats of one byte: a table of ranks.
 template <class Byte> struct RankOrder {
   using Element = Byte;
   using Table = ByteTable<std::uint8_t>;
@@ -96,7 +96,7 @@ template <class Order, class Load> auto first_of(const Order& order, ptrdiff_t s
   return first;
 }
 
-// Where the elements of some pools lie that are side by side, and what they give.
+// The elements of pools that lie side by side, and their results.
 template <class Order, class Element> struct Forward {
   const Order& order;
   Pools pools;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the instruction set being compiled has for each dtype. Everything here is constant-initialised: code compiled for a
+// The kernels of the instruction set being compiled, for each dtype. Everything here is constant-initialised: code compiled for a
 // newer processor must not run at load time.
 #pragma once
 

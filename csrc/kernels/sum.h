@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Sums of values, and of the gradients of a slope. What is added to what is fixed, so that a sum has the same bits on
-// every instruction set: a run is cut into blocks of sum_block addends; in a block, addend k goes to partial sum
+// Sums of values, and of the gradients of a slope. The order of additions is fixed, so that a sum has the same bits on every
+// instruction set: a run is cut into blocks of sum_block addends; in a block, addend k goes to partial sum
 // k mod 16, and these are added pairwise (i and i + 8, then i and i + 4, i + 2, i + 1); the blocks are added in order.
 // Runs of one element are added to their totals row by row. Every sum begins with +0.
 #pragma once
@@ -29,7 +29,7 @@ template <class T> using Total = typename TotalOf<T>::Type;
 
 constexpr ptrdiff_t partial_sums = 16;
 
-// What the elements of a type add: one number, or a vector of as many as fit with their totals' type.
+// The addends that elements give: one number, or a vector of as many as there are totals in a vector.
 template <class T> constexpr bool sums_vectors = has_lanes && Vec<double>::width > 1 && !std::is_same_v<T, long double>;
 constexpr int sum_width = Vec<double>::width;
 // Sums of integers wrap around, which C++ defines for unsigned numbers alone.
@@ -125,13 +125,13 @@ inline void widen_block(const Coded8* from, ptrdiff_t n, float* to, const void* 
 
 constexpr int rows_at_once = 4;
 
-// How many columns are summed at once: the buffers, which lie on the stack, are a few KiB, as threads may have little of it.
+// The number of columns that are summed at once. The buffers lie on the stack, of which threads may have little.
 constexpr ptrdiff_t narrow_columns = 256;
 template <class T> constexpr ptrdiff_t columns_at_once =
     is_narrow<T> ? narrow_columns : ptrdiff_t(sum_block * sizeof(double) / sizeof(Total<Wide<T>>));
 
-// Up to rows_at_once rows of up to columns_at_once elements, or one of up to sum_block, as sums take them: where they lie
-// or, if they are narrow, widened.
+// Rows of elements as sums take them: in place or, for narrow floats, widened into a buffer. Up to rows_at_once rows of up to
+// columns_at_once elements, or one row of up to sum_block.
 template <class N> struct Rows {
   const N* first;
   ptrdiff_t step;  // elements

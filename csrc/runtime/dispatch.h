@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Which instruction sets this build contains, and which of them this processor runs.
+// The instruction sets that this build contains, and those of them that this processor runs.
 #pragma once
 
 #include <vector>
@@ -9,7 +9,7 @@
 
 namespace fastrelu {
 
-// Best first. `available` is what remains of `compiled` on this processor and operating system; it is never empty.
+// Best first. `available` are those of `compiled` that this processor and operating system run; there is always one.
 const std::vector<const Isa*>& compiled_isas();
 const std::vector<const Isa*>& available_isas();
 

@@ -11,8 +11,8 @@
 
 namespace fastrelu {
 
-// What the output lies in. Writing to untouched memory, the system clears its pages first: non-temporal stores then save
-// nothing (measured: 128 MiB, 10.3 ms either way).
+// The state of the output's memory. At the first touch of a page the system clears it, so that non-temporal stores save
+// nothing there (measured: 128 MiB, 10.3 ms either way).
 enum class OutputMemory { used, untouched, untouched_huge_pages };
 
 // The cost that makes it worth waking a thread (two on 4 MiB were 0.8 to 1.2 times as fast as one, on 8 MiB 1.3 times), and
@@ -25,8 +25,8 @@ inline bool is_worth_sharing(std::ptrdiff_t cost) { return worth_of(cost).sharin
 
 constexpr std::ptrdiff_t divided_up(std::ptrdiff_t a, std::ptrdiff_t b) { return a / b + (a % b != 0); }
 
-// Which loop of a kernel (Kernel or MaskKernel) serves a call that reads and writes so many bytes: the non-temporal one for
-// results that outgrow the last cache, which they would leave before anybody reads them.
+// The loop of a kernel (Kernel or MaskKernel) for a call that reads and writes `bytes`: the one with non-temporal stores where
+// the result outgrows the last cache, because it would leave the cache before anybody reads it.
 template <class AnyKernel>
 auto* choose_loop(const AnyKernel& kernel, OutputMemory memory, std::ptrdiff_t bytes, bool overlaps_inputs) {
   const bool is_streamed =
@@ -38,9 +38,9 @@ struct Line {
   std::ptrdiff_t n;
   std::ptrdiff_t bytes;  // that are read and written
   int weight;            // how many times longer a byte takes than it takes relu on float32
-  // Pieces begin at its multiples. So many elements of any dtype are whole cache lines.
+  // Pieces begin at multiples of `granule` elements. The default is whole cache lines of every dtype.
   std::ptrdiff_t granule = cache_line;
-  // For lines that may be the first to write to their output: where element 0 has its result, and the bytes of a result.
+  // For lines whose output may be untouched: the address of the first result, and the bytes of a result.
   char* out = nullptr;
   std::ptrdiff_t out_size = 0;
   OutputMemory memory = OutputMemory::used;

@@ -16,7 +16,7 @@ void add(Found& sum, const Found& found) {
   sum.nan |= found.nan;
 }
 
-// What some of the threads found.
+// The sum of the results of some of the threads.
 struct alignas(cache_line) SharedFound {
   std::atomic<ptrdiff_t> active{0};
   std::atomic<bool> nan{false};
@@ -36,7 +36,7 @@ MaskCall part_of(const MaskCall& call, ptrdiff_t size, ptrdiff_t begin, ptrdiff_
   return part;
 }
 
-// In parts whose mask stays in the first cache until it is seen.
+// Runs the loop in parts whose mask stays in the first cache until the watch has seen it.
 Found run_watched(MaskLoop* loop, const MaskCall& call, ptrdiff_t size, const MaskWatch& watch, ptrdiff_t begin,
                   ptrdiff_t end) {
   constexpr ptrdiff_t mask_bytes_at_once = 8 * 1024;

@@ -10,7 +10,7 @@
 
 namespace fastrelu {
 
-// Elements that fill a cache line of the mask: no two threads write to the same one.
+// The elements that fill a cache line of the mask, so that no two threads write to one line.
 inline constexpr std::ptrdiff_t mask_granule = 8 * cache_line;
 
 constexpr std::ptrdiff_t mask_bytes(std::ptrdiff_t elements) { return divided_up(elements, 8); }
@@ -19,7 +19,8 @@ constexpr std::ptrdiff_t mask_bytes(std::ptrdiff_t elements) { return divided_up
 // cache. `begin` is a multiple of 64. Called by several threads at a time; must not throw.
 using MaskWatch = std::function<void(std::ptrdiff_t begin, std::ptrdiff_t end, const std::uint8_t* bits)>;
 
-// line.granule is mask_granule, line.out_size an element's. call.mask may be null: then only the watch sees the bits.
+// line.granule must be mask_granule, line.out_size the bytes of an element. call.mask may be null: then only the watch sees
+// the bits.
 // Floating-point flags that the kernel raises end up in the caller's status word.
 Found run_mask_line(const MaskKernel& kernel, const MaskCall& call, const Line& line, const MaskWatch& watch);
 

@@ -17,7 +17,7 @@ struct Operand {
   std::ptrdiff_t strides[max_axes];  // bytes to the next element along an axis; 0 where the operand is broadcast
 };
 
-// Operands as a kernel takes them: arrays, perhaps parameters, the output last. The output is never broadcast, has no two
+// The operands in the order of a kernel's arguments: arrays, parameters, the output last. The output is never broadcast, has no two
 // elements in one place, and is an input exactly or overlaps with none.
 struct Nest {
   int axes;
@@ -27,7 +27,7 @@ struct Nest {
 
   const Operand& output() const { return operand[operands - 1]; }
   std::ptrdiff_t elements() const;
-  // What a call reads and writes; broadcast operands stay in the cache and do not count.
+  // The bytes that a call reads and writes. Broadcast operands stay in the cache and do not count.
   std::ptrdiff_t bytes() const;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Pools of maxout whose elements lie too close together for vectors, as where channels are the last axis: gathered into
-// a buffer, where the elements of many pools lie side by side, computed there, and scattered.
+// maxout for pools whose elements lie too close together for vectors, such as channels along the last axis. Many pools are
+// gathered into a buffer, where their elements lie side by side, computed there, and scattered.
 #pragma once
 
 #include <algorithm>
@@ -51,7 +51,7 @@ class PackedPools {
  private:
   static constexpr std::ptrdiff_t largest_word = 16;
 
-  // One row of the buffer holds what is in one place of each pool.
+  // Row i of the buffer holds element i of each pool.
   Steps buffer_steps(std::ptrdiff_t blocks) const { return {blocks * row_bytes_, row_bytes_}; }
   Steps block_steps() const { return {row_bytes_, block_bytes_}; }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Whole pages from the operating system, and advice on their use, which is not given where a system takes none.
+// Whole pages from the operating system, and advice on their use where the system takes advice.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +18,8 @@ void unmap_pages(void* address, std::size_t bytes) noexcept;
 
 void advise_huge(void* address, std::size_t bytes) noexcept;
 
-// The content is of no use any more: under pressure the system may take the pages (they then read as zeros). Until
-// then they stay as they are, and writing to them keeps them.
+// Lets the system take the pages under memory pressure (MADV_FREE); they read as zeros afterwards. Until then the content
+// stays, and a write to a page keeps that page.
 void allow_reclaim(void* address, std::size_t bytes) noexcept;
 
 }  // namespace fastrelu

@@ -14,7 +14,7 @@ void prepare_parallel();
 
 constexpr std::ptrdiff_t cache_line = 64;
 
-// What each worker has of memory for the chunks that it runs.
+// The memory that each worker has for the chunks that it runs.
 constexpr std::ptrdiff_t worker_bytes = 64 * 1024;
 
 // Runs one chunk. Called exactly once per chunk, from any thread, in any order, several at a time; must not throw.
@@ -32,18 +32,18 @@ using ChunkTask = void(void* context, std::ptrdiff_t chunk, char* memory);
 //   may use parallel_for too; but chunks that other threads had begun are not done there.
 void parallel_for(std::ptrdiff_t chunks, int num_threads, ChunkTask* task, void* context);
 
-// How many threads some work is worth: even if they have to be woken, which takes 10 to 30 us each, and if they are awake,
-// when all costs 1 or 2 us.
+// The number of threads that some work is worth: if they have to be woken, which takes 10 to 30 us each, and if they are
+// awake, when sharing costs 1 or 2 us in all.
 struct Worth {
   std::ptrdiff_t waking, sharing;
 };
 
 // As above, on as many threads as it is worth at this moment, up to num_threads(). Workers are awake for 50 us after a
 // call that came within 30 us of the one before, which wakes them. So threads help from the second call of a series on,
-// calls that come alone cost nothing, and nobody looks out while nothing is going on.
+// lone calls cost nothing, and workers spin only while calls come in series.
 void parallel_for(std::ptrdiff_t chunks, Worth worth, ChunkTask* task, void* context);
 
-// More is never used, and never accepted. Large enough for any OMP_NUM_THREADS that is meant seriously.
+// The largest number of threads that is accepted.
 constexpr int max_threads = 1024;
 
 // The number of threads that calls may use from now on, the caller's included: one number for the process.

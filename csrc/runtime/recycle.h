@@ -3,12 +3,12 @@
 // A cache of recently freed large blocks of memory, because half the time of a large fresh result goes into page
 // faults. Thread-safe; safe over fork, and for as long as the process lives.
 //
-// * What is put aside never exceeds the limit, and is never more than 256 blocks; the oldest goes first.
-// * A request takes the smallest block of up to 1.25 times its size; of equal ones the last that was freed.
-// * A block unused for 10 s goes back to the system at the next call. There is no timer: should no call come, the
-//   system may take blocks of 16 MiB and more from huge pages by itself (MADV_FREE).
-// * A fork gives everything that is put aside back to the system, so that the child gets none of it (vfork, as of
-//   Python's subprocess, leaves it alone). Blocks in use are shared with the child until either side writes, which copies:
+// * Cached blocks never exceed the limit in sum, nor 256 in number; the oldest is released first.
+// * A request takes the smallest block of up to 1.25 times its size; of equal blocks the last that was freed.
+// * A block unused for 10 s is returned to the system at the next large call. There is no timer: if no call comes, the system
+//   may take blocks of 16 MiB and more from huge pages by itself (MADV_FREE).
+// * A fork returns all cached blocks to the system, so that the child inherits none (vfork, which Python's subprocess uses,
+//   leaves them alone). Blocks in use are shared with the child until either side writes, which copies:
 //   on either side they go back to the system when they are freed.
 #pragma once
 
@@ -31,9 +31,9 @@ bool is_warm(const void* data) noexcept;
 
 struct RecycleInfo {
   std::size_t limit;   // bytes
-  std::size_t held;    // bytes put aside now
+  std::size_t held;    // bytes cached now
   std::size_t blocks;  // their number
-  std::size_t reused;  // requests served from what was put aside
+  std::size_t reused;  // requests served from cached blocks
   std::size_t mapped;  // requests that needed new memory
 };
 
@@ -42,7 +42,7 @@ RecycleInfo recycle_info() noexcept;
 std::size_t recycle_limit() noexcept;
 void set_recycle_limit(std::size_t bytes) noexcept;
 
-// Gives everything that is put aside back to the system. Returns the bytes.
+// Returns all cached blocks to the system. Gives the number of bytes.
 std::size_t trim_recycled() noexcept;
 
 }  // namespace fastrelu

@@ -13,11 +13,11 @@ namespace {
 
 using std::ptrdiff_t;
 
-// What a tile holds of one array. Of long runs, three tiles should fit a core's first cache (prelu's gradients took 3.3 ms,
+// The bytes that a tile holds of one array. Of long runs, three tiles should fit a core's first cache (prelu's gradients took 3.3 ms,
 // with 16 KiB 4.3); of columns, its second is near enough for four rows at once (bias: 3.0 ms, with 8 KiB 3.9).
 constexpr ptrdiff_t run_tile_bytes = 8 * 1024;
 constexpr ptrdiff_t tile_bytes = 16 * 1024;
-// What it holds of each of several rows: where rows are cut, a piece should be worth fetching.
+// The bytes that it holds of each of several rows: where rows are cut, a piece should be worth fetching.
 constexpr ptrdiff_t largest_piece_bytes = 4 * 1024;
 constexpr ptrdiff_t least_piece_bytes = 1024;
 // Pieces begin at whole cache lines of every dtype.

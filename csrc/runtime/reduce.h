@@ -18,14 +18,14 @@ struct ReductionShape {
   std::ptrdiff_t elements() const { return totals() * rows * length; }
 };
 
-// A backward function that is computed tile by tile. Streaming stores gain nothing here: as measured, what they spare is
-// spent on waiting for the stores of each tile.
+// A backward function that is computed tile by tile. Non-temporal stores gain nothing here: waiting for the stores of each
+// tile took the time that they saved.
 struct Backward {
   Loop* loop;  // null: nothing is computed
   char* out;
   const char* slopes;  // one for each total, or null
   std::ptrdiff_t slope_size;
-  bool is_reduced;  // its result, not the gradient that comes in
+  bool is_reduced;  // its result is reduced, not the gradient that comes in
 };
 
 struct ReductionWork {
@@ -43,8 +43,7 @@ struct ReductionWork {
 };
 
 // Adds to the totals, which must be zeros. Runs are reduced in blocks, which are added in order; so are the rows, in blocks
-// of sum_block of them. May throw std::bad_alloc, before anything is
-// written.
+// of sum_block of them. May throw std::bad_alloc, before anything is written.
 void reduce(const ReductionWork& work, char* totals);
 
 // A function that is not inline: compilers would move conversions across reads of the status word.

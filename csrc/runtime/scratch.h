@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Memory for what a call computes on the way. It lies on the heap: the threads that call the library may have a stack of a
-// few pages.
+// Memory for intermediate results. It lies on the heap, because threads that call the library may have a stack of a few
+// pages.
 #pragma once
 
 #include <cstddef>
@@ -16,9 +16,9 @@ namespace fastrelu {
 // 2,000 strided float32 took 0.66 us instead of 0.55.
 class Scratch {
  public:
-  // Nothing if it is not wanted. May throw std::bad_alloc.
+  // Empty unless `wanted`. May throw std::bad_alloc.
   explicit Scratch(bool is_wanted);
-  // The same, but nothing also where there is no memory.
+  // The same, and empty where there is no memory.
   Scratch(bool is_wanted, const std::nothrow_t&) noexcept;
   ~Scratch();
   Scratch(const Scratch&) = delete;
@@ -26,7 +26,7 @@ class Scratch {
 
   explicit operator bool() const { return memory_ != nullptr; }
 
-  // What a chunk may use: the memory of the worker that runs it, or, on the caller's thread, this.
+  // The memory that a chunk may use: that of the worker that runs it, or this on the caller's thread.
   char* of(char* worker) const { return worker ? worker : memory_; }
 
  private:

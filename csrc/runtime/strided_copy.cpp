@@ -23,7 +23,7 @@ template <class Word> Word load(const char* p) {
 
 template <class Word> void store(char* p, Word word) { std::memcpy(p, &word, sizeof word); }
 
-// Into a dense line, from elements a constant step apart: this the compiler knows how to vectorise.
+// Copies elements a constant step apart into a dense line, in a form that compilers vectorise.
 template <class Word, ptrdiff_t step>
 void copy_dense_line(char* __restrict to, const char* __restrict from, ptrdiff_t n) {
   constexpr ptrdiff_t size = sizeof(Word);
@@ -111,8 +111,8 @@ template <class Word> struct Block {
   }
 };
 
-// From elements that are dense down the columns to such that are dense along the rows. Downwards first: so each cache
-// line that is read is used up at once, wherever the next column lies.
+// Copies elements that are dense down the columns into rows that are dense. It goes down the columns first, so that each
+// cache line that is read is used up at once.
 template <class Word> void copy_transposed(const StridedCopy& copy) {
   constexpr ptrdiff_t side = Block<Word>::side, size = sizeof(Word);
   const ptrdiff_t down = copy.to_steps.down, across = copy.from_steps.across;

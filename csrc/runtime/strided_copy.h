@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Copies of elements between strided places: what kernels, which want dense operands, cannot take is gathered into a
-// buffer, computed there, and scattered.
+// Copies of elements between strided places. Kernels take dense operands: others are gathered into a buffer, computed there,
+// and scattered.
 #pragma once
 
 #include <cstddef>

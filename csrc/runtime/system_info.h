@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the operating system says of this machine, as plain numbers.
+// Facts about this machine, as plain numbers: python/fastrelu/_system.py reads them.
 #pragma once
 
 #include <cstddef>

@@ -11,12 +11,12 @@ namespace {
 
 using std::ptrdiff_t;
 
-// A kernel call costs about 5 ns. From this many elements on it is worth its while, row by row ...
+// The least elements of a row that is worth a kernel call, which costs about 5 ns ...
 constexpr ptrdiff_t row_from = 32;
-// ... and from this many on also where only a repeated operand keeps several rows from being one line.
+// ... and where only a repeated operand keeps several rows from being one line.
 constexpr ptrdiff_t repeated_row_from = 512;
 
-// Operands are gathered into this much each: all of a tile fit into an L1 cache. From memory, shorter turns keep all
+// The bytes that an operand is gathered into: all operands of a tile fit into an L1 cache. From memory, shorter turns keep all
 // streams flowing: backward on two views x[::2] of 32 MiB took 3.7 ms with 2 KiB and 4.4 with 4.
 constexpr ptrdiff_t gathered_bytes = 4 * 1024;
 constexpr ptrdiff_t gathered_bytes_from_memory = 2 * 1024;
@@ -76,7 +76,7 @@ bool Tiling::all_packed() const {
   return std::all_of(packed, packed + nest_.operands, [](bool p) { return p; });
 }
 
-// Along this axis a tile has its second side: where an array is dense across the last axis, there.
+// The axis of a tile's second side: one along which an array is dense, if there is one.
 int Tiling::choose_row_axis() const {
   for (int o = 0; o < nest_.operands; ++o) {
     const Operand& operand = nest_.operand[o];

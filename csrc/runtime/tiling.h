@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// How a nest is cut into tiles that fit the cache: rows times columns of elements. What of a tile a kernel can take as it
-// lies it gets so, row by row or, where the rows follow each other, all at once. What it cannot take is packed: copied
-// into a dense buffer, or for the output from one.
+// A nest cut into tiles of rows times columns that fit the cache. A kernel reads an operand in place where it can, row by row
+// or, where the rows follow each other, the whole tile at once. Other operands are packed: copied into a dense buffer, or,
+// for the output, from one.
 #pragma once
 
 #include "nest.h"
@@ -11,7 +11,7 @@
 
 namespace fastrelu {
 
-// At most, for all packed operands of a tile.
+// The most that all packed operands of a tile take together.
 inline constexpr std::ptrdiff_t buffer_bytes = worker_bytes;
 
 class Tiling {
@@ -19,11 +19,11 @@ class Tiling {
   // The nest must be simplified, and live as long. dense: as in walk.h.
   Tiling(const Nest& nest, int dense);
 
-  // Chooses the size of the tiles. bytes_at_once: what one should read and write if nothing is packed.
+  // Chooses the size of the tiles. bytes_at_once: the bytes that a tile should read and write if nothing is packed.
   void cut(std::ptrdiff_t bytes_at_once);
 
   int column_axis;
-  int row_axis;        // -1 where there is but one axis
+  int row_axis;        // -1 where there is only one axis
   bool whole;          // one kernel call a tile, not one a row
   bool is_transposed;  // some array is dense along the rows
   bool packed[max_operands] = {};

@@ -16,12 +16,12 @@ using std::ptrdiff_t;
 
 // A packed byte costs twice as much.
 constexpr int packing_weight = 2;
-// A piece reads and writes no less than this, not weighted: kernels for floats of one byte make a table in each call.
+// The least bytes of a piece, not weighted: kernels for floats of one byte make a table in each call.
 constexpr ptrdiff_t least_piece_bytes = 32 * 1024;
-// A row that is streamed ends in partial lines, which cost more than whole ones.
+// The least bytes of a row that is worth non-temporal stores: its ends are partial cache lines, which cost more.
 constexpr ptrdiff_t streamed_row_bytes = 4096;
 
-// Into the second cache: steps of a power of two would crowd each other out of the first.
+// Prefetches into the second cache, because steps of a power of two would evict each other from the first.
 void prefetch_lines(const char* first, ptrdiff_t step, ptrdiff_t count, ptrdiff_t bytes) {
 #ifdef __GNUC__
   for (ptrdiff_t i = 0; i < count; ++i) {

@@ -20,7 +20,7 @@ struct Work {
 
 // Floating-point flags that the kernel raises end up in the caller's status word.
 
-// Over n elements of dense operands, the output last; steps are 0 for what is broadcast.
+// Runs over n elements of dense operands, the output last; the steps of broadcast operands are 0.
 void walk_line(const Work& work, std::ptrdiff_t n, int operands, char* const* data, const std::ptrdiff_t* steps);
 
 // The nest must be simplified. May throw std::bad_alloc, before anything is written.

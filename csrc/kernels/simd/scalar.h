@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What ops.h needs of plain numbers: the tail of every loop, all strided loops, and the whole of the scalar ISA.
+// The operations of ops.h on plain numbers: for the tails of loops, for strided loops, and for the scalar instruction set.
 #pragma once
 
 #include <cfloat>

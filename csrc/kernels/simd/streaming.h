@@ -28,7 +28,7 @@ inline void stream(void* p, __m512d v) { _mm512_stream_pd(static_cast<double*>(p
 
 template <class T> void stream(void* p, Vec<T> x) { stream(p, x.v); }
 
-// Streamed stores are ordered with nothing else: whoever hears that the work is done must see them. Lane only makes the
+// Non-temporal stores are not ordered with other stores, but a thread that hears that the work is done must see them. Lane only makes the
 // call depend on a template's argument, for the instruction sets that have no such function.
 template <class Lane> void finish_streaming(Lane) { _mm_sfence(); }
 
