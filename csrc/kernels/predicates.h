@@ -194,7 +194,8 @@ template <class X, class V> auto stored_beyond(X x, V t) {
   } else {
     using B = BitsOf<X>;
     const V number(select_or_zero(B(FloatBits<Lane<X>>::infinity + 1) > magnitude(x), x));
-    return beyond(number, t) | is_nan(x);
+    const auto nan = is_nan(x);
+    return beyond(number, t) | nan;
   }
 }
 
