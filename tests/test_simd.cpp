@@ -863,8 +863,8 @@ template <class T, class D> void check_widened_integers() {
   check_moves<T>({
       {"load_widened", t, d, D::width, D::width, expected,
        [](const void* from, void* to, int) { load_widened(as<T>(from)).store(as<double>(to)); }},
-      {"look_widened", t, d, D::width, D::width, expected,
-       [](const void* from, void* to, int) { look_widened(as<T>(from)).store(as<double>(to)); }},
+      {"load_stored", t, d, D::width, D::width, expected,
+       [](const void* from, void* to, int) { load_stored(as<T>(from)).store(as<double>(to)); }},
   });
 }
 
@@ -881,23 +881,23 @@ template <class T, class F> void check_widened_halves() {
   check_moves<T>({
       widening,
       narrowing,
-      {"look_widened, converted", t, f, w, w, widened<T>,
-       [](const void* from, void* to, int) { F(look_widened(as<T>(from))).store(as<float>(to)); }},
-      {"look_widened, bits", t, i, w, w, in_upper_half,
-       [](const void* from, void* to, int) { bits(look_widened(as<T>(from))).store(as<std::int32_t>(to)); }},
-      {"look_widened, store", t, t, w, w, as_it_is,
-       [](const void* from, void* to, int) { look_widened(as<T>(from)).v.store(to); }},
+      {"load_stored, converted", t, f, w, w, widened<T>,
+       [](const void* from, void* to, int) { F(load_stored(as<T>(from))).store(as<float>(to)); }},
+      {"load_stored, bits", t, i, w, w, in_upper_half,
+       [](const void* from, void* to, int) { bits(load_stored(as<T>(from))).store(as<std::int32_t>(to)); }},
+      {"load_stored, store", t, t, w, w, as_it_is,
+       [](const void* from, void* to, int) { load_stored(as<T>(from)).v.store(to); }},
   });
   begin(widening.name, t, true);
   check_values(widening, all_halves());
   begin(narrowing.name, t, true);
   check_values(narrowing, floats_to_narrow<T>());
-  begin("look_widened, select_or_zero", t, true);
+  begin("load_stored, select_or_zero", t, true);
   check_operation({"", true, true, w, t, t,
                    [](const Operands& in, void* out) {
                      std::int32_t mask[w];
                      std::copy_n(reinterpret_cast<const std::int16_t*>(in.mask), w, mask);
-                     select_or_zero(load_mask<F>(mask), look_widened(as<T>(in.a))).v.store(out);
+                     select_or_zero(load_mask<F>(mask), load_stored(as<T>(in.a))).v.store(out);
                    },
                    run_expected<SelectOrZero, T, w>});
   if constexpr (tested.streaming) {
@@ -913,11 +913,11 @@ template <class T, class F> void check_widened_halves() {
                       [](const void* from, void* to, int n) { load_widened(as<T>(from), n).store(as<float>(to)); }},
                      Touches::reads_part, f.one());
     check_partial<T>(
-        {"look_widened, n", t, i, w, w, in_upper_half,
-         [](const void* from, void* to, int n) { bits(look_widened(as<T>(from), n)).store(as<std::int32_t>(to)); }},
+        {"load_stored, n", t, i, w, w, in_upper_half,
+         [](const void* from, void* to, int n) { bits(load_stored(as<T>(from), n)).store(as<std::int32_t>(to)); }},
         Touches::reads_part, t.one() << 16);
-    check_partial<T>({"look_widened, store_partial", t, t, w, w, as_it_is,
-                      [](const void* from, void* to, int n) { look_widened(as<T>(from)).v.store_partial(to, n); }},
+    check_partial<T>({"load_stored, store_partial", t, t, w, w, as_it_is,
+                      [](const void* from, void* to, int n) { load_stored(as<T>(from)).v.store_partial(to, n); }},
                      Touches::writes_part, 0);
     check_partial<T>(
         {"store_narrowed, n", f, t, w, w, narrowed<T>,

@@ -55,13 +55,13 @@ template <class Run> void count(ObservedCall& observed, Run run) {
 // The array may have changed since it was counted: error callbacks are Python code.
 bool is_countable(PyArrayObject* array) { return is_dense(reinterpret_cast<PyObject*>(array)) && dtype_of(array); }
 
-Found look(MaskOp op, PyArrayObject* dense, const MaskWatch& watch = {}) {
-  return look(op, dense, *dtype_of(dense), watch);
+Found count_where(MaskOp op, PyArrayObject* dense, const MaskWatch& watch = {}) {
+  return count_where(op, dense, *dtype_of(dense), watch);
 }
 
 // keep and positive differ on NaN alone.
 npy_intp count_nans(PyArrayObject* dense) {
-  return look(MaskOp::keep, dense).active - look(MaskOp::positive, dense).active;
+  return count_where(MaskOp::keep, dense).active - count_where(MaskOp::positive, dense).active;
 }
 
 // Counts NaNs if found.nan says that there may be some. The result may be null if the call is missed.
@@ -86,18 +86,17 @@ bool is_plain_value(PyObject* object) {
 
 // Dense, in C order and native: a copy if need be. Null, without an exception, if that is not possible. For lack of memory,
 // the call is missed.
-PyArrayObject* new_dense(ObservedCall& observed, PyObject* object) {
-  if (!is_plain_value(object)) return nullptr;
-  const Ref array(PyArray_FromAny(object, nullptr, 0, 0, NPY_ARRAY_ENSUREARRAY, nullptr));
+Ref new_dense(ObservedCall& observed, PyObject* object) {
   PyObject* dense = nullptr;
-  if (array && meet_array(array.get()) == 0 && dtype_of(as_array(array.get()))) {
-    PyArray_Descr* const native = PyArray_DescrFromType(PyArray_TYPE(as_array(array.get())));
-    dense = PyArray_FromArray(as_array(array.get()), native, NPY_ARRAY_CARRAY_RO);  // takes the dtype
+  if (!is_plain_value(object)) return Ref(dense);
+  const Ref array(PyArray_FromAny(object, nullptr, 0, 0, NPY_ARRAY_ENSUREARRAY, nullptr));
+  if (array && meet_array(array.get()) == 0 && dtype_of(array.get<PyArrayObject>())) {
+    PyArray_Descr* const native = PyArray_DescrFromType(PyArray_TYPE(array.get<PyArrayObject>()));
+    dense = PyArray_FromArray(array.get<PyArrayObject>(), native, NPY_ARRAY_CARRAY_RO);  // takes the dtype
   }
-  if (dense) return as_array(dense);
-  if (PyErr_ExceptionMatches(PyExc_MemoryError)) observed.miss();
-  PyErr_Clear();
-  return nullptr;
+  if (!dense && PyErr_ExceptionMatches(PyExc_MemoryError)) observed.miss();
+  if (!dense) PyErr_Clear();
+  return Ref(dense);
 }
 
 struct VectorCall {
@@ -130,33 +129,32 @@ PyObject* observe_result(ObservedCall& observed, const VectorCall& call) {
   const std::size_t before = observations;
   PyObject* const result = call_plainly(call);
   if (!result || observations != before) return result;
-  PyArrayObject* const dense = new_dense(observed, result);
+  const Ref dense = new_dense(observed, result);
   Found found{};
   if (dense) {
-    observed.begin(dense);
-    count(observed, [&] { found = look(MaskOp::keep, dense, observed.watch()); });
+    auto* const array = dense.get<PyArrayObject>();
+    observed.begin(array);
+    count(observed, [&] { found = count_where(MaskOp::keep, array, observed.watch()); });
   }
-  if (dense || observed.is_missed()) end(observed, found, reinterpret_cast<PyObject*>(dense));
-  Py_XDECREF(dense);
+  if (dense || observed.is_missed()) end(observed, found, dense.get());
   return result;
 }
 
 // The same for a function that asks x, with a pass over x before the call, which may overwrite it.
 PyObject* observe_x(ObservedCall& observed, const VectorCall& call) {
-  PyArrayObject* const x = call.nargs() > 0 ? new_dense(observed, call.args[0]) : nullptr;
+  const Ref x = call.nargs() > 0 ? new_dense(observed, call.args[0]) : Ref();
   Found found{};
   if (x) {
-    observed.begin(x);
-    count(observed, [&] { found = look(MaskOp::positive, x, observed.watch()); });
+    auto* const array = x.get<PyArrayObject>();
+    observed.begin(array);
+    count(observed, [&] { found = count_where(MaskOp::positive, array, observed.watch()); });
   }
   const std::size_t before = observations;
   PyObject* const result = call_plainly(call);
   const bool is_counted = result && observations == before;
-  PyArrayObject* const dense = is_counted && x ? new_dense(observed, result) : nullptr;
+  const Ref dense = is_counted && x ? new_dense(observed, result) : Ref();
   found.nan = true;  // the product of x and the slope may be one
-  if (dense || (is_counted && observed.is_missed())) end(observed, found, reinterpret_cast<PyObject*>(dense));
-  Py_XDECREF(dense);
-  Py_XDECREF(x);
+  if (dense || (is_counted && observed.is_missed())) end(observed, found, dense.get());
   return result;
 }
 

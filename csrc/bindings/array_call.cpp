@@ -46,7 +46,7 @@ bool read_inputs(const Arguments& arguments, ArrayCall& call) {
   for (int i = 0; i < call.spec.nin(); ++i) {
     PyObject* const object = arguments.inputs[i];
     call.inputs[i] = nullptr;
-    if (i >= call.spec.dense && read_number(object, call.spec, i, call.type, call.numbers[i])) continue;
+    if (i >= call.spec.dense_inputs && read_number(object, call.spec, i, call.type, call.numbers[i])) continue;
     const int type_num = input_type_num(call.spec, i, call.type.dtype, call.type.type_num);
     if (!read_array(object, type_num, call.inputs[i])) return false;
   }

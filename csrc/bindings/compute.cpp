@@ -10,7 +10,7 @@ namespace fastrelu {
 namespace {
 
 Work work_of(const UfuncSpec& spec, const ActiveKernel& active, OutputMemory output_memory) {
-  return {active.kernel, active.data, spec.dense, output_memory, weight_of(spec.op, active.dtype)};
+  return {active.kernel, active.data, spec.dense_inputs, output_memory, weight_of(spec.op, active.dtype)};
 }
 
 }  // namespace
@@ -42,7 +42,7 @@ Found run_mask_kernel(const MaskWork& work, MaskCall call, npy_intp element_byte
   return found;
 }
 
-Found look(MaskOp op, PyArrayObject* x, const ActiveKernel& type, const MaskWatch& watch) {
+Found count_where(MaskOp op, PyArrayObject* x, const ActiveKernel& type, const MaskWatch& watch) {
   return run_mask_kernel({op, type, OutputMemory::used},
                          {PyArray_BYTES(x), nullptr, nullptr, nullptr, PyArray_SIZE(x), nullptr}, PyArray_ITEMSIZE(x),
                          watch);

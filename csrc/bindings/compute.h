@@ -39,6 +39,6 @@ inline MaskLoop* find_mask_loop(MaskOp op, DType dtype) { return active_isa().ma
 Found run_mask_kernel(const MaskWork& work, MaskCall call, npy_intp element_bytes, const MaskWatch& watch = {});
 
 // Counts the elements of a dense array for which keep or positive, which `op` is, holds.
-Found look(MaskOp op, PyArrayObject* x, const ActiveKernel& type, const MaskWatch& watch);
+Found count_where(MaskOp op, PyArrayObject* x, const ActiveKernel& type, const MaskWatch& watch);
 
 }  // namespace fastrelu

@@ -200,8 +200,8 @@ PyObject* dead_units(PyObject* const* arguments) {
   const ActiveKernel* const active = dtype_of(x);
   if (!active || !find_mask_loop(MaskOp::keep, active->dtype)) return not_implemented();
   return dead_of(axes, arguments[1] == Py_None, [&](UnitMarker& marker) {
-    look(MaskOp::keep, x, *active,
-         [&](npy_intp begin, npy_intp end, const std::uint8_t* bits) { marker.mark(begin, end, bits); });
+    count_where(MaskOp::keep, x, *active,
+                [&](npy_intp begin, npy_intp end, const std::uint8_t* bits) { marker.mark(begin, end, bits); });
   });
 }
 

@@ -63,7 +63,7 @@ inline bool add_output(PyObject* object, const UfuncSpec& spec, Operands& operan
   if (!is_writable(array)) return false;
   const npy_intp bytes = PyArray_NBYTES(array);
   for (int i = 0; i < spec.arrays; ++i) {
-    const bool is_array = i < spec.dense || operands.steps[i] != 0;
+    const bool is_array = i < spec.dense_inputs || operands.steps[i] != 0;
     if (is_array && !same_or_disjoint(operands.data[i], operands.data[position], bytes)) return false;
   }
   return true;
@@ -97,12 +97,12 @@ inline bool add_number_or_operand(PyObject* object, const UfuncSpec& spec, int i
 template <int index> const ActiveKernel* prepare(const Arguments& call, Operands& operands) {
   constexpr const UfuncSpec& spec = ufunc_specs[index];
   if (!start_operands(call.inputs[0], operands)) return nullptr;
-  for (int i = 1; i < spec.dense; ++i) {
+  for (int i = 1; i < spec.dense_inputs; ++i) {
     if (!add_operand(call.inputs[i], operands, i)) return nullptr;
   }
   const ActiveKernel* const active = find_kernel(index, operands.type_num);
   if (!active || !has_short_way(spec, active->dtype)) return nullptr;
-  for (int i = spec.dense; i < spec.nin(); ++i) {
+  for (int i = spec.dense_inputs; i < spec.nin(); ++i) {
     if (!add_number_or_operand(call.inputs[i], spec, i, active->dtype, operands)) return nullptr;
   }
   if (call.out && !add_output(call.out, spec, operands)) return nullptr;

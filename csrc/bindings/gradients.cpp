@@ -71,13 +71,13 @@ template <class Run> int report_errors(const BackwardCall& call, Run run) {
 }
 
 // Computes into `out` and, from zeros, `totals`.
-int run(const BackwardCall& call, PyArrayObject* out, PyArrayObject* totals) {
+int compute_gradient(const BackwardCall& call, PyArrayObject* out, PyArrayObject* totals) {
   return report_errors(call, [&] { reduce_without_gil(work_of(call, out), PyArray_DATA(totals)); });
 }
 
 // The same, with float64 totals that are rounded to float32. Without elements there may be any number of totals; all of
 // them are the zeros that `rounded` holds.
-int run_rounding(const BackwardCall& call, PyArrayObject* out, PyArrayObject* rounded) {
+int compute_gradient_rounding(const BackwardCall& call, PyArrayObject* out, PyArrayObject* rounded) {
   if (call.shape.elements() == 0) return 0;
   std::vector<double> totals(static_cast<std::size_t>(PyArray_SIZE(rounded)));
   return report_errors(call, [&] {
@@ -99,7 +99,8 @@ PyObject* gradient_and_totals(const BackwardCall& call, PyObject* given, PyArray
   Ref totals = new_zeros(ndim, shape, type_num);
   if (!totals) return nullptr;
   auto* const sums = totals.get<PyArrayObject>();
-  const int status = type_num == NPY_FLOAT ? run_rounding(call, out, sums) : run(call, out, sums);
+  const int status =
+      type_num == NPY_FLOAT ? compute_gradient_rounding(call, out, sums) : compute_gradient(call, out, sums);
   return status < 0 ? nullptr : pair_of(std::move(result), Ref(value_of(std::move(totals))));
 }
 

@@ -44,8 +44,8 @@ PyObject* new_mask(npy_intp elements) {
 }
 
 // Into `out`, or, if that is null, a fresh array.
-PyObject* run(const char* name, MaskWork& work, PyArrayObject* in, const Number* slope, PyArrayObject* out,
-              std::uint8_t* mask, Found& found, const MaskWatch& watch = {}) {
+PyObject* compute(const char* name, MaskWork& work, PyArrayObject* in, const Number* slope, PyArrayObject* out,
+                  std::uint8_t* mask, Found& found, const MaskWatch& watch = {}) {
   Ref result(out ? Py_NewRef(out) : new_array_like(in));
   if (!result) return nullptr;
   PyArrayObject* const array = result.get<PyArrayObject>();
@@ -85,7 +85,8 @@ PyObject* from_mask(const char* name, MaskOp op, PyObject* grad, PyObject* mask,
   if (multiplies(op) && !read_slope(slope, in, work, value)) return not_implemented();
   if (out && !(is_output_for(out, in) && are_apart(as_array(mask), as_array(out)))) return not_implemented();
   Found found;
-  return run(name, work, in, multiplies(op) ? &value : nullptr, out ? as_array(out) : nullptr, bits_in(mask), found);
+  return compute(name, work, in, multiplies(op) ? &value : nullptr, out ? as_array(out) : nullptr, bits_in(mask),
+                 found);
 }
 
 // The functions take all of their arguments, by position.
@@ -135,7 +136,7 @@ bool prepare_forward(const char* name, MaskOp op, PyObject* x, PyObject* slope, 
 
 PyObject* run_forward(MaskedForward& call, std::uint8_t* mask, Found& found, const MaskWatch& watch) {
   const Number* const slope = multiplies(call.op) ? &call.slope : nullptr;
-  return run(call.name, call.work, call.x, slope, call.out, mask, found, watch);
+  return compute(call.name, call.work, call.x, slope, call.out, mask, found, watch);
 }
 
 PyMethodDef mask_methods[] = {

@@ -55,7 +55,7 @@ int weight_of(const Call& call, bool is_packed) {
 }
 
 // The gradient, or without one that comes in, the forward function: pool by pool, or by blocks of pools.
-void run(const Call& call, PyArrayObject* grad_output, PyArrayObject* result) {
+void run_pools(const Call& call, PyArrayObject* grad_output, PyArrayObject* result) {
   if (call.count == 0) return;
   const MaxoutKernels& kernels = active_isa().maxout[call.active->dtype];
   const PackedPools blocks(call.pools, PyArray_ITEMSIZE(call.x));
@@ -69,7 +69,7 @@ void run(const Call& call, PyArrayObject* grad_output, PyArrayObject* result) {
     const npy_intp n = is_packed ? call.count / call.pools.inner : call.count;
     run_line({n, PyArray_NBYTES(call.x), weight_of(call, is_packed)}, [&](npy_intp begin, npy_intp end, char* memory) {
       if (is_packed) {
-        blocks.run(kernels, grad, x, out, begin, end, data, buffer.of(memory));
+        blocks.run_blocks(kernels, grad, x, out, begin, end, data, buffer.of(memory));
       } else if (grad) {
         kernels.backward(grad, x, out, call.pools, begin, end, data);
       } else {
@@ -89,7 +89,7 @@ PyObject* maxout(PyObject* const* arguments) {
     Py_DECREF(result);
     return not_implemented();
   }
-  run(call, nullptr, result);
+  run_pools(call, nullptr, result);
   return reinterpret_cast<PyObject*>(result);
 }
 
@@ -107,7 +107,7 @@ PyObject* maxout_backward(PyObject* const* arguments) {
     Py_DECREF(result);
     return not_implemented();
   }
-  run(call, grad, result);
+  run_pools(call, grad, result);
   return reinterpret_cast<PyObject*>(result);
 }
 

@@ -17,6 +17,7 @@ inline void give_back(PyObject* reference) {
 
 class Ref {
  public:
+  Ref() = default;
   // Of a new reference, or of null.
   template <class Object> explicit Ref(Object* reference) : object_(reinterpret_cast<PyObject*>(reference)) {}
   Ref(Ref&& other) noexcept : object_(other.release()) {}

@@ -14,8 +14,8 @@ namespace fastrelu {
 
 inline constexpr int max_inputs = max_operands - 1;
 
-// A ufunc's inputs are its arrays (grad_output before x), then its parameters. It has one output. Inputs after the first
-// `dense` ones may reach a kernel broadcast.
+// A ufunc's inputs are its arrays (grad_output before x), then its parameters. It has one output. Inputs after the
+// dense ones may reach a kernel broadcast.
 struct UfuncSpec : Traits {
   Op op;
 

@@ -68,7 +68,7 @@ struct Traits {
   int arrays;
   Parameters parameters;
   Check check;
-  int dense;
+  int dense_inputs;
   Arithmetic arithmetic;
   ArrayTypes dtypes;
   int weight;
@@ -79,8 +79,8 @@ struct Traits {
 
 inline constexpr Traits traits[] = {
 // clang-format off
-#define FUNCTION(name, formula, arrays, parameters, check, dense, arithmetic, dtypes, weight, watched) \
-  {#name, arrays, Parameters parameters, Check::check, dense, Arithmetic::arithmetic, ArrayTypes::dtypes, weight, Watched::watched},
+#define FUNCTION(name, formula, arrays, parameters, check, dense_inputs, arithmetic, dtypes, weight, watched) \
+  {#name, arrays, Parameters parameters, Check::check, dense_inputs, Arithmetic::arithmetic, ArrayTypes::dtypes, weight, Watched::watched},
 // clang-format on
 #include "functions.inc"
 #undef FUNCTION

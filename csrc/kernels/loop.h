@@ -42,17 +42,17 @@ template <class Op, class T, int input> using Element = std::conditional_t<(inpu
 template <class C> struct One {
   static C splat(C x) { return x; }
   template <class T> C load(const T* p) const { return static_cast<C>(*p); }
-  template <class T> T look(const T* p) const { return *p; }
+  template <class T> T stored(const T* p) const { return *p; }
   template <class T, class V> void store(T* p, V value) const { *p = static_cast<T>(value); }
 };
 
 template <class C> struct Whole {
   static Vec<C> splat(C x) { return Vec<C>(x); }
   Vec<C> load(const C* p) const { return Vec<C>::load(p); }
-  Vec<C> look(const C* p) const { return load(p); }
+  Vec<C> stored(const C* p) const { return load(p); }
   void store(C* p, Vec<C> value) const { value.store(p); }
   template <class T> auto load(const T* p) const { return load_widened(p); }
-  template <class T> auto look(const T* p) const { return look_widened(p); }
+  template <class T> auto stored(const T* p) const { return load_stored(p); }
   template <class T> void store(T* p, Vec<C> value) const { store_narrowed(p, value); }
   template <class T> void store(T* p, Stored<T> value) const { value.v.store(p); }
 };
@@ -68,10 +68,10 @@ template <class C> struct Part {
   ptrdiff_t n;
   Vec<C> splat(C x) const { return first_or_one(n, Vec<C>(x)); }
   Vec<C> load(const C* p) const { return Vec<C>::load_partial(p, n); }
-  Vec<C> look(const C* p) const { return load(p); }
+  Vec<C> stored(const C* p) const { return load(p); }
   void store(C* p, Vec<C> value) const { value.store_partial(p, n); }
   template <class T> auto load(const T* p) const { return load_widened(p, n); }
-  template <class T> auto look(const T* p) const { return look_widened(p, n); }
+  template <class T> auto stored(const T* p) const { return load_stored(p, n); }
   template <class T> void store(T* p, Vec<C> value) const { store_narrowed(p, value, n); }
   template <class T> void store(T* p, Stored<T> value) const { value.v.store_partial(p, n); }
 };
@@ -92,7 +92,7 @@ template <class E> struct Numbers {
 
 template <class E> struct AsStored {
   const E* data;
-  template <class Step> auto at(Step step, ptrdiff_t i) const { return step.look(data + i); }
+  template <class Step> auto at(Step step, ptrdiff_t i) const { return step.stored(data + i); }
 };
 
 // A copy: the output may overlap the memory that the number was read from.
@@ -149,7 +149,7 @@ template <class Op, class T, Stores stores> struct DenseCall {
     }
   }
 
-  template <class Step, class... Input> void run(Step step, ptrdiff_t i, Input... input) const {
+  template <class Step, class... Input> void compute(Step step, ptrdiff_t i, Input... input) const {
     step.store(out + i, result(step, i, input...));
   }
 
@@ -174,7 +174,7 @@ template <class Op, class T, Stores stores> struct DenseCall {
     ptrdiff_t i = first_block<width, stores>(out, n);
     for (; i + block <= n; i += block) run_block(i, input...);
     if constexpr (stores == Stores::streaming) finish_streaming(C());
-    for (; i + width < n; i += width) run(step, i, input...);
+    for (; i + width < n; i += width) compute(step, i, input...);
     step.store(out, head);
     step.store(out + n - width, tail);
   }
@@ -182,9 +182,9 @@ template <class Op, class T, Stores stores> struct DenseCall {
   // Fewer elements than a vector holds.
   template <class... Input> void run_part(Input... input) const {
     if constexpr (has_parts<C, T>) {
-      if (n > 0) run(Part<C>{n}, 0, input...);
+      if (n > 0) compute(Part<C>{n}, 0, input...);
     } else {
-      for (ptrdiff_t i = 0; i < n; ++i) run(One<C>(), i, input...);
+      for (ptrdiff_t i = 0; i < n; ++i) compute(One<C>(), i, input...);
     }
   }
 
@@ -192,7 +192,7 @@ template <class Op, class T, Stores stores> struct DenseCall {
     if constexpr (width > 1) {
       n < width ? run_part(input...) : run_vectors(input...);
     } else {
-      for (ptrdiff_t i = 0; i < n; ++i) run(One<C>(), i, input...);
+      for (ptrdiff_t i = 0; i < n; ++i) compute(One<C>(), i, input...);
     }
   }
 };
@@ -208,7 +208,7 @@ void strided(char** args, ptrdiff_t n, const ptrdiff_t* steps, std::index_sequen
   char *inputs[] = {args[input]...}, *out = args[Op::inputs];
   const ptrdiff_t input_steps[] = {steps[input]...}, out_step = steps[Op::inputs];
   for (; n > 0; --n) {
-    DenseCall<Op, T, Stores::cached>{at<R>(out, 0), 1}.run(
+    DenseCall<Op, T, Stores::cached>{at<R>(out, 0), 1}.compute(
         One<C>(), 0, Array<Op, T, input>{at<Element<Op, T, input>>(inputs[input], 0)}...);
     ((inputs[input] += input_steps[input]), ...);
     out += out_step;
@@ -224,16 +224,16 @@ template <class C> constexpr bool is_shared<Shared<C>> = true;
 
 // Whether a function has vectors for one more input that is the same for all elements, or an array.
 template <class Op, class... Input> constexpr bool takes_shared =
-    sizeof...(Input) >= Op::dense &&
-    (Op::vectors != Broadcast::alike || sizeof...(Input) == Op::dense || (is_shared<Input> || ...));
+    sizeof...(Input) >= Op::dense_inputs &&
+    (Op::vectors != Broadcast::alike || sizeof...(Input) == Op::dense_inputs || (is_shared<Input> || ...));
 template <class Op, class... Input> constexpr bool takes_array =
-    sizeof...(Input) < Op::dense || Op::vectors == Broadcast::any ||
+    sizeof...(Input) < Op::dense_inputs || Op::vectors == Broadcast::any ||
     (Op::vectors == Broadcast::alike && !(is_shared<Input> || ...));
 
 // Classifies a call's inputs one after the other (array or broadcast number) and runs the dense loop for them, or the strided
 // one. Inlined, because small calls would notice every jump.
 template <class Op, class T, Stores stores, class... Input>
-[[gnu::always_inline]] inline void run(char** args, ptrdiff_t n, const ptrdiff_t* steps, Input... input) {
+[[gnu::always_inline]] inline void run_classified(char** args, ptrdiff_t n, const ptrdiff_t* steps, Input... input) {
   constexpr int next = sizeof...(Input);
   if constexpr (next == Op::inputs) {
     return DenseCall<Op, T, stores>{at<Result<Op, T>>(args[next], 0), n}(input...);
@@ -242,10 +242,12 @@ template <class Op, class T, Stores stores, class... Input>
     using E = Element<Op, T, next>;
     E* const data = at<E>(args[next], 0);
     if constexpr (takes_shared<Op, Input...>) {
-      if (steps[next] == 0) return run<Op, T, stores>(args, n, steps, input..., Shared<C>{static_cast<C>(*data)});
+      if (steps[next] == 0)
+        return run_classified<Op, T, stores>(args, n, steps, input..., Shared<C>{static_cast<C>(*data)});
     }
     if constexpr (takes_array<Op, Input...>) {
-      if (steps[next] == sizeof(E)) return run<Op, T, stores>(args, n, steps, input..., Array<Op, T, next>{data});
+      if (steps[next] == sizeof(E))
+        return run_classified<Op, T, stores>(args, n, steps, input..., Array<Op, T, next>{data});
     }
     return strided<Op, T>(args, n, steps);
   }
@@ -263,7 +265,7 @@ template <class Op, class T, Stores stores = Stores::cached>
 void loop(char** args, const ptrdiff_t* dimensions, const ptrdiff_t* steps, void*) {
   const ptrdiff_t n = *dimensions;
   const bool is_dense = steps[Op::inputs] == sizeof(Result<Op, T>);
-  if (is_dense && !reads_results<Op>(args, n, steps)) return run<Op, T, stores>(args, n, steps);
+  if (is_dense && !reads_results<Op>(args, n, steps)) return run_classified<Op, T, stores>(args, n, steps);
   strided<Op, T>(args, n, steps);
 }
 

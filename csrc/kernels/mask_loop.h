@@ -155,7 +155,7 @@ template <class Op, class T> struct MaskedCall {
   };
 
   template <class Step, class Value> Made<Value> make(Step step, ptrdiff_t i, NanTrace<Value>& nan) const {
-    const auto x = step.look(in + i);
+    const auto x = step.stored(in + i);
     const auto answer = static_cast<decltype(Made<Value>::answer)>(Op::ask(x));
     const Made<Value> made{answer, pass(step, answer, Value(x))};
     nan.add(made.value);

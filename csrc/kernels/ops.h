@@ -10,7 +10,7 @@
 
 namespace fastrelu::FASTRELU_ISA {
 
-// Which mix of arrays and broadcast numbers the vector loop accepts for the inputs after the first `dense` ones.
+// Which mix of arrays and broadcast numbers the vector loop accepts for the inputs after the dense ones.
 enum class Broadcast {
   shared,  // numbers
   alike,   // numbers alone, or arrays alone
@@ -22,7 +22,7 @@ template <Op op> struct FunctionOf {
   static constexpr Arithmetic arithmetic = traits_of(op).arithmetic;
   static constexpr ArrayTypes dtypes = traits_of(op).dtypes;
   static constexpr int arrays = traits_of(op).arrays, inputs = traits_of(op).inputs();
-  static constexpr int dense = traits_of(op).dense;
+  static constexpr int dense_inputs = traits_of(op).dense_inputs;
   static constexpr Broadcast vectors = arithmetic == Arithmetic::selects ? Broadcast::shared : Broadcast::any;
   static constexpr bool as_stored = false;
   static constexpr bool scales = false;  // multiplies the first array's elements by a factor, and does no more

@@ -152,7 +152,7 @@ template <class Addends, class T> class Summation {
  public:
   Summation(const ReductionTile& tile, const void* data) : tile_(tile), data_(data) {}
 
-  void run() { tile_.length == 1 ? add_columns() : add_runs(); }
+  void add_all() { tile_.length == 1 ? add_columns() : add_runs(); }
 
  private:
   using Number = Total<Wide<T>>;
@@ -212,7 +212,7 @@ template <class Addends, class T> class Summation {
 };
 
 template <class Addends, class T> void sum(const ReductionTile& tile, const void* data) {
-  Summation<Addends, T>(tile, data).run();
+  Summation<Addends, T>(tile, data).add_all();
 }
 
 struct SumOf {

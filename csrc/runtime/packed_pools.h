@@ -33,8 +33,8 @@ class PackedPools {
   // Runs the backward kernel or, where grad is null, the forward one over blocks [begin, end). A block: `inner` pools, whose
   // elements are one piece of memory. grad, x and out are where block 0 lies. `buffer` has buffer_bytes bytes and starts at
   // a cache line.
-  void run(const MaxoutKernels& kernels, const char* grad, const char* x, char* out, std::ptrdiff_t begin,
-           std::ptrdiff_t end, const void* data, char* buffer) const {
+  void run_blocks(const MaxoutKernels& kernels, const char* grad, const char* x, char* out, std::ptrdiff_t begin,
+                  std::ptrdiff_t end, const void* data, char* buffer) const {
     for (; begin < end; begin += blocks_at_once_) {
       const std::ptrdiff_t blocks = std::min(blocks_at_once_, end - begin), count = blocks * pools_.inner;
       const Pools side_by_side{pools_.size, count};

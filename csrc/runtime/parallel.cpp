@@ -45,7 +45,7 @@ void pause() {
 }
 
 // Looks until `is_true` or for that long. Whether it became true.
-template <class Predicate> bool look_out(Clock::duration time, Predicate is_true) {
+template <class Predicate> bool spin_until(Clock::duration time, Predicate is_true) {
   constexpr int looks_per_clock = 32;
   const auto deadline = Clock::now() + time;
   do {
@@ -162,7 +162,7 @@ class Alarm {
 
   // Whether it rings within that time. Meanwhile a ring costs next to nothing and is heard at once.
   bool watch(Clock::duration time) const {
-    return look_out(time, [this] { return rung_.load(std::memory_order_relaxed); });
+    return spin_until(time, [this] { return rung_.load(std::memory_order_relaxed); });
   }
 
   // Until it rings.
@@ -219,7 +219,7 @@ std::atomic<bool> pins_workers{true};
 class Pool {
  public:
   // False, with nothing done, where another call has the workers or there is none.
-  bool run(Job& job);
+  bool share(Job& job);
 
   // Workers that would hear of a job at once, as far as one can say.
   int awake() const { return awake_.load(std::memory_order_relaxed); }
@@ -266,7 +266,7 @@ Pool* Pool::get() {
   return pool;
 }
 
-bool Pool::run(Job& job) {
+bool Pool::share(Job& job) {
   if (!try_acquire()) return false;
   start_workers(static_cast<std::size_t>(job.threads) - 1);
   job_ = &job;
@@ -348,18 +348,18 @@ void Pool::leave() {
 
 // The workers inside are in their last chunk, mostly for less time than it takes to fall asleep and be woken.
 void Pool::wait_until_empty() {
-  if (look_out(std::chrono::microseconds(50), [this] { return entry_.is_empty(); })) return;
+  if (spin_until(std::chrono::microseconds(50), [this] { return entry_.is_empty(); })) return;
   std::unique_lock lock(mutex_);
   empty_.wait(lock, [this] { return entry_.is_empty(); });
 }
 
 std::atomic<int> threads_of_calls{1};
 
-void run(Pool* pool, std::ptrdiff_t chunks, std::ptrdiff_t wanted, bool in_series, ChunkTask* task, void* context) {
+void run_job(Pool* pool, std::ptrdiff_t chunks, std::ptrdiff_t wanted, bool in_series, ChunkTask* task, void* context) {
   const std::ptrdiff_t threads = std::min({chunks, wanted, std::ptrdiff_t(max_threads)});
   if (pool && threads > 1) {
     Job job(chunks, static_cast<int>(threads), task, context, in_series);
-    if (pool->run(job)) return;
+    if (pool->share(job)) return;
   }
   for (std::ptrdiff_t chunk = 0; chunk < chunks; ++chunk) task(context, chunk, nullptr);
 }
@@ -376,7 +376,7 @@ void prepare_parallel() {
 
 void parallel_for(std::ptrdiff_t chunks, int num_threads, ChunkTask* task, void* context) {
   Pool* const pool = num_threads > 1 ? Pool::get() : nullptr;
-  run(pool, chunks, num_threads, pool && pool->in_series(), task, context);
+  run_job(pool, chunks, num_threads, pool && pool->in_series(), task, context);
 }
 
 void parallel_for(std::ptrdiff_t chunks, Worth worth, ChunkTask* task, void* context) {
@@ -384,7 +384,7 @@ void parallel_for(std::ptrdiff_t chunks, Worth worth, ChunkTask* task, void* con
   const bool in_series = pool && pool->in_series();
   const std::ptrdiff_t at_hand = in_series ? max_threads : pool ? 1 + pool->awake() : 1;
   const std::ptrdiff_t worthwhile = std::max(worth.waking, std::min(worth.sharing, at_hand));
-  run(pool, chunks, std::min<std::ptrdiff_t>(num_threads(), worthwhile), in_series, task, context);
+  run_job(pool, chunks, std::min<std::ptrdiff_t>(num_threads(), worthwhile), in_series, task, context);
   if (pool) pool->note_end();
 }
 

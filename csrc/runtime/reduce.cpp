@@ -46,7 +46,7 @@ class Reducer {
  public:
   explicit Reducer(const ReductionWork& work) : work_(work), shape_(work.shape) {}
 
-  void run(char* totals) const { shape_.length >= long_run ? reduce_long_runs(totals) : reduce_columns(totals); }
+  void reduce(char* totals) const { shape_.length >= long_run ? reduce_long_runs(totals) : reduce_columns(totals); }
 
  private:
   // Block by block of each run, then the blocks, then the rows.
@@ -230,7 +230,7 @@ class Reducer {
 }  // namespace
 
 void reduce(const ReductionWork& work, char* totals) {
-  if (work.shape.elements() > 0) Reducer(work).run(totals);
+  if (work.shape.elements() > 0) Reducer(work).reduce(totals);
 }
 
 void round_totals(const double* totals, ptrdiff_t n, float* rounded) {

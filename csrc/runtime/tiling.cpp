@@ -28,7 +28,7 @@ constexpr ptrdiff_t transposed_run_bytes = 4 * cache_line;
 
 }  // namespace
 
-Tiling::Tiling(const Nest& nest, int dense) : nest_(nest), dense_(dense) {
+Tiling::Tiling(const Nest& nest, int dense_inputs) : nest_(nest), dense_inputs_(dense_inputs) {
   column_axis = nest.axes - 1;
   row_axis = choose_row_axis();
   is_transposed = has_transposed();

@@ -16,8 +16,8 @@ inline constexpr std::ptrdiff_t buffer_bytes = worker_bytes;
 
 class Tiling {
  public:
-  // The nest must be simplified, and live as long. dense: as in walk.h.
-  Tiling(const Nest& nest, int dense);
+  // The nest must be simplified, and live as long. dense_inputs: as in walk.h.
+  Tiling(const Nest& nest, int dense_inputs);
 
   // Chooses the size of the tiles. bytes_at_once: the bytes that a tile should read and write if nothing is packed.
   void cut(std::ptrdiff_t bytes_at_once);
@@ -38,7 +38,7 @@ class Tiling {
   bool packs_any() const { return bytes_per_buffer != 0; }
 
  private:
-  bool may_be_broadcast(int o) const { return o >= dense_ && o < nest_.operands - 1; }
+  bool may_be_broadcast(int o) const { return o >= dense_inputs_ && o < nest_.operands - 1; }
   bool is_repeated(int o) const;
   bool is_ready(int o) const;
   bool runs_on(int o) const;
@@ -51,7 +51,7 @@ class Tiling {
   void choose_size(std::ptrdiff_t bytes_at_once);
 
   const Nest& nest_;
-  const int dense_;
+  const int dense_inputs_;
 };
 
 // Where a tile lies, and its size: the last ones are smaller.

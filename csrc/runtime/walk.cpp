@@ -45,7 +45,7 @@ class Walker {
     }
   }
 
-  void run(ptrdiff_t first, ptrdiff_t last) {
+  void walk(ptrdiff_t first, ptrdiff_t last) {
     Place next = place_of(first, nest_, tiling_);
     for (ptrdiff_t tile = first; tile < last; ++tile) {
       const Place place = next;
@@ -53,7 +53,7 @@ class Walker {
         next = place_of(tile + 1, nest_, tiling_);
         if (tiling_.is_transposed) prefetch(next);
       }
-      run(place);
+      compute(place);
     }
   }
 
@@ -71,7 +71,7 @@ class Walker {
     }
   }
 
-  void run(const Place& place) {
+  void compute(const Place& place) {
     for (int o = 0; o < nest_.operands; ++o) start_[o] = tiling_.packed[o] ? buffers_[o] : place.data[o];
     for (int o = 0; o < output(); ++o) {
       if (tiling_.packed[o]) pack(o, place);
@@ -145,7 +145,7 @@ void walk_tiles(const Work& work, const Nest& nest, Tiling& tiling) {
   Loop* const loop = loop_for(work, nest, tiling, tiles.bytes);
   const Scratch buffers(tiling.packs_any());
   run_line(tiles, [&](ptrdiff_t first, ptrdiff_t last, char* memory) {
-    Walker(nest, tiling, loop, work.data, buffers.of(memory)).run(first, last);
+    Walker(nest, tiling, loop, work.data, buffers.of(memory)).walk(first, last);
   });
 }
 
@@ -167,7 +167,7 @@ void walk_line(const Work& work, ptrdiff_t n, int operands, char* const* data, c
 }
 
 void walk(const Work& work, const Nest& nest) {
-  Tiling tiling(nest, work.dense);
+  Tiling tiling(nest, work.dense_inputs);
   if (nest.axes > 1 || tiling.packs_any()) return walk_tiles(work, nest, tiling);
   char* data[max_operands];
   ptrdiff_t steps[max_operands];

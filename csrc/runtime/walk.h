@@ -12,8 +12,8 @@ namespace fastrelu {
 
 struct Work {
   Kernel kernel;
-  void* data;  // for the kernel
-  int dense;   // the first inputs, so many, must be arrays; later ones may be broadcast
+  void* data;        // for the kernel
+  int dense_inputs;  // the first ones, which must be arrays; later ones may be broadcast
   OutputMemory output_memory;
   int weight;  // of a byte, as in line.h
 };

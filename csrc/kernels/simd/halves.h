@@ -68,9 +68,7 @@ template <class T> struct Stored {
 template <class T, class = std::enable_if_t<is_half<T>>> Vec<float> load_widened(const T* p) {
   return widen(T(), Shorts::load(p));
 }
-template <class T, class = std::enable_if_t<is_half<T>>> Stored<T> look_widened(const T* p) {
-  return {Shorts::load(p)};
-}
+template <class T, class = std::enable_if_t<is_half<T>>> Stored<T> load_stored(const T* p) { return {Shorts::load(p)}; }
 template <class T, class = std::enable_if_t<is_half<T>>> void store_narrowed(T* p, Vec<float> x) {
   narrow(T(), x).store(p);
 }
@@ -81,7 +79,7 @@ template <class T, class = std::enable_if_t<is_half<T>>> void stream_narrowed(T*
 template <class T, class S = Shorts> Vec<float> load_widened(const T* p, std::ptrdiff_t n) {
   return widen(T(), S::load_partial(p, n, bits(T(1))));
 }
-template <class T, class S = Shorts> Stored<T> look_widened(const T* p, std::ptrdiff_t n) {
+template <class T, class S = Shorts> Stored<T> load_stored(const T* p, std::ptrdiff_t n) {
   return {S::load_partial(p, n, bits(T(1)))};
 }
 template <class T, class S = Shorts> void store_narrowed(T* p, Vec<float> x, std::ptrdiff_t n) {

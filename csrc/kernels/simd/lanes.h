@@ -51,7 +51,7 @@ template <class T, class D = Vec<double>, std::enable_if_t<std::is_integral_v<T>
   return vector_of<D>(__builtin_convertvector(load_as<Word, D::width>(p), Lanes<double, D::width>));
 }
 
-template <class T, std::enable_if_t<std::is_integral_v<T>, int> = 0> auto look_widened(const T* p) {
+template <class T, std::enable_if_t<std::is_integral_v<T>, int> = 0> auto load_stored(const T* p) {
   return load_widened(p);
 }
 #else
