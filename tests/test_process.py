@@ -263,7 +263,6 @@ print(again is fr, again.relu is relu, *again.relu(np.array([-1.0, 2.0])))
 VARIABLES = {
     "FASTRELU_NUM_THREADS": "RuntimeWarning",
     "OMP_NUM_THREADS": "RuntimeWarning",
-    "FASTRELU_PIN_WORKERS": "RuntimeWarning",
     "FASTRELU_RECYCLE_LIMIT": "RuntimeWarning",
     "FASTRELU_ISA": "ImportError",
 }

@@ -163,30 +163,6 @@ def test_default_is_the_affinity():
     assert run_with(code).stdout == "1\n"
 
 
-WORKERS = """
-import os, time
-import numpy as np, fastrelu as fr
-x = np.ones(1 << 20, np.float32)
-out, allowed, places = np.empty_like(x), os.sched_getaffinity(0), []
-for _ in range(300):
-    fr.relu(x, out=out)
-    time.sleep(0.001)
-for task in map(int, os.listdir("/proc/self/task")):
-    if open(f"/proc/self/task/{task}/comm").read() == "fastrelu\\n":
-        places.append(os.sched_getaffinity(task))
-print(len(places), *(place == allowed for place in places), *(place <= allowed for place in places))
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("pinned", ["", "1", "0"])
-def test_where_workers_may_run(pinned):
-    result = run_with(WORKERS, FASTRELU_NUM_THREADS="2", FASTRELU_PIN_WORKERS=pinned)
-    count, everywhere, inside = result.stdout.split()
-    assert (count, inside, result.stderr) == ("1", "True", "")
-    assert pinned != "0" or everywhere == "True"
-
-
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [

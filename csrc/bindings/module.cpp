@@ -111,7 +111,6 @@ void define_threads(py::module_& m) {
   m.attr("max_threads") = max_threads;
   m.def("get_num_threads", num_threads);
   m.def("set_num_threads", set_num_threads, py::arg("n"));
-  m.def("pin_workers", pin_workers, py::arg("is_wanted"));
 }
 
 void define_recycling(py::module_& m) {

@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "float_control.h"
-#include "placement.h"
 
 #if defined(__unix__) || defined(__APPLE__)
 #define FASTRELU_POSIX
@@ -214,8 +213,6 @@ void name_thread() {
 #endif
 }
 
-std::atomic<bool> pins_workers{true};
-
 class Pool {
  public:
   // False, with nothing done, where another call has the workers or there is none.
@@ -249,7 +246,6 @@ class Pool {
   std::vector<std::unique_ptr<Worker>> workers_;  // numbers 1, 2, ...
   Job* job_ = nullptr;
   std::uint64_t calls_ = 0;
-  TakenCores taken_cores_;
   std::atomic<int> awake_{0};
   std::atomic<Clock::time_point> last_end_{Clock::time_point()};
   alignas(cache_line) Entry entry_;
@@ -270,8 +266,6 @@ bool Pool::share(Job& job) {
   if (!try_acquire()) return false;
   start_workers(static_cast<std::size_t>(job.threads) - 1);
   job_ = &job;
-  taken_cores_.clear();
-  taken_cores_.take_current();
   entry_.open(job.threads - 1);
   ring(job.threads - 1);
   job.run_chunks(0, nullptr);
@@ -322,7 +316,6 @@ void Pool::work(int number, Worker* worker) {
   Alarm& alarm = worker->alarm;
   name_thread();
   awake_.fetch_add(1, std::memory_order_relaxed);
-  Placement placement;
   Clock::duration watch = Clock::duration::zero();
   for (;;) {
     if (!alarm.watch(watch)) {
@@ -331,7 +324,6 @@ void Pool::work(int number, Worker* worker) {
       awake_.fetch_add(1, std::memory_order_relaxed);
     }
     alarm.reset();
-    if (pins_workers.load(std::memory_order_relaxed)) placement.settle(taken_cores_);
     watch = watch_time;
     if (!entry_.enter()) continue;
     if (!job_->in_series) watch = Clock::duration::zero();
@@ -391,8 +383,6 @@ void parallel_for(std::ptrdiff_t chunks, Worth worth, ChunkTask* task, void* con
 int num_threads() { return threads_of_calls.load(std::memory_order_relaxed); }
 
 void set_num_threads(int n) { threads_of_calls.store(std::clamp(n, 1, max_threads), std::memory_order_relaxed); }
-
-void pin_workers(bool is_wanted) { pins_workers.store(is_wanted, std::memory_order_relaxed); }
 
 }  // namespace fastrelu
 

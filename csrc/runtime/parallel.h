@@ -51,10 +51,6 @@ constexpr int max_threads = 1024;
 int num_threads();
 void set_num_threads(int n);
 
-// Whether a worker that finds another thread of its call on its core moves to a free one and stays there (placement.h). At
-// first it does.
-void pin_workers(bool is_wanted);
-
 }  // namespace fastrelu
 
 #ifdef _WIN32

@@ -19,7 +19,6 @@ what runs where. Large results come from recycled memory: `recycle_info`, `set_r
 Environment variables: ``FASTRELU_ISA`` chooses the instruction set (see `available_isas`),
 ``FASTRELU_NUM_THREADS`` the number of threads (see `get_num_threads`), and
 ``FASTRELU_RECYCLE_LIMIT`` how much memory may be put aside (see `set_recycle_limit`).
-``FASTRELU_PIN_WORKERS=0`` leaves it to the system on which cores the threads run.
 """
 
 from __future__ import annotations

@@ -145,6 +145,3 @@ def _read_environment() -> tuple[int, str]:
 
 _NUMBER_AT_IMPORT, _SOURCE_AT_IMPORT = _read_environment()
 _core.set_num_threads(_NUMBER_AT_IMPORT)
-
-if _environment.read("FASTRELU_PIN_WORKERS", _environment.whole_number(0, 1)) == 0:
-    _core.pin_workers(False)
