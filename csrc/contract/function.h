@@ -89,8 +89,6 @@ inline constexpr int op_count = sizeof traits / sizeof *traits;
 
 constexpr const Traits& traits_of(Op op) { return traits[static_cast<int>(op)]; }
 
-constexpr bool multiplies(Op op) { return traits_of(op).arithmetic == Arithmetic::multiplies; }
-
 // How many times longer a byte takes than it takes relu on float32.
 constexpr int weight_of(Op op, DType dtype) {
   const Weights& weights = weights_of(dtype);

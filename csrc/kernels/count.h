@@ -15,23 +15,7 @@ namespace fastrelu::FASTRELU_ISA {
 // narrowest hold this much.
 constexpr ptrdiff_t most_counted = 255;
 
-template <std::size_t bytes> struct CounterOf;
-template <> struct CounterOf<1> {
-  using Type = std::uint8_t;
-};
-template <> struct CounterOf<2> {
-  using Type = std::uint16_t;
-};
-template <> struct CounterOf<4> {
-  using Type = std::uint32_t;
-};
-template <> struct CounterOf<8> {
-  using Type = std::uint64_t;
-};
-template <> struct CounterOf<16> {  // a longdouble, which has no lanes
-  using Type = std::uint64_t;
-};
-template <class T> using Counter = typename CounterOf<(sizeof(T) > 8 ? 16 : sizeof(T))>::Type;
+template <class T> using Counter = Unsigned<sizeof(T)>;
 // The number of columns that are counted at once. Their counters lie on the stack, of which threads may have little.
 template <class T> constexpr ptrdiff_t counted_columns = sizeof(Counter<T>) > 4 ? 512 : 1024;
 

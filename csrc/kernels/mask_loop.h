@@ -341,26 +341,12 @@ struct PositiveMaking {
 };
 
 // +0 is all zeros in every type, so types of one size share a kernel.
-template <std::size_t bytes> struct UnsignedOf {};
-template <> struct UnsignedOf<1> {
-  using type = std::uint8_t;
-};
-template <> struct UnsignedOf<2> {
-  using type = std::uint16_t;
-};
-template <> struct UnsignedOf<4> {
-  using type = std::uint32_t;
-};
-template <> struct UnsignedOf<8> {
-  using type = std::uint64_t;
-};
-
 struct ReluTaking {
   template <class T> static constexpr MaskKernel make() {
     if constexpr (std::is_same_v<T, long double>) {
       return taking<Relu, T>();
     } else {
-      return taking<Relu, typename UnsignedOf<sizeof(T)>::type>();
+      return taking<Relu, Unsigned<sizeof(T)>>();
     }
   }
 };

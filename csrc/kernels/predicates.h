@@ -10,6 +10,7 @@
 //     -0.0 < negative numbers < -inf < NaNs with the sign set < +0.0 < positive numbers < inf < NaNs without
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
@@ -53,6 +54,11 @@ template <class V> struct LaneOf<V, std::void_t<typename V::Lane>> {
   using type = typename V::Lane;
 };
 template <class V> using Lane = typename LaneOf<V>::type;
+
+// The unsigned integer of so many bytes, or the widest where none has as many.
+template <std::size_t bytes> using Unsigned = std::conditional_t<
+    bytes == 1, std::uint8_t,
+    std::conditional_t<bytes == 2, std::uint16_t, std::conditional_t<bytes == 4, std::uint32_t, std::uint64_t>>>;
 
 template <class V> using BitsOf = decltype(bits(std::declval<V>()));
 template <class B> constexpr Lane<B> greatest = static_cast<Lane<B>>(std::make_unsigned_t<Lane<B>>(-1) >> 1);
