@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-CSRC = Path(__file__).resolve().parents[1] / "csrc"
+CSRC = Path(__file__).resolve().parents[2] / "csrc"
 SOURCES = {
     each.relative_to(CSRC).as_posix(): each.read_text()
     for each in sorted(CSRC.rglob("*"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[1]
 
 
 def asserts_nothing_unless(test: ast.FunctionDef) -> bool:
@@ -31,7 +31,7 @@ def functions_in(text: str):
 def test_what_a_test_asserts_is_asserted_for_all_its_parameters():
     found = [
         f"{path.name}:{test.lineno}: {test.name}: parametrize it over what it is about"
-        for path in sorted(FOLDER.glob("test_*.py"))
+        for path in sorted(FOLDER.rglob("test_*.py"))
         for test in functions_in(path.read_text())
         if asserts_nothing_unless(test)
     ]

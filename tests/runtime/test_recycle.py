@@ -26,7 +26,7 @@ from support import assert_as_promised, assert_same_bytes, run_python
 
 MIB = 1024 * 1024
 OURS, NUMPYS = "fastrelu_recycle", "default_allocator"
-SOURCE = Path(__file__).resolve().parents[1]
+SOURCE = Path(__file__).resolve().parents[2]
 COMPILER = shlex.split(os.environ.get("CXX", "c++"))
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 not_emulated = pytest.mark.skipif(

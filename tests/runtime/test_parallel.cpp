@@ -26,7 +26,7 @@
 #include <thread>
 #include <vector>
 
-#include "../csrc/runtime/parallel.h"
+#include "../../csrc/runtime/parallel.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>

@@ -14,7 +14,7 @@ from fastrelu import reference
 from support import INTERNAL, every_public_ufunc
 
 STUBS = Path(fr.__file__).parent / "_ufuncs"
-TABLE = Path(__file__).parents[1] / "docs" / "dtypes.md"
+TABLE = Path(__file__).parents[2] / "docs" / "dtypes.md"
 PYTHON_NUMBERS = {"Python int": 2, "Python float": 0.5}
 
 

@@ -21,7 +21,7 @@ from fastrelu import _core, _idioms, _race
 from fastrelu import bench as command
 from fastrelu.__main__ import main
 
-BENCH = Path(__file__).parents[1] / "bench"
+BENCH = Path(__file__).parents[2] / "bench"
 TINY = ["bench", "--size", "8", "--seconds", "0.002"]
 MODES = [_idioms.FRESH, _idioms.OUT, _idioms.IN_PLACE]
 

@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = Path(__file__).with_suffix(".cpp")
 UNITS = ("line", "parallel")
-RUNTIME = PROGRAM.parents[1] / "csrc" / "runtime"
+RUNTIME = PROGRAM.parents[2] / "csrc" / "runtime"
 
 
 def test_lines(tmp_path):

@@ -10,7 +10,7 @@ import compiled
 import pytest
 
 PROGRAM = Path(__file__).with_suffix(".cpp")
-RUNTIME = PROGRAM.parents[1] / "csrc" / "runtime"
+RUNTIME = PROGRAM.parents[2] / "csrc" / "runtime"
 NAMES = re.findall(r'^ +\{"(\w+)", \1\},$', PROGRAM.read_text(), re.MULTILINE)
 
 

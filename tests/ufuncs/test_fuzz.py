@@ -1,8 +1,8 @@
 """Random calls: fastrelu's short way and NumPy's generic one, methods, and functions beside ufuncs.
 
-A bounded run, the same each time, belongs to the suite; `FASTRELU_FUZZ=long python -m pytest
-tests/test_fuzz.py` draws many more examples, others each time. What it finds becomes a test of its
-own.
+A bounded run, the same each time, belongs to the suite. `FASTRELU_FUZZ=long python -m pytest
+tests/ufuncs/test_fuzz.py` draws many more examples, others each time. An example that fails becomes
+a test of its own.
 """
 
 from __future__ import annotations

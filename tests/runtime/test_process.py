@@ -120,7 +120,7 @@ for dtype in supported_dtypes():
 
 def test_every_function_is_content_with_a_small_stack():
     """Legal are stacks of 32 KiB, and musl gives threads 128 KiB."""
-    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    paths = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
     result = run_python(IN_A_SMALL_STACK, PYTHONPATH=paths)
     assert (result.returncode, result.stderr, result.stdout) == (0, "", "")
 

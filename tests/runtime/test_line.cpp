@@ -10,8 +10,8 @@
 #include <thread>
 #include <vector>
 
-#include "../csrc/runtime/line.h"
-#include "../csrc/runtime/pages.h"
+#include "../../csrc/runtime/line.h"
+#include "../../csrc/runtime/pages.h"
 
 using namespace fastrelu;
 using std::ptrdiff_t;
