@@ -340,8 +340,9 @@ PyObject* run_forward_for(ObservedCall& observed, MaskedForward& call, std::uint
   return result;
 }
 
-void define_activity(py::module_& m, const py::tuple& ufuncs) {
-  define_entries(ufuncs);
+void define_activity(PyObject* module, PyObject* ufuncs) {
+  auto m = py::reinterpret_borrow<py::module_>(module);
+  define_entries(py::reinterpret_borrow<py::tuple>(ufuncs));
   logs_variable = PyContextVar_New("fastrelu.activity", nullptr);
   if (!logs_variable) throw py::error_already_set();
   m.attr("activity_logs") = py::reinterpret_borrow<py::object>(logs_variable);

@@ -4,8 +4,6 @@
 // ufuncs' vectorcall entries are replaced by entries that also count. Without a log nothing is replaced, and nothing costs.
 #pragma once
 
-#include <pybind11/pybind11.h>
-
 #include <vector>
 
 #include "activity_log.h"
@@ -52,7 +50,7 @@ class ObservedCall {
 // As run_forward, observed.
 PyObject* run_forward_for(ObservedCall& observed, MaskedForward& call, std::uint8_t* mask);
 
-// The module's functions for fastrelu._activity; the ufuncs in the order of ufunc_specs.
-void define_activity(pybind11::module_& m, const pybind11::tuple& ufuncs);
+// The module's functions for fastrelu._activity; `ufuncs` is a tuple in the order of ufunc_specs.
+void define_activity(PyObject* module, PyObject* ufuncs);
 
 }  // namespace fastrelu

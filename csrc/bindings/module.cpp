@@ -149,8 +149,8 @@ void define(py::module_ m) {
   m.def("compiled_isas", [] { return names_of(compiled_isas()); });
   m.def("use_isa", switch_isa, py::arg("name"));
   define_functions(m);
-  define_activity(m, ufuncs);
-  define_user_dtypes(m);
+  define_activity(m.ptr(), ufuncs.ptr());
+  define_user_dtypes(m.ptr());
   define_threads(m);
   define_recycling(m);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "user_dtypes.h"
 
+#include <pybind11/pybind11.h>
+
 #include <cstring>
 #include <memory>
 #include <string_view>
@@ -127,8 +129,8 @@ int meet_dtypes(int index, PyObject* ufunc, PyObject* const* args, Py_ssize_t na
   return 0;
 }
 
-void define_user_dtypes(py::module_& m) {
-  m.def("set_float8_describer",
+void define_user_dtypes(PyObject* module) {
+  py::reinterpret_borrow<py::module_>(module).def("set_float8_describer",
         [](const py::object& describer) { Py_XSETREF(float8_describer, Py_NewRef(describer.ptr())); });
 }
 

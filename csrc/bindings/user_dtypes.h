@@ -5,8 +5,6 @@
 // is held. What fails, for lack of memory, may be tried again.
 #pragma once
 
-#include <pybind11/pybind11.h>
-
 #include "numpy_api.h"
 
 namespace fastrelu {
@@ -31,6 +29,6 @@ int meet_dtypes(int index, PyObject* ufunc, PyObject* const* args, Py_ssize_t na
 
 // The module's function by which fastrelu._float8 offers itself: nothing is imported in a call, because a child process
 // that is forked meanwhile would wait for its import for ever.
-void define_user_dtypes(pybind11::module_& m);
+void define_user_dtypes(PyObject* module);
 
 }  // namespace fastrelu
