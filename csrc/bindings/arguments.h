@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
 #include "ufuncs.h"
 
@@ -69,5 +70,62 @@ struct ArrayType {
 // Whether `object` is one number that, as that input, keeps the arrays' dtype, and that NumPy would convert without a
 // warning.
 bool read_number(PyObject* object, const UfuncSpec& spec, int input, ArrayType arrays, Number& number);
+
+// A call's arrays and numbers, read once for the calls on dense arrays and on arrays of any layout.
+struct Operands {
+  const ActiveKernel* active;
+  ArrayType type;
+  PyArrayObject* inputs[max_inputs];  // null for a number
+  Number numbers[max_inputs];
+  PyArrayObject* out;  // null: a new result
+};
+
+// Arithmetic with long double raises flags that only NumPy reads.
+constexpr bool reports_all_flags(const UfuncSpec& spec, DType dtype) {
+  return spec.arithmetic == Arithmetic::selects || dtype != DType::longdouble;
+}
+
+template <int index, int input> bool read_input(PyObject* object, Operands& operands) {
+  constexpr const UfuncSpec& spec = ufunc_specs[index];
+  const bool is_array = PyArray_CheckExact(object);
+  const bool may_be_number = input >= spec.dense_inputs && (!is_array || PyArray_NDIM(as_array(object)) == 0);
+  if (may_be_number) {
+    operands.inputs[input] = nullptr;
+    if (read_number(object, spec, input, operands.type, operands.numbers[input])) return true;
+  }
+  if (!is_plain(object)) return false;
+  operands.inputs[input] = as_array(object);
+  const auto [type_num, dtype] = operands.type;
+  return PyArray_TYPE(as_array(object)) ==
+         (input < spec.arrays ? type_num : input_type_num(spec, input, dtype, type_num));
+}
+
+template <int index, int... after_first>
+bool read_inputs(PyObject* const* inputs, Operands& operands, std::integer_sequence<int, after_first...>) {
+  return (read_input<index, after_first + 1>(inputs[after_first + 1], operands) && ...);
+}
+
+inline bool read_output(PyObject* object, const UfuncSpec& spec, Operands& operands) {
+  operands.out = nullptr;
+  if (!object) return true;
+  if (!is_plain(object) || !is_writable(as_array(object))) return false;
+  operands.out = as_array(object);
+  return PyArray_TYPE(operands.out) == (spec.arithmetic != Arithmetic::multiplies
+                                            ? operands.type.type_num
+                                            : out_type_num(spec, operands.type.type_num));
+}
+
+// False if a kernel cannot run on the arguments as they are. The first input, which is an array, decides the type.
+template <int index> bool read_operands(const Arguments& call, Operands& operands) {
+  constexpr const UfuncSpec& spec = ufunc_specs[index];
+  if (!is_plain(call.inputs[0])) return false;
+  operands.inputs[0] = as_array(call.inputs[0]);
+  const int type_num = PyArray_TYPE(operands.inputs[0]);
+  operands.active = find_kernel(index, type_num);
+  if (!operands.active || !reports_all_flags(spec, operands.active->dtype)) return false;
+  operands.type = {type_num, operands.active->dtype};
+  if (!read_inputs<index>(call.inputs, operands, std::make_integer_sequence<int, spec.nin() - 1>())) return false;
+  return read_output(call.out, spec, operands);
+}
 
 }  // namespace fastrelu

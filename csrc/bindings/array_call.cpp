@@ -12,60 +12,29 @@
 namespace fastrelu {
 namespace {
 
-// Filled step by step: to clear all of it first took 20 ns, which calls that are not taken would pay too.
+// Filled step by step: to clear all of it first took 20 ns.
 struct ArrayCall {
-  explicit ArrayCall(const UfuncSpec& s) : spec(s) {}
+  ArrayCall(const UfuncSpec& s, Operands& o) : spec(s), operands(o) {}
 
   const UfuncSpec& spec;
-  const ActiveKernel* active;
-  ArrayType type;
-  PyArrayObject* inputs[max_inputs];  // null for what is one number
-  Number numbers[max_inputs];
+  Operands& operands;
   int ndim;
   npy_intp shape[max_axes];
   Nest nest;
 };
-
-bool read_array(PyObject* object, int type_num, PyArrayObject*& input) {
-  if (!is_plain(object)) return false;
-  input = as_array(object);
-  return PyArray_TYPE(input) == type_num;
-}
-
-bool read_type(PyObject* first, int index, ArrayCall& call) {
-  if (!is_plain(first)) return false;
-  const int type_num = PyArray_TYPE(as_array(first));
-  call.active = find_kernel(index, type_num);
-  if (!call.active) return false;
-  call.type = {type_num, call.active->dtype};
-  // Arithmetic with long double raises flags that only NumPy reads.
-  return call.spec.arithmetic == Arithmetic::selects || call.type.dtype != DType::longdouble;
-}
-
-bool read_inputs(const Arguments& arguments, ArrayCall& call) {
-  for (int i = 0; i < call.spec.nin(); ++i) {
-    PyObject* const object = arguments.inputs[i];
-    call.inputs[i] = nullptr;
-    if (i >= call.spec.dense_inputs && read_number(object, call.spec, i, call.type, call.numbers[i])) continue;
-    const int type_num = input_type_num(call.spec, i, call.type.dtype, call.type.type_num);
-    if (!read_array(object, type_num, call.inputs[i])) return false;
-  }
-  return true;
-}
-
 // Shapes are aligned at their last axes, as NumPy does.
 bool broadcast(ArrayCall& call) {
   call.ndim = 0;
   for (int i = 0; i < call.spec.nin(); ++i) {
-    if (call.inputs[i]) call.ndim = std::max(call.ndim, PyArray_NDIM(call.inputs[i]));
+    if (call.operands.inputs[i]) call.ndim = std::max(call.ndim, PyArray_NDIM(call.operands.inputs[i]));
   }
   if (call.ndim == 0 || call.ndim > max_axes) return false;
   std::fill_n(call.shape, call.ndim, 1);
   for (int i = 0; i < call.spec.nin(); ++i) {
-    if (!call.inputs[i]) continue;
-    const int missing = call.ndim - PyArray_NDIM(call.inputs[i]);
+    if (!call.operands.inputs[i]) continue;
+    const int missing = call.ndim - PyArray_NDIM(call.operands.inputs[i]);
     for (int axis = missing; axis < call.ndim; ++axis) {
-      const npy_intp length = PyArray_DIM(call.inputs[i], axis - missing);
+      const npy_intp length = PyArray_DIM(call.operands.inputs[i], axis - missing);
       if (length == 1) continue;
       if (length == 0 || (call.shape[axis] != 1 && call.shape[axis] != length)) return false;
       call.shape[axis] = length;
@@ -85,8 +54,8 @@ Operand operand_of(PyArrayObject* array, int ndim) {
 }
 
 std::ptrdiff_t size_of_number(const ArrayCall& call, int input) {
-  const DType dtype = input_dtype(call.spec, input, call.type.dtype);
-  if (dtype == call.type.dtype) return PyArray_ITEMSIZE(call.inputs[0]);
+  const DType dtype = input_dtype(call.spec, input, call.operands.type.dtype);
+  if (dtype == call.operands.type.dtype) return PyArray_ITEMSIZE(call.operands.inputs[0]);
   return dtype == DType::float32 ? sizeof(float) : sizeof(double);
 }
 
@@ -96,10 +65,10 @@ void list_inputs(ArrayCall& call) {
   nest.operands = call.spec.nin() + 1;
   std::copy_n(call.shape, call.ndim, nest.shape);
   for (int i = 0; i < call.spec.nin(); ++i) {
-    if (call.inputs[i]) {
-      nest.operand[i] = operand_of(call.inputs[i], call.ndim);
+    if (call.operands.inputs[i]) {
+      nest.operand[i] = operand_of(call.operands.inputs[i], call.ndim);
     } else {
-      nest.operand[i] = {call.numbers[i].bytes, size_of_number(call, i), {}};
+      nest.operand[i] = {call.operands.numbers[i].bytes, size_of_number(call, i), {}};
     }
   }
 }
@@ -145,13 +114,9 @@ bool has_own_elements(const Nest& nest) {
   return true;
 }
 
-bool take_output(PyObject* object, ArrayCall& call) {
-  if (!is_plain(object)) return false;
-  PyArrayObject* const out = as_array(object);
-  if (!is_writable(out) || PyArray_TYPE(out) != out_type_num(call.spec, call.type.type_num) ||
-      PyArray_NDIM(out) != call.ndim || !std::equal(call.shape, call.shape + call.ndim, PyArray_DIMS(out))) {
+bool take_output(PyArrayObject* out, ArrayCall& call) {
+  if (PyArray_NDIM(out) != call.ndim || !std::equal(call.shape, call.shape + call.ndim, PyArray_DIMS(out)))
     return false;
-  }
   call.nest.operand[call.spec.nin()] = operand_of(out, call.ndim);
   if (!is_output_safe(call.nest)) return false;
   simplify(call.nest);
@@ -196,7 +161,7 @@ void sort_axes(const Nest& nest, int (&axes)[max_axes]) {
 bool are_in_fortran_order(const ArrayCall& call) {
   bool are_all_c = true;
   for (int i = 0; i < call.spec.nin(); ++i) {
-    PyArrayObject* const input = call.inputs[i];
+    PyArrayObject* const input = call.operands.inputs[i];
     if (!input) continue;
     const bool is_whole =
         PyArray_NDIM(input) == call.ndim && std::equal(call.shape, call.shape + call.ndim, PyArray_DIMS(input));
@@ -214,8 +179,8 @@ PyObject* new_result_of(const ArrayCall& call) {
   } else {
     sort_axes(call.nest, axes);
   }
-  const int type_num = out_type_num(call.spec, call.type.type_num);
-  npy_intp stride = type_num == NPY_DOUBLE ? npy_intp(sizeof(double)) : PyArray_ITEMSIZE(call.inputs[0]);
+  const int type_num = out_type_num(call.spec, call.operands.type.type_num);
+  npy_intp stride = type_num == NPY_DOUBLE ? npy_intp(sizeof(double)) : PyArray_ITEMSIZE(call.operands.inputs[0]);
   for (int i = 0; i < call.ndim; ++i) {
     strides[axes[i]] = stride;
     stride *= call.shape[axes[i]];
@@ -233,16 +198,15 @@ PyObject* make_output(ArrayCall& call) {
 
 }  // namespace
 
-bool call_on_arrays(int index, const Arguments& arguments, PyObject** result) {
-  const UfuncSpec& spec = ufunc_specs[index];
-  ArrayCall call(spec);
-  if (!read_type(arguments.inputs[0], index, call) || !read_inputs(arguments, call) || !broadcast(call)) return false;
+bool call_on_arrays(const UfuncSpec& spec, Operands& operands, PyObject** result) {
+  ArrayCall call(spec, operands);
+  if (!broadcast(call)) return false;
   list_inputs(call);
-  if (arguments.out && !take_output(arguments.out, call)) return false;
-  *result = arguments.out ? Py_NewRef(arguments.out) : make_output(call);
+  if (operands.out && !take_output(operands.out, call)) return false;
+  *result = operands.out ? Py_NewRef(reinterpret_cast<PyObject*>(operands.out)) : make_output(call);
   if (!*result) return true;
-  const OutputMemory memory = arguments.out ? OutputMemory::used : memory_of(as_array(*result));
-  if (compute(spec, *call.active, call.nest, memory) < 0) Py_CLEAR(*result);
+  const OutputMemory memory = operands.out ? OutputMemory::used : memory_of(as_array(*result));
+  if (compute(spec, *operands.active, call.nest, memory) < 0) Py_CLEAR(*result);
   return true;
 }
 

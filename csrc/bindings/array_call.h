@@ -7,8 +7,8 @@
 
 namespace fastrelu {
 
-// Runs the call if its operands are plain arrays of fitting dtypes and its output overlaps with nothing but itself, and
-// returns true with *result set: a new reference, or null with an exception set. Otherwise returns false: NumPy's.
-bool call_on_arrays(int index, const Arguments& call, PyObject** result);
+// Runs the call if the shapes broadcast and the output overlaps with nothing but itself, and returns true with *result set:
+// a new reference, or null with an exception set. Otherwise returns false: NumPy's.
+bool call_on_arrays(const UfuncSpec& spec, Operands& operands, PyObject** result);
 
 }  // namespace fastrelu

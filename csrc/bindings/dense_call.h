@@ -14,119 +14,83 @@
 
 namespace fastrelu {
 
-// Operands of such a call: arrays of one dtype and shape, all in C order or all in Fortran order. Inputs that kernels take
-// broadcast may be one number each.
-struct Operands {
-  char* data[max_operands];  // as a kernel takes them: arrays, parameters, out
-  npy_intp steps[max_operands];
-  Number numbers[max_inputs];
-  PyArrayObject* model;
-  int type_num;
-  int order;  // NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_F_CONTIGUOUS, or both
-};
-
 inline bool same_shape(PyArrayObject* a, PyArrayObject* b) {
   const int ndim = PyArray_NDIM(a);
   return ndim == PyArray_NDIM(b) &&
          std::memcmp(PyArray_DIMS(a), PyArray_DIMS(b), static_cast<std::size_t>(ndim) * sizeof(npy_intp)) == 0;
 }
 
-// Without axes there is no array to return, but a scalar.
-inline bool start_operands(PyObject* object, Operands& operands) {
-  if (!is_plain(object)) return false;
-  operands.model = reinterpret_cast<PyArrayObject*>(object);
-  operands.type_num = PyArray_TYPE(operands.model);
-  operands.order = PyArray_FLAGS(operands.model) & (NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS);
-  operands.data[0] = PyArray_BYTES(operands.model);
-  operands.steps[0] = PyArray_ITEMSIZE(operands.model);
-  return PyArray_NDIM(operands.model) > 0 && operands.order != 0;
-}
-
-inline bool add_operand(PyObject* object, Operands& operands, int position) {
-  if (!is_plain(object)) return false;
-  auto* const array = reinterpret_cast<PyArrayObject*>(object);
-  operands.order &= PyArray_FLAGS(array);
-  operands.data[position] = PyArray_BYTES(array);
-  operands.steps[position] = operands.steps[0];
-  return operands.order != 0 && PyArray_TYPE(array) == operands.type_num && same_shape(array, operands.model);
-}
-
-inline bool same_or_disjoint(const char* a, const char* b, npy_intp bytes) {
-  return a == b || a + bytes <= b || b + bytes <= a;
-}
-
 // In place exactly, or apart. NumPy takes partial overlaps: it makes copies.
-inline bool add_output(PyObject* object, const UfuncSpec& spec, Operands& operands) {
-  const int position = spec.nin();
-  if (!add_operand(object, operands, position)) return false;
-  auto* const array = reinterpret_cast<PyArrayObject*>(object);
-  if (!is_writable(array)) return false;
-  const npy_intp bytes = PyArray_NBYTES(array);
-  for (int i = 0; i < spec.arrays; ++i) {
-    const bool is_array = i < spec.dense_inputs || operands.steps[i] != 0;
-    if (is_array && !same_or_disjoint(operands.data[i], operands.data[position], bytes)) return false;
-  }
-  return true;
+inline bool same_or_disjoint(PyArrayObject* a, PyArrayObject* b, npy_intp bytes) {
+  const char *const first = PyArray_BYTES(a), *const second = PyArray_BYTES(b);
+  return first == second || first + bytes <= second || second + bytes <= first;
 }
 
-inline PyObject* new_result_of(const Operands& operands, npy_intp bytes) {
-  PyArrayObject* const model = operands.model;
-  const bool fortran = !(operands.order & NPY_ARRAY_C_CONTIGUOUS);
-  return new_result(operands.type_num, bytes, {PyArray_NDIM(model), PyArray_DIMS(model), nullptr, fortran});
-}
-
-// Products take integers to float64, and arithmetic with long double raises x87's flags.
-inline bool has_short_way(const UfuncSpec& spec, DType dtype) {
-  switch (spec.arithmetic) {
-    case Arithmetic::selects: return true;
-    case Arithmetic::adds: return dtype != DType::longdouble;
-    default: return slope_dtype(dtype) == DType::float32 || dtype == DType::float64;
-  }
-}
-
-// An input that a kernel takes broadcast: an array as the others, or one number.
-inline bool add_number_or_operand(PyObject* object, const UfuncSpec& spec, int input, DType dtype, Operands& operands) {
-  if (input < spec.arrays && add_operand(object, operands, input)) return true;
-  if (!read_number(object, spec, input, {operands.type_num, dtype}, operands.numbers[input])) return false;
-  operands.data[input] = operands.numbers[input].bytes;
-  operands.steps[input] = 0;
-  return true;
-}
-
-// Null if the call is none of these. Otherwise the operands are complete, except for a fresh result.
-template <int index> const ActiveKernel* prepare(const Arguments& call, Operands& operands) {
+// The order in memory that all arrays have: NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_F_CONTIGUOUS, both, or 0. It is 0 also where
+// there are no axes: the result is a scalar then.
+template <int index> int common_order(const Operands& operands) {
   constexpr const UfuncSpec& spec = ufunc_specs[index];
-  if (!start_operands(call.inputs[0], operands)) return nullptr;
-  for (int i = 1; i < spec.dense_inputs; ++i) {
-    if (!add_operand(call.inputs[i], operands, i)) return nullptr;
+  PyArrayObject* const model = operands.inputs[0];
+  if (PyArray_NDIM(model) == 0) return 0;
+  int order = PyArray_FLAGS(model) & (NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS);
+  for (int i = 1; i < spec.arrays; ++i) {
+    PyArrayObject* const input = operands.inputs[i];
+    if (i >= spec.dense_inputs && !input) continue;
+    if (!same_shape(input, model)) return 0;
+    order &= PyArray_FLAGS(input);
   }
-  const ActiveKernel* const active = find_kernel(index, operands.type_num);
-  if (!active || !has_short_way(spec, active->dtype)) return nullptr;
-  for (int i = spec.dense_inputs; i < spec.nin(); ++i) {
-    if (!add_number_or_operand(call.inputs[i], spec, i, active->dtype, operands)) return nullptr;
+  for (int i = spec.arrays; i < spec.nin(); ++i) {
+    if (operands.inputs[i]) return 0;
   }
-  if (call.out && !add_output(call.out, spec, operands)) return nullptr;
-  return active;
+  if (operands.out && !same_shape(operands.out, model)) return 0;
+  return operands.out ? order & PyArray_FLAGS(operands.out) : order;
+}
+
+// Fills what the kernel takes, except for the output. False if the output overlaps with an input in part.
+template <int index> bool place_inputs(Operands& operands, char** data, npy_intp* steps) {
+  constexpr const UfuncSpec& spec = ufunc_specs[index];
+  const npy_intp size = PyArray_ITEMSIZE(operands.inputs[0]);
+  const npy_intp bytes = operands.out ? PyArray_NBYTES(operands.out) : 0;
+  for (int i = 0; i < spec.nin(); ++i) {
+    PyArrayObject* const input = operands.inputs[i];
+    const bool is_array = i < spec.dense_inputs || (i < spec.arrays && input);
+    data[i] = is_array ? PyArray_BYTES(input) : operands.numbers[i].bytes;
+    steps[i] = is_array ? size : 0;
+    if (is_array && operands.out && !same_or_disjoint(input, operands.out, bytes)) return false;
+  }
+  return true;
+}
+
+inline PyObject* new_result_of(PyArrayObject* model, int order, npy_intp bytes) {
+  const bool fortran = !(order & NPY_ARRAY_C_CONTIGUOUS);
+  return new_result(PyArray_TYPE(model), bytes, {PyArray_NDIM(model), PyArray_DIMS(model), nullptr, fortran});
+}
+
+// Products take integers to float64.
+inline bool keeps_dtype(const UfuncSpec& spec, DType dtype) {
+  return spec.arithmetic != Arithmetic::multiplies || slope_dtype(dtype) == DType::float32 || dtype == DType::float64;
 }
 
 // As call_on_arrays (array_call.h).
-template <int index> bool call_on_dense(const Arguments& call, PyObject** result) {
+template <int index> bool call_on_dense(Operands& operands, PyObject** result) {
   constexpr const UfuncSpec& spec = ufunc_specs[index];
-  Operands operands;
-  const ActiveKernel* const active = prepare<index>(call, operands);
-  if (!active) return false;
-  const npy_intp step = operands.steps[0], count = PyArray_SIZE(operands.model);
-  *result = call.out ? Py_NewRef(call.out) : new_result_of(operands, step * count);
+  char* data[max_operands];
+  npy_intp steps[max_operands];
+  const int order = common_order<index>(operands);
+  if (!order || !keeps_dtype(spec, operands.type.dtype) || !place_inputs<index>(operands, data, steps)) return false;
+  const npy_intp step = steps[0], count = PyArray_SIZE(operands.inputs[0]);
+  *result = operands.out ? Py_NewRef(reinterpret_cast<PyObject*>(operands.out))
+                         : new_result_of(operands.inputs[0], order, step * count);
   if (!*result) return true;
-  auto* const array = reinterpret_cast<PyArrayObject*>(*result);
-  operands.data[spec.nin()] = PyArray_BYTES(array);
-  operands.steps[spec.nin()] = step;
+  PyArrayObject* const array = as_array(*result);
+  data[spec.nin()] = PyArray_BYTES(array);
+  steps[spec.nin()] = step;
   int status;
   if (step * count < release_gil_from) {
-    status = run_reporting(spec, [&] { active->kernel.cached(operands.data, &count, operands.steps, active->data); });
+    status = run_reporting(spec, [&] { operands.active->kernel.cached(data, &count, steps, operands.active->data); });
   } else {
-    const OutputMemory memory = call.out ? OutputMemory::used : memory_of(array);
-    status = compute_line(spec, *active, count, operands.data, operands.steps, memory);
+    const OutputMemory memory = operands.out ? OutputMemory::used : memory_of(array);
+    status = compute_line(spec, *operands.active, count, data, steps, memory);
   }
   if (status < 0) Py_CLEAR(*result);
   return true;

@@ -172,6 +172,16 @@ template <int index> bool are_defaults(PyObject* const* parameters) {
   return std::equal(parameters, parameters + ufunc_specs[index].parameter_count(), default_values[index]);
 }
 
+// Returns true with *result set: a new reference, or null with an exception set. Otherwise returns false: NumPy's.
+template <int index> bool call_on_operands(const Arguments& arguments, PyObject** result) {
+  Operands operands;
+  if (read_operands<index>(arguments, operands) &&
+      (call_on_dense<index>(operands, result) || call_on_arrays(ufunc_specs[index], operands, result))) {
+    return true;
+  }
+  return call_on_scalars(index, arguments, result);
+}
+
 template <int index> PyObject* call(PyObject* ufunc, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   constexpr const UfuncSpec& spec = ufunc_specs[index];
   Arguments arguments;
@@ -179,10 +189,7 @@ template <int index> PyObject* call(PyObject* ufunc, PyObject* const* args, Py_s
     PyObject* const* const parameters = arguments.inputs + spec.arrays;
     if (!are_defaults<index>(parameters) && !check_parameters(spec, parameters)) return nullptr;
     PyObject* result;
-    if (call_on_dense<index>(arguments, &result) || call_on_arrays(index, arguments, &result) ||
-        call_on_scalars(index, arguments, &result)) {
-      return result;
-    }
+    if (call_on_operands<index>(arguments, &result)) return result;
   }
   if (meet_dtypes(index, ufunc, args, nargs, kwnames) < 0) return nullptr;
   if constexpr (spec.parameter_count() > 0) return call_with_parameters(index, ufunc, args, nargs, kwnames);

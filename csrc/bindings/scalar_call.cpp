@@ -68,11 +68,6 @@ bool read_arrays(const Arguments& arguments, ScalarCall& call) {
   return call.active != nullptr;
 }
 
-// Arithmetic with long double raises flags that only NumPy reads.
-bool is_silent(const ScalarCall& call) {
-  return call.spec.arithmetic == Arithmetic::selects || call.active->dtype != DType::longdouble;
-}
-
 bool read_parameters(const Arguments& arguments, ScalarCall& call) {
   for (int i = call.spec.arrays; i < call.spec.nin(); ++i) {
     PyObject* const object = arguments.inputs[i];
@@ -107,7 +102,9 @@ PyObject* new_scalar(const ScalarCall& call, Number& number) {
 
 bool call_on_scalars(int index, const Arguments& arguments, PyObject** result) {
   ScalarCall call(index);
-  if (!read_arrays(arguments, call) || !is_silent(call) || !read_parameters(arguments, call)) return false;
+  if (!read_arrays(arguments, call) || !reports_all_flags(call.spec, call.active->dtype) ||
+      !read_parameters(arguments, call))
+    return false;
   if (arguments.out && !is_output_taken(arguments.out, call)) return false;
   Number number{};
   char* const out = arguments.out ? PyArray_BYTES(reinterpret_cast<PyArrayObject*>(arguments.out)) : number.bytes;
