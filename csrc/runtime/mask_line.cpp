@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <iterator>
 
 namespace fastrelu {
 namespace {
@@ -15,17 +14,6 @@ void add(Found& sum, const Found& found) {
   sum.active += found.active;
   sum.nan |= found.nan;
 }
-
-// The sum of the results of some of the threads.
-struct alignas(cache_line) SharedFound {
-  std::atomic<ptrdiff_t> active{0};
-  std::atomic<bool> nan{false};
-
-  void add(const Found& found) {
-    active.fetch_add(found.active, std::memory_order_relaxed);
-    if (found.nan) nan.store(true, std::memory_order_relaxed);
-  }
-};
 
 MaskCall part_of(const MaskCall& call, ptrdiff_t size, ptrdiff_t begin, ptrdiff_t end) {
   MaskCall part = call;
@@ -61,13 +49,14 @@ Found run_mask_line(const MaskKernel& kernel, const MaskCall& call, const Line& 
     return loop(part_of(call, line.out_size, begin, end));
   };
   if (line.is_one_piece()) return run(0, call.n);
-  SharedFound found[16];  // at a single one, threads would wait for each other
-  run_line(line, [&](ptrdiff_t begin, ptrdiff_t end, char* memory) {
-    found[reinterpret_cast<std::uintptr_t>(memory) / worker_bytes % std::size(found)].add(run(begin, end));
+  std::atomic<ptrdiff_t> active{0};
+  std::atomic<bool> nan{false};
+  run_line(line, [&](ptrdiff_t begin, ptrdiff_t end, char*) {
+    const Found part = run(begin, end);
+    active.fetch_add(part.active, std::memory_order_relaxed);
+    if (part.nan) nan.store(true, std::memory_order_relaxed);
   });
-  Found sum{};
-  for (const SharedFound& part : found) add(sum, {part.active, part.nan});
-  return sum;
+  return {active, nan};
 }
 
 }  // namespace fastrelu
