@@ -124,8 +124,6 @@ void Tiling::choose_size(ptrdiff_t bytes_at_once) {
   const ptrdiff_t widest = is_transposed ? most / (transposed_run_bytes / largest_packed) : most;
   columns = std::min(length(column_axis), widest);
   rows = std::min(length(row_axis), std::max<ptrdiff_t>(most / columns, 1));
-  // Rows of a part of the columns do not run on.
-  if (whole && columns < length(column_axis) && !all_packed()) rows = 1;
 }
 
 Place place_of(ptrdiff_t tile, const Nest& nest, const Tiling& tiling) {
