@@ -24,9 +24,16 @@ Environment variables: ``FASTRELU_ISA`` chooses the instruction set (see `availa
 from __future__ import annotations
 
 from fastrelu._activity import ActivityLog, ActivityRow, activity
-from fastrelu._config import __version__, show_config
+from fastrelu._channels import crelu, crelu_backward, maxout, maxout_backward
 from fastrelu._core import available_isas, isa
-from fastrelu._grouped import crelu, crelu_backward, maxout, maxout_backward
+from fastrelu._counts import (
+    active_count,
+    active_count_from_mask,
+    dead_units,
+    dead_units_from_mask,
+    sparsity,
+    sparsity_from_mask,
+)
 from fastrelu._inplace import leaky_relu_, leaky_relu_backward_, relu_, relu_backward_
 from fastrelu._masks import (
     leaky_relu_backward_from_mask,
@@ -35,10 +42,18 @@ from fastrelu._masks import (
     relu_backward_from_mask,
     relu_with_mask,
 )
-from fastrelu._parametric import prelu, prelu_backward, relu_backward_bias, rrelu
-from fastrelu._quantized import apply_table, make_table
-from fastrelu._recycling import RecycleInfo, recycle_info, set_recycle_limit, trim
-from fastrelu._threads import get_num_threads, num_threads, set_num_threads
+from fastrelu._prelu import prelu, prelu_backward, relu_backward_bias, rrelu
+from fastrelu._runtime import (
+    RecycleInfo,
+    get_num_threads,
+    num_threads,
+    recycle_info,
+    set_num_threads,
+    set_recycle_limit,
+    show_config,
+    trim,
+)
+from fastrelu._tables import apply_table, make_table
 from fastrelu._ufuncs import (
     add_leaky_relu,
     add_relu,
@@ -69,15 +84,8 @@ from fastrelu._ufuncs import (
     thresholded_relu,
     thresholded_relu_backward,
 )
-from fastrelu._units import (
-    active_count,
-    active_count_from_mask,
-    dead_units,
-    dead_units_from_mask,
-    sparsity,
-    sparsity_from_mask,
-)
 from fastrelu._verify import verify
+from fastrelu._version import __version__
 
 __all__ = [
     "ActivityLog",

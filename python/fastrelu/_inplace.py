@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrelu._operands import carries_more, refuse, renamed
+from fastrelu._layout import carries_more, refuse, renamed
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu, relu_backward
 
 _Buffer = TypeVar("_Buffer")

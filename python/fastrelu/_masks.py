@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrelu import _core
-from fastrelu._axes import broadcast
-from fastrelu._operands import (
+from fastrelu._layout import (
     answered,
+    broadcast,
     carries_more,
     check_place,
     dense,

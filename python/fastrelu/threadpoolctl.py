@@ -18,8 +18,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastrelu import _core
-from fastrelu._config import __version__
 from fastrelu._extras import require
+from fastrelu._version import __version__
 
 _threadpoolctl = require("threadpoolctl", "threadpoolctl")
 

@@ -314,7 +314,7 @@ def test_limit_from_the_environment(text, limit):
 
 @pytest.mark.parametrize("text", ["-1", "lots", "1.5G", "5T", "1e9", "M"])
 def test_a_senseless_limit_warns_once_and_is_ignored(text):
-    result = run_python(LIMIT + "; import fastrelu._recycling", FASTRELU_RECYCLE_LIMIT=text)
+    result = run_python(LIMIT + "; import fastrelu._runtime", FASTRELU_RECYCLE_LIMIT=text)
     assert result.stdout == run_python(LIMIT, FASTRELU_RECYCLE_LIMIT="").stdout
     assert result.stderr.count("RuntimeWarning") == 1
     assert f"FASTRELU_RECYCLE_LIMIT={text} is ignored" in result.stderr

@@ -11,7 +11,7 @@ import threading
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu import _core, _environment, _system
+from fastrelu import _core, _runtime, _system
 from support import run_python
 
 MAXIMUM = 1024
@@ -136,7 +136,7 @@ def test_senseless_variable_warns_and_is_ignored(name, text):
 
 def test_warning_points_at_the_import(tmp_path):
     program = tmp_path / "program.py"
-    program.write_text("import sys\nimport fastrelu\nimport fastrelu._threads\n")
+    program.write_text("import sys\nimport fastrelu\nimport fastrelu._runtime\n")
     result = subprocess.run(
         [sys.executable, program],
         env=os.environ | {"FASTRELU_NUM_THREADS": "none"},
@@ -152,9 +152,9 @@ def test_warning_points_at_the_import(tmp_path):
 
 def test_variable_that_makes_sense(monkeypatch):
     monkeypatch.setenv("FASTRELU_TEST", "  12\n")
-    assert _environment.read("FASTRELU_TEST", int) == 12
+    assert _runtime.read_variable("FASTRELU_TEST", int) == 12
     monkeypatch.delenv("FASTRELU_TEST")
-    assert _environment.read("FASTRELU_TEST", int) is None
+    assert _runtime.read_variable("FASTRELU_TEST", int) is None
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")

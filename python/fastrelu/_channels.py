@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrelu import _core
-from fastrelu._operands import answered, axis_of, check_out, dense, numbers, renamed
+from fastrelu._layout import answered, axis_of, check_out, dense, numbers, renamed
 
 
 def maxout(

@@ -11,8 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrelu import _core
-from fastrelu._axes import grouped, normalized, remaining
-from fastrelu._operands import answered, carries_more, dense, numbers, refuse
+from fastrelu._layout import (
+    answered,
+    carries_more,
+    dense,
+    grouped,
+    normalized,
+    numbers,
+    refuse,
+    remaining,
+)
 
 _Array = NDArray[Any]
 _Axes = int | tuple[int, ...] | None

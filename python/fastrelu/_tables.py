@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastrelu import _core
-from fastrelu._operands import answered, check_out, dense, plain
+from fastrelu._layout import answered, check_out, dense, plain
 
 _ENTRIES = 256
 _ENTRY_SIZES = (1, 2, 4, 8)

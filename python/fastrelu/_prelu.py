@@ -9,15 +9,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrelu import _core
-from fastrelu._axes import Grouping, broadcast, grouped, normalized, padded, remaining
-from fastrelu._operands import (
+from fastrelu._layout import (
+    Grouping,
     axis_of,
+    broadcast,
     carries_more,
     check_place,
     dense,
+    grouped,
+    normalized,
     numbers,
+    padded,
     plain,
     refuse,
+    remaining,
     renamed,
 )
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu_backward
