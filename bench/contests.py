@@ -393,9 +393,9 @@ def _masks() -> Iterator[Contest]:
 
 def _gradients() -> Iterator[Contest]:
     yield from _each(
-        "relu_backward_bias",
+        "relu_backward_with_bias",
         "g x",
-        "fr.relu_backward_bias(g, x)",
+        "fr.relu_backward_with_bias(g, x)",
         _numpy("(s := np.where(x > 0, g, 0), s.sum(0))", _SUMS, _SUM_TOLERANCE),
         _torch("(s := aten.threshold_backward(tg, tx, 0), s.sum(0))", _SUMS, _SUM_TOLERANCE),
         _jax("(jnp.where(x > 0, g, 0), jnp.where(x > 0, g, 0).sum(0))", _SUMS, _SUM_TOLERANCE),

@@ -313,19 +313,19 @@ FUNCTIONS: dict[str, Callable[[Guarded, int], Any]] = {
     "dead_units_from_mask of lines": lambda at, n: fr.dead_units_from_mask(
         at.mask(2 * (n // 2)), (2, n // 2)
     ),
-    "relu_backward_bias": lambda at, n: fr.relu_backward_bias(
+    "relu_backward_with_bias": lambda at, n: fr.relu_backward_with_bias(
         _rows(at.grad(2 * (n // 2))),
         _rows(at.x(2 * (n // 2))),
         axis=0,
         out=_rows(at.out(2 * (n // 2))),
     ),
-    "relu_backward_bias of lines": lambda at, n: fr.relu_backward_bias(
+    "relu_backward_with_bias of lines": lambda at, n: fr.relu_backward_with_bias(
         _lines(at.grad(2 * (n // 2))),
         _lines(at.x(2 * (n // 2))),
         axis=0,
         out=_lines(at.out(2 * (n // 2))),
     ),
-    "relu_backward_bias of all": lambda at, n: fr.relu_backward_bias(
+    "relu_backward_with_bias of all": lambda at, n: fr.relu_backward_with_bias(
         at.grad(n), at.x(n), axis=0, out=at.out(n)
     ),
     "prelu": lambda at, n: fr.prelu(

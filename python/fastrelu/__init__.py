@@ -7,8 +7,8 @@ scaled arrays `add_relu`, `add_leaky_relu` and `scale_shift_relu`; with bounds `
 `leaky_relu_`, `relu_backward_` and `leaky_relu_backward_` overwrite their first argument.
 
 One bit an element for the backward pass: `relu_with_mask`, `relu_backward_from_mask` and those of
-leaky_relu. `relu_backward_bias`, `prelu`, `prelu_backward` and `rrelu` have parameters that are
-learned or drawn. Along an axis of channels there are `maxout`, `crelu` and their gradients; for
+leaky_relu. `relu_backward_with_bias`, `prelu`, `prelu_backward` and `rrelu` have parameters that
+are learned or drawn. Along an axis of channels there are `maxout`, `crelu` and their gradients; for
 quantised numbers, `make_table` and `apply_table`. `active_count`, `sparsity` and `dead_units` look
 at what relu keeps, as do their namesakes for saved masks; `activity` logs it.
 
@@ -42,7 +42,13 @@ from fastrelu._masks import (
     relu_backward_from_mask,
     relu_with_mask,
 )
-from fastrelu._prelu import prelu, prelu_backward, relu_backward_bias, rrelu
+from fastrelu._prelu import (
+    prelu,
+    prelu_backward,
+    relu_backward_with_bias,
+    rrelu,
+    rrelu_with_slopes,
+)
 from fastrelu._runtime import (
     RecycleInfo,
     get_num_threads,
@@ -134,12 +140,13 @@ __all__ = [
     "relu_",
     "relu_backward",
     "relu_backward_",
-    "relu_backward_bias",
     "relu_backward_from_mask",
+    "relu_backward_with_bias",
     "relu_derivative",
     "relu_quantized",
     "relu_with_mask",
     "rrelu",
+    "rrelu_with_slopes",
     "scale_shift_relu",
     "set_num_threads",
     "set_recycle_limit",

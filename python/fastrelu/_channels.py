@@ -2,53 +2,62 @@
 
 from __future__ import annotations
 
-import math
-import operator
+from math import prod
 from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrelu import _core
-from fastrelu._layout import answered, axis_of, check_out, dense, numbers, renamed
+from fastrelu._layout import (
+    Array,
+    answered,
+    axis_of,
+    call_ufunc,
+    check_out,
+    delivered,
+    dense,
+    integer,
+    numbers,
+    renamed,
+)
 
 
 def maxout(
     x: ArrayLike,
     /,
-    groups: SupportsIndex,
+    pool_size: SupportsIndex,
     axis: SupportsIndex = 1,
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
-    """Largest of each pool of channels: ``y[i] = max(x[groups * i : groups * (i + 1)])``.
+    """Largest of each pool of channels: ``y[i] = max(x[pool_size * i : pool_size * (i + 1)])``.
 
     Parameters
     ----------
     x : array_like of integers or floats
         Input of at least one dimension.
-    groups : int
-        How many consecutive channels form a pool. It divides the length of `axis`.
+    pool_size : int
+        Number of consecutive channels in each pool. It must divide the length of `axis`.
     axis : int, default 1
-        The axis of the channels.
+        The axis of the channels: 1 in the order NCHW, -1 if the channels are last.
     out : ndarray, optional
         Where the result goes, instead of a new array: of its shape and dtype.
 
     Returns
     -------
     y : ndarray
-        Of the dtype and the shape of `x`, except that it has ``x.shape[axis] // groups`` channels.
+        Of the dtype and shape of `x`, except that it has ``x.shape[axis] // pool_size`` channels.
 
     Raises
     ------
     TypeError
-        If `x` is bool, complex, or no number at all, or `out` is no array of its dtype.
-        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
-        or an ndarray of another class than memmap and recarray.
+        If `x` is not an array of integers or floats, or `out` is not an array of its dtype.
+        Also for masked, dask, pandas and xarray arrays: convert them first.
     ValueError
-        If `groups` is below 1 or does not divide the number of channels, or `out` has another shape
-        or is read-only.
+        If `pool_size` is below 1 or does not divide the number of channels, or if `out` has
+        another shape than the result or is read-only.
     numpy.exceptions.AxisError
-        If `x` has no such axis.
+        If `axis` is out of range.
 
     See Also
     --------
@@ -56,27 +65,26 @@ def maxout(
 
     Notes
     -----
-    The pools and the name of `groups` are those of PaddlePaddle (``paddle.nn.functional.maxout``),
-    after Goodfellow et al., "Maxout Networks", 2013. NaN is larger than everything; of equal
-    elements, -0.0 and +0.0 or several NaNs, the first is taken as it is. No input raises a
-    floating-point warning.
+    Goodfellow et al., "Maxout Networks", 2013; pools as in ``paddle.nn.functional.maxout``. NaN is
+    larger than all numbers. Of equal elements (such as -0.0 and +0.0, or several NaNs), the first
+    is taken. No input raises a floating-point warning.
 
     Examples
     --------
     >>> import numpy as np
     >>> import fastrelu as fr
-    >>> fr.maxout(np.array([[1.0, 5.0, -2.0, -7.0]]), groups=2)
+    >>> fr.maxout(np.array([[1.0, 5.0, -2.0, -7.0]]), pool_size=2)
     array([[ 5., -2.]])
     """
-    result = _core.maxout(x, groups, axis, out)
-    return _maxout(x, groups, axis, out) if result is NotImplemented else result
+    y = _core.maxout(x, pool_size, axis, out)
+    return _maxout(x, pool_size, axis, out) if y is NotImplemented else y
 
 
 def maxout_backward(
     grad_output: ArrayLike,
     x: ArrayLike,
     /,
-    groups: SupportsIndex,
+    pool_size: SupportsIndex,
     axis: SupportsIndex = 1,
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
@@ -88,8 +96,8 @@ def maxout_backward(
         Gradient of the loss with respect to maxout's output, of its shape.
     x : array_like of integers or floats
         maxout's input.
-    groups : int
-        How many consecutive channels form a pool. It divides the length of `axis`.
+    pool_size : int
+        Number of consecutive channels in each pool. It must divide the length of `axis`.
     axis : int, default 1
         The axis of the channels.
     out : ndarray, optional
@@ -103,14 +111,14 @@ def maxout_backward(
     Raises
     ------
     TypeError
-        If an argument is bool, complex, or no number at all, or `out` is no array of their dtype.
-        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
-        or an ndarray of another class than memmap and recarray.
+        If `grad_output` or `x` is not an array of integers or floats, or `out` is not an array of
+        their common dtype.
+        Also for masked, dask, pandas and xarray arrays: convert them first.
     ValueError
-        If `groups` is below 1 or does not divide the number of channels, `grad_output` has another
-        shape than maxout's output, or `out` another than `x`, or is read-only.
+        If `pool_size` is below 1 or does not divide the number of channels, if `grad_output` has
+        another shape than maxout's output, or if `out` has another shape than `x` or is read-only.
     numpy.exceptions.AxisError
-        If `x` has no such axis.
+        If `axis` is out of range.
 
     See Also
     --------
@@ -118,20 +126,18 @@ def maxout_backward(
 
     Notes
     -----
-    One element of each pool gets the gradient: the one that :func:`maxout` takes, hence the first
-    of equal ones, and the first NaN.
+    One element of each pool gets the gradient: the one that :func:`maxout` takes, so the first of
+    equal elements, and the first NaN.
 
     Examples
     --------
     >>> import numpy as np
     >>> import fastrelu as fr
-    >>> fr.maxout_backward([[0.5, 0.25]], [[1.0, 5.0, -2.0, -2.0]], groups=2)
+    >>> fr.maxout_backward([[0.5, 0.25]], [[1.0, 5.0, -2.0, -2.0]], pool_size=2)
     array([[0.  , 0.5 , 0.25, 0.  ]])
     """
-    result = _core.maxout_backward(grad_output, x, groups, axis, out)
-    return (
-        _maxout_backward(grad_output, x, groups, axis, out) if result is NotImplemented else result
-    )
+    g = _core.maxout_backward(grad_output, x, pool_size, axis, out)
+    return _maxout_backward(grad_output, x, pool_size, axis, out) if g is NotImplemented else g
 
 
 def crelu(
@@ -144,25 +150,24 @@ def crelu(
     x : array_like of signed integers or floats
         Input of at least one dimension.
     axis : int, default 1
-        The axis of the channels.
+        The axis of the channels: 1 in the order NCHW, -1 if the channels are last.
     out : ndarray, optional
         Where the result goes, instead of a new array: of its shape and dtype.
 
     Returns
     -------
     y : ndarray
-        Of the dtype and the shape of `x`, except that it has twice as many channels.
+        Of the dtype of `x`, with twice as many channels along `axis`.
 
     Raises
     ------
     TypeError
-        If `x` is unsigned, bool, complex, or no number at all, or `out` is no array of its dtype.
-        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
-        or an ndarray of another class than memmap and recarray.
+        If `x` is not an array of signed integers or floats, or `out` is not an array of its dtype.
+        Also for masked, dask, pandas and xarray arrays: convert them first.
     ValueError
-        If `out` has another shape or is read-only.
+        If `out` has another shape than the result or is read-only.
     numpy.exceptions.AxisError
-        If `x` has no such axis.
+        If `axis` is out of range.
 
     See Also
     --------
@@ -172,8 +177,9 @@ def crelu(
     Notes
     -----
     Shang et al., "Understanding and Improving Convolutional Neural Networks via Concatenated
-    Rectified Linear Units", 2016; TensorFlow's ``tf.nn.crelu``. NaN stays NaN in both halves, with
-    its sign turned in the second. The smallest integer has no negative: it gives 0 twice.
+    Rectified Linear Units", 2016; TensorFlow's ``tf.nn.crelu``, whose default is ``axis=-1``. NaN
+    stays NaN in both halves, with the other sign in the second. The smallest integer has no
+    negative: it gives 0 twice.
 
     Examples
     --------
@@ -186,9 +192,10 @@ def crelu(
     axis = axis_of("crelu", x.ndim, axis)
     dtype = x.dtype if x.dtype.isnative else x.dtype.newbyteorder()
     shape = _with_channels(x.shape, axis, 2 * x.shape[axis])
+    check_out("crelu", out, shape, dtype)
     if out is None:
         out = np.empty(shape, dtype)
-    elif np.may_share_memory(check_out("crelu", out, shape, dtype), x):
+    elif np.may_share_memory(out, x):
         x = x.copy()
     positive, negative = _halves(out, axis)
     _core.relu(x, out=positive)
@@ -205,7 +212,7 @@ def crelu_backward(
 ) -> NDArray[Any]:
     """Gradient through :func:`crelu`: ``relu_backward(g1, x) - relu_backward(g2, -x)``.
 
-    There, ``g1`` and ``g2`` are the halves of `grad_output` along `axis`.
+    ``g1`` and ``g2`` are the halves of `grad_output` along `axis`.
 
     Parameters
     ----------
@@ -226,15 +233,14 @@ def crelu_backward(
     Raises
     ------
     TypeError
-        If `x` is unsigned, an argument is bool, complex, or no number at all, or `out` is no array
-        of their dtype.
-        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
-        or an ndarray of another class than memmap and recarray.
+        If `grad_output` is not an array of integers or floats, `x` not one of signed integers or
+        floats, or `out` not one of their common dtype.
+        Also for masked, dask, pandas and xarray arrays: convert them first.
     ValueError
-        If `grad_output` has another shape than crelu's output, or `out` another than `x`, or is
-        read-only.
+        If `grad_output` has another shape than crelu's output, or if `out` has another shape than
+        `x` or is read-only.
     numpy.exceptions.AxisError
-        If `x` has no such axis.
+        If `axis` is out of range.
 
     See Also
     --------
@@ -247,119 +253,89 @@ def crelu_backward(
     >>> fr.crelu_backward([[1.0, 2.0, 3.0, 4.0]], [[5.0, -5.0]])
     array([[ 1., -4.]])
     """
-    grad_output = numbers("crelu_backward", grad_output, "grad_output")
-    x = _signed("crelu_backward", x)
-    axis = axis_of("crelu_backward", x.ndim, axis)
-    _check_gradient("crelu_backward", grad_output, _with_channels(x.shape, axis, 2 * x.shape[axis]))
-    if out is not None:
-        check_out("crelu_backward", out, x.shape, _common_dtype("crelu_backward", grad_output, x))
-    try:
-        gradient = _core.crelu_gradient(*_halves(grad_output, axis), x, out=out)
-    except TypeError as error:
-        raise renamed("crelu_backward", error) from error
-    return gradient  # type: ignore[no-any-return]
+    name = "crelu_backward"
+    grad_output, x = numbers(name, grad_output, "grad_output"), _signed(name, x)
+    axis = axis_of(name, x.ndim, axis)
+    shape = _with_channels(x.shape, axis, 2 * x.shape[axis])
+    dtype = _dtype_of_gradient(name, grad_output, x, shape)
+    check_out(name, out, x.shape, dtype)
+    grad: Array = call_ufunc(name, _core.crelu_gradient, *_halves(grad_output, axis), x, out=out)
+    return grad
 
 
-def _maxout(
-    x: ArrayLike, groups: SupportsIndex, axis: SupportsIndex, out: NDArray[Any] | None
-) -> NDArray[Any]:
-    x = numbers("maxout", x)
-    pools = _Pools("maxout", x, groups, axis)
-    plain = dense(x)
-    if out is not None:
-        check_out("maxout", out, pools.pooled, plain.dtype)
-    blocks = plain.reshape(pools.blocks)
-    result = answered("maxout", _core.maxout(blocks, pools.groups, 1, None), blocks)
-    return _delivered(result, pools.pooled, out)
+def _maxout(x: ArrayLike, pool_size: SupportsIndex, axis: SupportsIndex, out: Any) -> Array:
+    x = dense(numbers("maxout", x))
+    size, axis, shape = _pools("maxout", x.shape, pool_size, axis)
+    check_out("maxout", out, shape, x.dtype)
+    result = answered("maxout", _core.maxout(_blocks(x, axis), size, 1, None), x)
+    y: Array = delivered(result.reshape(shape), out)
+    return y
 
 
 def _maxout_backward(
-    grad_output: ArrayLike,
-    x: ArrayLike,
-    groups: SupportsIndex,
-    axis: SupportsIndex,
-    out: NDArray[Any] | None,
-) -> NDArray[Any]:
-    grad_output = numbers("maxout_backward", grad_output, "grad_output")
-    x = numbers("maxout_backward", x)
-    pools = _Pools("maxout_backward", x, groups, axis)
-    _check_gradient("maxout_backward", grad_output, pools.pooled)
-    dtype = _common_dtype("maxout_backward", grad_output, x)
-    if out is not None:
-        check_out("maxout_backward", out, x.shape, dtype)
-    plain = dense(x, dtype).reshape(pools.blocks)
-    gradient = dense(grad_output, dtype).reshape(pools.pooled_blocks)
-    result = _core.maxout_backward(gradient, plain, pools.groups, 1, None)
-    result = answered("maxout_backward", result, plain)
-    return _delivered(result, x.shape, out)
+    grad_output: ArrayLike, x: ArrayLike, pool_size: SupportsIndex, axis: SupportsIndex, out: Any
+) -> Array:
+    name = "maxout_backward"
+    grad_output, x = numbers(name, grad_output, "grad_output"), numbers(name, x)
+    size, axis, shape = _pools(name, x.shape, pool_size, axis)
+    dtype = _dtype_of_gradient(name, grad_output, x, shape)
+    check_out(name, out, x.shape, dtype)
+    blocks = _blocks(dense(grad_output, dtype), axis), _blocks(dense(x, dtype), axis)
+    result = answered(name, _core.maxout_backward(*blocks, size, 1, None), blocks[1])
+    grad: Array = delivered(result.reshape(x.shape), out)
+    return grad
 
 
-def _delivered(
-    result: NDArray[Any], shape: tuple[int, ...], out: NDArray[Any] | None
-) -> NDArray[Any]:
-    shaped: NDArray[Any] = result.reshape(shape)
-    if out is None:
-        return shaped
-    np.copyto(out, shaped)
-    return out
+def _pools(
+    function: str, shape: tuple[int, ...], pool_size: SupportsIndex, axis: SupportsIndex
+) -> tuple[int, int, tuple[int, ...]]:
+    """Return the checked size of the pools, the checked axis, and the shape of the result."""
+    size, axis = integer(function, "pool_size", pool_size), axis_of(function, len(shape), axis)
+    channels = shape[axis]
+    if size < 1:
+        raise ValueError(f"{function}: pool_size must be at least 1, not {size}")
+    if channels % size:
+        raise ValueError(
+            f"{function}: pool_size ({size}) does not divide the {channels} channels of axis {axis}"
+        )
+    # Any size divides 0 channels, even one that is too large for the extension.
+    return min(size, max(channels, 1)), axis, _with_channels(shape, axis, channels // size)
 
 
-class _Pools:
-    """The shapes of a call, checked; as blocks: before the channels, channels, behind them."""
-
-    def __init__(
-        self, function: str, x: NDArray[Any], groups: SupportsIndex, axis: SupportsIndex
-    ) -> None:
-        self.groups, at = _size_of_pools(function, groups), axis_of(function, x.ndim, axis)
-        channels = x.shape[at]
-        if self.groups < 1:
-            raise ValueError(f"{function}: groups ({self.groups}) is below 1")
-        if channels % self.groups:
-            raise ValueError(
-                f"{function}: groups ({self.groups}) does not divide the {channels} channels of "
-                f"axis {at}"
-            )
-        self.pooled = _with_channels(x.shape, at, channels // self.groups)
-        before, behind = math.prod(x.shape[:at]), math.prod(x.shape[at + 1 :])
-        self.blocks = before, channels, behind
-        self.pooled_blocks = before, channels // self.groups, behind
-
-
-def _size_of_pools(function: str, groups: SupportsIndex) -> int:
-    try:
-        return operator.index(groups)
-    except TypeError:
-        given = type(groups).__name__
-        raise TypeError(f"{function}: groups must be an integer, not {given}") from None
+def _blocks(array: Array, axis: int) -> Array:
+    """Join the axes before the channels, and those behind them, to one each."""
+    shape = array.shape
+    return array.reshape(prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :]))
 
 
 def _with_channels(shape: tuple[int, ...], axis: int, channels: int) -> tuple[int, ...]:
     return (*shape[:axis], channels, *shape[axis + 1 :])
 
 
-def _check_gradient(function: str, grad_output: NDArray[Any], shape: tuple[int, ...]) -> None:
+def _dtype_of_gradient(
+    function: str, grad_output: Array, x: Array, shape: tuple[int, ...]
+) -> np.dtype[Any]:
+    """Return the dtype of a gradient, after a check that `grad_output` has the output's shape."""
     if grad_output.shape != shape:
-        raise ValueError(
-            f"{function}: grad_output has shape {grad_output.shape}, but the output for this x "
-            f"has {shape}"
-        )
-
-
-def _common_dtype(function: str, grad_output: NDArray[Any], x: NDArray[Any]) -> np.dtype[Any]:
+        given = f"grad_output has shape {grad_output.shape}"
+        raise ValueError(f"{function}: {given}, but the output for this x has {shape}")
     try:
         return np.result_type(grad_output, x)
     except TypeError as error:
         raise renamed(function, error) from error
 
 
-def _signed(function: str, x: ArrayLike) -> NDArray[Any]:
+def _signed(function: str, x: ArrayLike) -> Array:
     array = numbers(function, x)
     if array.dtype.kind == "u":
-        raise TypeError(f"{function} takes signed numbers, not {array.dtype}: it needs -x")
+        raise TypeError(
+            f"{function}: x must hold signed numbers, not {array.dtype}, because -x is computed; "
+            "convert it, for example with np.asarray(x, np.int16)"
+        )
     return array
 
 
-def _halves(array: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def _halves(array: Array, axis: int) -> tuple[Array, Array]:
     """Return views of the first and the second half of the channels."""
     middle = array.shape[axis] // 2
     before = (slice(None),) * axis

@@ -18,6 +18,7 @@ from fastrelu._layout import (
     grouped,
     normalized,
     numbers,
+    order_in_memory,
     refuse,
     remaining,
 )
@@ -41,7 +42,7 @@ def active_count(x: ArrayLike, /, axis: _Axes = None) -> Any:
     Parameters
     ----------
     x : array_like of integers or floats
-        relu's input or its output. NaN is active, as relu keeps it.
+        relu's input or its output. NaN is active, because relu keeps it.
     axis : int, tuple of int, or None, default None
         The axes to count along; None for all.
 
@@ -53,15 +54,14 @@ def active_count(x: ArrayLike, /, axis: _Axes = None) -> Any:
     Raises
     ------
     numpy.exceptions.AxisError
-        If there is no such axis.
+        If `axis` is out of range.
     TypeError
-        If `x` is bool, complex, or no number at all.
-        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
-        or an ndarray of another class than memmap and recarray.
+        If `x` is not an array of integers or floats, or `axis` is a list.
+        Also for masked, dask, pandas and xarray arrays: convert them first.
 
     See Also
     --------
-    sparsity : The share of the others.
+    sparsity : The fraction of inactive elements.
     active_count_from_mask : The same from a saved mask.
 
     Examples
@@ -73,35 +73,36 @@ def active_count(x: ArrayLike, /, axis: _Axes = None) -> Any:
     (2, array([0, 2]))
     """
     count = _core.active_count(x, axis)
-    if count is not NotImplemented:
-        return count
-    return _of_any_layout("active_count", _core.active_count, x, axis, int)
+    return _of_any_layout("active_count", x, axis, int) if count is NotImplemented else count
 
 
 def sparsity(x: ArrayLike, /, axis: _Axes = None) -> Any:
-    """Share of elements that are not active: ``1 - active_count(x) / number``.
+    """Fraction of inactive elements: ``1 - active_count(x) / number``.
 
     Parameters
     ----------
     x : array_like of integers or floats
-        relu's input or its output. NaN is active, as relu keeps it.
+        relu's input or its output. NaN is active, because relu keeps it.
     axis : int, tuple of int, or None, default None
         The axes to count along; None for all.
 
     Returns
     -------
-    share : float, or ndarray of float64
-        A float if `axis` is None, else an array (a scalar if no axis remains). Of no elements it is
-        NaN, without a warning.
+    fraction : float, or ndarray of float64
+        A float if `axis` is None, else an array (a scalar if no axis remains). NaN without a
+        warning if there are no elements.
 
     Raises
     ------
     numpy.exceptions.AxisError
-        If there is no such axis.
+        If `axis` is out of range.
     TypeError
-        If `x` is bool, complex, or no number at all.
-        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
-        or an ndarray of another class than memmap and recarray.
+        If `x` is not an array of integers or floats, or `axis` is a list.
+        Also for masked, dask, pandas and xarray arrays: convert them first.
+
+    See Also
+    --------
+    active_count : The number of the other elements.
 
     Examples
     --------
@@ -110,35 +111,36 @@ def sparsity(x: ArrayLike, /, axis: _Axes = None) -> Any:
     >>> fr.sparsity(np.array([-1.0, 0.0, 2.0, -4.0]))
     0.75
     """
-    share = _core.sparsity(x, axis)
-    if share is not NotImplemented:
-        return share
-    return _of_any_layout("sparsity", _core.sparsity, x, axis, float)
+    fraction = _core.sparsity(x, axis)
+    return _of_any_layout("sparsity", x, axis, float) if fraction is NotImplemented else fraction
 
 
 def dead_units(x: ArrayLike, /, axis: _Axes = 0) -> Any:
-    """Find the units that never fire over a batch: ``all(x <= 0)``.
+    """Find the units that are never active in a batch: ``all(x <= 0)``.
 
     Parameters
     ----------
     x : array_like of integers or floats
-        relu's input or its output. NaN is active, as relu keeps it.
+        relu's input or its output. NaN is active, because relu keeps it.
     axis : int, tuple of int, or None, default 0
         The axes of the batch: ``(0, 2, 3)`` finds the dead channels of images in the order NCHW.
 
     Returns
     -------
     dead : ndarray of bool, or bool
-        For each unit whether no element of it is active; over an empty batch none is.
+        True for each unit without an active element; all units are dead in an empty batch.
 
     Raises
     ------
     numpy.exceptions.AxisError
-        If there is no such axis.
+        If `axis` is out of range.
     TypeError
-        If `x` is bool, complex, or no number at all.
-        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
-        or an ndarray of another class than memmap and recarray.
+        If `x` is not an array of integers or floats, or `axis` is a list.
+        Also for masked, dask, pandas and xarray arrays: convert them first.
+
+    See Also
+    --------
+    activity : Logs dead units while a network runs.
 
     Examples
     --------
@@ -148,9 +150,7 @@ def dead_units(x: ArrayLike, /, axis: _Axes = 0) -> Any:
     array([ True, False])
     """
     dead = _core.dead_units(x, axis)
-    if dead is not NotImplemented:
-        return dead
-    return _of_any_layout("dead_units", _core.dead_units, x, axis, bool)
+    return _of_any_layout("dead_units", x, axis, bool) if dead is NotImplemented else dead
 
 
 def active_count_from_mask(
@@ -317,12 +317,10 @@ def _made_shares(counts: NDArray[np.intp], number: int) -> NDArray[np.float64]:
     return shares
 
 
-def _of_any_layout(
-    name: str, function: Callable[..., Any], x: ArrayLike, axis: _Axes, kind: type
-) -> Any:
+def _of_any_layout(name: str, x: ArrayLike, axis: _Axes, kind: type) -> Any:
     array = numbers(name, x)
     axes = normalized(name, axis, array.ndim)
-    return _scalar_if_all(_reduced(name, function, array, axes), axis, kind)
+    return _scalar_if_all(_reduced(name, getattr(_core, name), array, axes), axis, kind)
 
 
 def _reduced(name: str, function: Callable[..., Any], x: _Array, axes: tuple[int, ...]) -> _Array:
@@ -330,8 +328,7 @@ def _reduced(name: str, function: Callable[..., Any], x: _Array, axes: tuple[int
 
     The array is passed in the order in which its elements lie in memory.
     """
-    shape = remaining(x.shape, axes)
-    order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
+    order = order_in_memory(x)
     view = x.transpose(order)[
         tuple(
             slice(None, None, -1) if axis in axes and x.strides[axis] < 0 else slice(None)
@@ -343,7 +340,7 @@ def _reduced(name: str, function: Callable[..., Any], x: _Array, axes: tuple[int
     result: _Array = answered(name, function(placed, (1, 3)), placed)
     kept = [axis for axis in order if axis not in axes]
     ordered = result.reshape([x.shape[axis] for axis in kept]).transpose(np.argsort(kept))
-    return np.ascontiguousarray(ordered).reshape(shape)
+    return np.ascontiguousarray(ordered).reshape(remaining(x.shape, axes))
 
 
 def _check_mask(name: str, mask: Any, shape: tuple[int, ...] | None) -> None:

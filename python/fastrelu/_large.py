@@ -46,7 +46,7 @@ FUSIONS = (
     Fusion("fr.relu_backward(g, x, out=t)", "fr.relu_backward_from_mask(g, mask, out=t)"),
     Fusion(
         "t = np.where(x <= 0, 0, g); sums = t.sum(axis=0)",
-        "t, sums = fr.relu_backward_bias(g, x)",
+        "t, sums = fr.relu_backward_with_bias(g, x)",
     ),
 )
 
@@ -152,7 +152,9 @@ def _fusion_rows(
         what = f"{fused}, {shape[0]} x {shape[1]}"
         require_same(what, expected["t"], actual["t"])
         if "sums" in actual:  # NumPy's own are less exact
-            require_same(f"{what}, sums", reference.relu_backward_bias(g, x)[1], actual["sums"])
+            require_same(
+                f"{what}, sums", reference.relu_backward_with_bias(g, x)[1], actual["sums"]
+            )
         yield [f"{shape[0]} x {shape[1]}", *_raced(unfused, fused, names)]
         advance(x.size)
 

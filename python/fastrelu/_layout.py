@@ -1,13 +1,16 @@
-"""Arguments of the functions that are not ufuncs: checked, and laid out for the extension.
+"""Arguments of functions that are not ufuncs: checked, and laid out for the extension.
 
-The extension takes plain arrays that are dense in C order, and returns NotImplemented for others.
+The extension computes on plain arrays that are dense in C order. For other arguments it returns
+NotImplemented; the function then checks them, lays them out and calls the extension again. Such a
+function calls the extension directly, because a decorator that did so would double the time of a
+small call.
 
-An array may carry more than its elements: a mask, labels, units, a graph of what is still to be
-computed. Ufuncs keep it. The other functions of this package either go through ufuncs or refuse
-such arrays; they never drop it. Of NumPy's own classes they take those that add nothing but ways
-to reach the elements: ndarray, memmap and recarray. What other subclasses of ndarray add cannot
-be known, so these are refused too. Objects that merely give their elements (``__array__``, a
-buffer, a sequence) are taken as array_like, as by NumPy.
+An array may carry more than its elements: a mask, labels, units, a graph of computations to do.
+Ufuncs keep it. The other functions of this package either call ufuncs or refuse such arrays; they
+never drop it. Of NumPy's own classes they take those that only add ways to access the elements:
+ndarray, memmap and recarray. Other subclasses of ndarray are refused, because nobody can know what
+they add. Objects that merely give their elements (``__array__``, a buffer, a sequence) are taken as
+array_like, as NumPy does.
 """
 
 from __future__ import annotations
@@ -19,29 +22,31 @@ from math import prod
 from typing import Any, NamedTuple, NoReturn, SupportsIndex
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
+from numpy.exceptions import AxisError
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 Array = NDArray[Any]
+Axes = int | tuple[int, ...] | None
 
-_USER_DEFINED = 2
-"""What `numpy.dtype.isbuiltin` says of a dtype that another package registered."""
+_CARRY_NOTHING = (np.ndarray, np.memmap, np.recarray)
+
+
+def is_user_defined(dtype: np.dtype[Any]) -> bool:
+    """Say whether another package registered the dtype, as ml_dtypes does."""
+    return dtype.isbuiltin == 2  # noqa: PLR2004
 
 
 def is_float(dtype: np.dtype[Any]) -> bool:
     """Say whether it is one of NumPy's floats, or another package's, such as bfloat16."""
     return dtype.kind == "f" or (
-        dtype.isbuiltin == _USER_DEFINED
+        is_user_defined(dtype)
         and np.can_cast(dtype, np.float32)
         and not np.can_cast(dtype, np.int64)
     )
 
 
-_CARRY_NOTHING = (np.ndarray, np.memmap, np.recarray)
-
-
 def carries_more(values: object) -> bool:
-    """Say whether it is an array that may carry more than its elements; see above."""
+    """Say whether it is an array that may carry more than its elements."""
     kind = type(values)
     if isinstance(values, np.ndarray):
         return kind not in _CARRY_NOTHING
@@ -49,10 +54,7 @@ def carries_more(values: object) -> bool:
 
 
 def refuse(
-    function: str,
-    name: str,
-    values: object,
-    why: str = "and this function keeps nothing but the elements of an array",
+    function: str, name: str, values: object, why: str = "of which only the elements would be kept"
 ) -> NoReturn:
     """Raise TypeError for an argument that carries more than the function can keep."""
     kind = type(values)
@@ -72,21 +74,33 @@ def _advice(name: str, values: object) -> str:
     return f"{name}.compute()" if is_lazy else f"np.asarray({name})"
 
 
-def plain(function: str, name: str, values: ArrayLike) -> NDArray[Any]:
+def plain(function: str, name: str, values: ArrayLike) -> Array:
     """Return an argument as an array; TypeError if it carries more than its elements."""
     if carries_more(values):
         refuse(function, name, values)
     return np.asarray(values)
 
 
-def answered(function: str, result: Any, *arrays: NDArray[Any]) -> Any:
+def numbers(function: str, values: ArrayLike, name: str = "x") -> Array:
+    """Return an argument as an array of integers or floats; TypeError if it is something else."""
+    array = plain(function, name, values)
+    if array.dtype.kind in "iu" or is_float(array.dtype):
+        return array
+    cure = {
+        "b": f"convert it, for example with np.asarray({name}, np.uint8)",
+        "c": f"pass its real part, np.real({name})",
+    }.get(array.dtype.kind, f"convert it, for example with np.asarray({name}, np.float64)")
+    raise TypeError(f"{function}: {name} must hold integers or floats, not {array.dtype}; {cure}")
+
+
+def answered(function: str, result: Any, *arrays: Array) -> Any:
     """Return what the extension gave for arrays that are laid out; TypeError if it refused them.
 
-    Nothing but their dtypes can be wrong with them then.
+    Then only their dtypes can be wrong.
     """
     if result is NotImplemented:
         dtypes = " and ".join(str(array.dtype) for array in arrays)
-        raise TypeError(f"{function} takes integers and floats, not {dtypes}")
+        raise TypeError(f"{function} does not support {dtypes}; convert it, for example to float32")
     return result
 
 
@@ -100,7 +114,15 @@ def renamed(function: str, error: Exception) -> Exception:
     return ValueError(f"{function}: {error}") if type(error) is ValueError else error
 
 
-def dense(values: ArrayLike, dtype: DTypeLike | None = None) -> NDArray[Any]:
+def call_ufunc(function: str, ufunc: np.ufunc, *inputs: Any, out: Any = None) -> Any:
+    """Call a ufunc; errors name the function that calls it."""
+    try:
+        return ufunc(*inputs, out=out)
+    except (TypeError, ValueError) as error:
+        raise renamed(function, error) from error
+
+
+def dense(values: ArrayLike, dtype: DTypeLike | None = None) -> Array:
     """Return the values as a plain array, dense in C order: themselves if they are one."""
     array = np.asarray(values, dtype)
     plain = np.dtype(array.dtype.type)
@@ -110,46 +132,71 @@ def dense(values: ArrayLike, dtype: DTypeLike | None = None) -> NDArray[Any]:
     return np.require(array, native, ["C_CONTIGUOUS", "ALIGNED"])
 
 
-def numbers(function: str, values: ArrayLike, name: str = "x") -> NDArray[Any]:
-    """Return an argument as an array of integers or floats; TypeError if it is something else."""
-    array = plain(function, name, values)
-    if not (array.dtype.kind in "iu" or is_float(array.dtype)):
-        raise TypeError(f"{function} takes integers and floats, not {array.dtype}")
-    return array
+def integer(function: str, name: str, value: object, kind: str = "an int") -> int:
+    """Return an argument as an int; TypeError for all others, bool included."""
+    if not isinstance(value, bool | np.bool):  # older NumPys take it for an index, with a warning
+        try:
+            return operator.index(value)  # type: ignore[arg-type]
+        except TypeError:
+            pass
+    raise TypeError(f"{function}: {name} must be {kind}, not {type(value).__name__}")
 
 
-def axis_of(function: str, ndim: int, axis: SupportsIndex) -> int:
-    """Return the axis counted from the first; AxisError if there is none such."""
-    try:
-        index = operator.index(axis)
-    except TypeError:
-        raise TypeError(f"{function}: axis must be an integer, not {type(axis).__name__}") from None
-    return normalize_axis_index(index, ndim, function)
+def axis_of(function: str, ndim: int, axis: SupportsIndex, kind: str = "an int") -> int:
+    """Return the axis, counted from the first; AxisError if it is out of range."""
+    index = integer(function, "axis", axis, kind)
+    if -ndim <= index < ndim:
+        return index % ndim
+    fitting = f"pass one from {-ndim} to {ndim - 1}" if ndim else "pass an array that has axes"
+    raise AxisError(
+        f"{function}: axis {index} is out of bounds for array of dimension {ndim}; {fitting}"
+    )
 
 
-def check_out(
-    function: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> NDArray[Any]:
-    """Refuse, before anything is written, an `out` that the result cannot go into as it is."""
-    array = check_place(function, out, shape)
-    if array.dtype != dtype and array.dtype.newbyteorder() != dtype:
-        raise TypeError(f"{function}: out has dtype {array.dtype}, but the result has {dtype}")
-    return array
+def normalized(function: str, axis: Axes, ndim: int) -> tuple[int, ...]:
+    """Return the axes, counted from the first; None means all. AxisError if out of range."""
+    if axis is None:
+        return tuple(range(ndim))
+    kind = "an int, a tuple of ints or None"
+    given = axis if isinstance(axis, tuple) else (axis,)
+    axes = tuple(axis_of(function, ndim, each, kind) for each in given)
+    if len(set(axes)) < len(axes):
+        raise ValueError(f"{function}: axis {axis} names an axis twice")
+    return axes
 
 
-def check_place(
-    function: str, out: Any, shape: tuple[int, ...], like: str = "the result"
-) -> NDArray[Any]:
-    """Refuse an `out` that is no array, cannot be written, or has another shape than `like`."""
+def check_out(function: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse, before anything is written, an `out` that the result does not fit as it is."""
+    check_place(function, out, shape)
+    if out is not None and dtype not in (out.dtype, out.dtype.newbyteorder()):
+        raise TypeError(f"{function}: out has dtype {out.dtype}, but the result has {dtype}")
+
+
+def check_place(function: str, out: Any, shape: tuple[int, ...], like: str = "the result") -> None:
+    """Refuse an `out` that is neither None nor a writable array of the shape of `like`."""
+    if out is None:
+        return
     if carries_more(out):
         refuse(function, "out", out)
     if not isinstance(out, np.ndarray):
-        raise TypeError(f"{function}: out must be an array, not {type(out).__name__}")
+        raise TypeError(f"{function}: out must be an ndarray, not {type(out).__name__}")
     if out.shape != shape:
         raise ValueError(f"{function}: out has shape {out.shape}, but {like} has {shape}")
     if not out.flags.writeable:
-        raise ValueError(f"{function}: out is read-only")
+        raise ValueError(f"{function}: out is read-only; pass an array that may be overwritten")
+
+
+def delivered(result: Array, out: Array | None) -> Any:
+    """Copy a result to `out` if there is one; else return it, a scalar if it has no axes."""
+    if out is None:
+        return result if result.ndim else result[()]
+    np.copyto(out, result)
     return out
+
+
+def order_in_memory(array: Array) -> list[int]:
+    """Return the axes in the order in which the elements lie in memory."""
+    return sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
 
 
 class Grouping(NamedTuple):
@@ -159,15 +206,13 @@ class Grouping(NamedTuple):
     """The array's axes in the order of their groups."""
     groups: tuple[int, int, int, int]
     """The product of each group."""
-    kept: tuple[int, ...]
-    """The shape of what remains, without axes of length 1."""
 
     def place(self, array: Array, dtype: np.dtype[Any] | None = None) -> Array:
         """Lay an array out as the groups: the array itself, if it lies so already."""
         return dense(array.transpose(self.order), dtype)
 
     def undo(self, placed: Array) -> Array:
-        """Give what `place` returned, or an array like it, the order of axes from before."""
+        """Restore the order of axes from before `place`."""
         return placed.transpose(np.argsort(self.order))
 
 
@@ -189,21 +234,8 @@ def grouped(shape: tuple[int, ...], reduced: Iterable[int]) -> Grouping:
     parts = (outer, rows, runs, length)
     sizes = [prod(shape[axis] for axis in part) for part in parts]
     return Grouping(
-        tuple(axis for part in parts for axis in part),
-        (sizes[0], sizes[1], sizes[2], sizes[3]),
-        tuple(shape[axis] for axis in kept),
+        tuple(axis for part in parts for axis in part), (sizes[0], sizes[1], sizes[2], sizes[3])
     )
-
-
-def normalized(function: str, axis: int | tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:
-    """Name the axes by numbers from 0 on, all of them for None; AxisError if there is no such."""
-    if axis is None:
-        return tuple(range(ndim))
-    given = axis if isinstance(axis, (tuple, list)) else (axis,)
-    axes = tuple(axis_of(function, ndim, each) for each in given)
-    if len(set(axes)) < len(axes):
-        raise ValueError(f"{function}: repeated axis in {axis}")
-    return axes
 
 
 def broadcast(shape: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...] | None:

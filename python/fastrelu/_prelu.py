@@ -1,18 +1,21 @@
-"""Gradients with the sums that belong to them, and leaky functions with learned or drawn slopes."""
+"""Bias and weight gradients; PReLU and RReLU."""
 
 from __future__ import annotations
 
 from math import isfinite
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrelu import _core
 from fastrelu._layout import (
+    Array,
+    Axes,
     Grouping,
     axis_of,
     broadcast,
+    call_ufunc,
     carries_more,
     check_place,
     dense,
@@ -20,23 +23,19 @@ from fastrelu._layout import (
     normalized,
     numbers,
     padded,
-    plain,
     refuse,
     remaining,
     renamed,
 )
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu_backward
 
-_Array = NDArray[Any]
-_Axes = int | tuple[int, ...] | None
 
-
-def relu_backward_bias(
-    grad_output: ArrayLike, x: ArrayLike, /, axis: _Axes = 0, out: _Array | None = None
-) -> tuple[_Array, Any]:
+def relu_backward_with_bias(
+    grad_output: ArrayLike, x: ArrayLike, /, axis: Axes = 0, out: NDArray[Any] | None = None
+) -> tuple[NDArray[Any], Any]:
     """Gradients of ``relu(x)`` and of a bias in x: ``g = relu_backward(grad_output, x), sum(g)``.
 
-    Both in one pass over memory.
+    Both are computed in one pass over memory.
 
     Parameters
     ----------
@@ -45,8 +44,8 @@ def relu_backward_bias(
     x : array_like of integers or floats
         relu's input or its output. It must broadcast with `grad_output`.
     axis : int, tuple of int, or None, default 0
-        The axes that the bias is shared along, over which is summed: 0 for a dense layer's batch,
-        ``(0, 2, 3)`` for images in the order NCHW, None for all.
+        The axes to sum along, which share one bias: 0 for a dense layer's batch, ``(0, 2, 3)`` for
+        images in the order NCHW, None for all.
     out : ndarray, optional
         Where `grad_x` goes, instead of a new array. It may be `grad_output`: that works in place.
 
@@ -55,18 +54,18 @@ def relu_backward_bias(
     grad_x : ndarray
         ``relu_backward(grad_output, x)``.
     grad_bias : ndarray or scalar
-        Its sum over `axis`, of its dtype. Integers are summed in int64 or uint64, as by NumPy.
+        Its sum over `axis`, of its dtype; for integers int64 or uint64, as in NumPy.
 
     Raises
     ------
     numpy.exceptions.AxisError
-        If there is no such axis.
+        If `axis` is out of range.
     TypeError
-        If an argument is bool, complex, or no number at all, or `out` cannot hold the result.
-        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
-        or an ndarray of another class than memmap and recarray.
+        If an argument is not an array of integers or floats, `axis` is a list, or `out` cannot hold
+        the result.
+        Also for masked, dask, pandas and xarray arrays: convert them first.
     ValueError
-        If the shapes do not broadcast, `out` has another shape or is read-only.
+        If the shapes do not broadcast, or if `out` has another shape or is read-only.
 
     See Also
     --------
@@ -74,41 +73,33 @@ def relu_backward_bias(
 
     Notes
     -----
-    Floats are summed in float64 (longdouble in longdouble) and the sum is rounded once. Which
-    addends meet is fixed, so that the result has the same bits for every number of threads,
-    instruction set and memory layout. A run, the addends along the summed axes behind the last kept
-    one, is cut into blocks of 512. In a block, addend k goes to partial sum k mod 16; the partial
-    sums are added pairwise (i and i + 8, then i and i + 4, i + 2, i + 1). The blocks are added in
-    order. The sums of the runs of one output are added in order, too: within blocks of 512 runs,
-    then block by block. Every sum begins with +0.0. Axes of length 1 do not count.
+    Floats are summed in float64 (longdouble in longdouble), and the sum is rounded once. The order
+    of additions is fixed, so that the result has the same bits for every number of threads,
+    instruction set and memory layout. Axes of length 1 do not count. For one output, a run holds
+    the elements along the summed axes behind the last kept axis::
+
+        sum(output) = add in order the sums of blocks of 512 runs
+        sum(512 runs) = add in order the sums of the runs
+        sum(run) = add in order the sums of blocks of 512 elements
+        sum(512 elements) = element k is added to partial sum k % 16, then
+                            p[i] += p[i + 8], p[i] += p[i + 4], p[i] += p[i + 2], p[0] + p[1]
+
+    Every sum begins with +0.0.
 
     Examples
     --------
     >>> import numpy as np
     >>> import fastrelu as fr
-    >>> grad_x, grad_bias = fr.relu_backward_bias(np.ones((3, 2)), np.array([[1, -1]] * 3))
+    >>> grad_x, grad_bias = fr.relu_backward_with_bias(np.ones((3, 2)), np.array([[1, -1]] * 3))
     >>> grad_bias
     array([3., 0.])
     """
     both = _core.relu_backward_bias(grad_output, x, axis, out)
-    if both is not NotImplemented:
-        gradients: tuple[_Array, Any] = both
-        return gradients
-    name = "relu_backward_bias"
-    grad, x = numbers(name, grad_output, "grad_output"), numbers(name, x)
-    shape = _common_shape(name, grad, x)
-    summed = normalized(name, axis, len(shape))
-    dtype = _result_dtype(name, relu_backward, grad.dtype, x.dtype)
-    call = _Call(name, shape, dtype, grouped(shape, summed))
-    if 0 in shape:  # there may be any number of sums, which need no memory but their own
-        return call.run_on_nothing(out), _no_sums(remaining(shape, summed), dtype)[()]
-    result, totals = call.run(grad, x, None, out)
-    bias = totals.reshape(remaining(shape, summed))
-    return result, (bias if dtype.kind in "iu" else _rounded(bias, dtype))[()]
+    return _relu_backward_with_bias(grad_output, x, axis, out) if both is NotImplemented else both
 
 
 def prelu(
-    x: ArrayLike, weight: ArrayLike, /, axis: int | None = 1, out: _Array | None = None
+    x: ArrayLike, weight: ArrayLike, /, axis: int | None = 1, out: NDArray[Any] | None = None
 ) -> Any:
     """Leaky ReLU with learned slopes: ``x if x > 0 else x * weight``, one weight per channel.
 
@@ -120,21 +111,21 @@ def prelu(
         The slope for ``x <= 0``: one for all elements, or one-dimensional and laid along `axis`. An
         array of several axes, or any if `axis` is None, broadcasts to the shape of `x`.
     axis : int or None, default 1
-        The axis of the channels.
+        The axis of the channels: 1 in the order NCHW, -1 if the channels are last.
     out : ndarray, optional
         Where the result goes, instead of a new array. It may be `x`: that works in place.
 
     Returns
     -------
     y : ndarray or scalar
-        ``leaky_relu(x, weight)`` with the weight so laid out: of the shape of `x`.
+        ``leaky_relu(x, weight)`` with the weight laid out, of the shape of `x`.
 
     Raises
     ------
     numpy.exceptions.AxisError
-        If there is no such axis and more than one weight.
+        If `axis` is out of range and there is more than one weight.
     TypeError
-        If an argument is bool, complex, or no number at all.
+        If an argument is not an array of integers or floats.
     ValueError
         If the weight does not fit `x`.
 
@@ -145,8 +136,8 @@ def prelu(
 
     Notes
     -----
-    A 1-D weight is laid out as by PyTorch, with `axis` None as by ONNX. `x` is not converted: what
-    masked, dask, pandas and xarray arrays carry is kept, as by :func:`leaky_relu`.
+    A one-dimensional weight is laid out as in PyTorch, with `axis` None as in ONNX. As in
+    :func:`leaky_relu`, masked, dask, pandas and xarray arrays keep what they carry.
 
     Examples
     --------
@@ -172,11 +163,11 @@ def prelu_backward(
     weight: ArrayLike,
     /,
     axis: int | None = 1,
-    out: _Array | None = None,
-) -> tuple[_Array, Any]:
+    out: NDArray[Any] | None = None,
+) -> tuple[NDArray[Any], Any]:
     """Gradients of :func:`prelu`: that of `x`, and ``sum(0 if x > 0 else grad_output * x)``.
 
-    Both in one pass over memory.
+    Both are computed in one pass over memory.
 
     Parameters
     ----------
@@ -194,22 +185,21 @@ def prelu_backward(
     Returns
     -------
     grad_x : ndarray
-        ``leaky_relu_backward(grad_output, x, weight)`` with the weight laid out as by `prelu`.
+        ``leaky_relu_backward(grad_output, x, weight)`` with the weight laid out as in `prelu`.
     grad_weight : ndarray or scalar
-        For each weight the sum over all elements that share it. Of the shape of `weight`, and of
-        its dtype: for integers float64, for a Python number that of `grad_x`.
+        For each weight the sum over all elements that share it. Of the shape and dtype of `weight`,
+        except float64 for integers, and the dtype of `grad_x` for a Python number.
 
     Raises
     ------
     numpy.exceptions.AxisError
-        If there is no such axis and more than one weight.
+        If `axis` is out of range and there is more than one weight.
     TypeError
-        If an argument is bool, complex, or no number at all, or `out` cannot hold the result.
-        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
-        or an ndarray of another class than memmap and recarray.
+        If an argument is not an array of integers or floats, or `out` cannot hold the result.
+        Also for masked, dask, pandas and xarray arrays: convert them first.
     ValueError
-        If the shapes do not broadcast, the weight does not fit them, `out` has another shape or is
-        read-only.
+        If the shapes do not broadcast, if the weight does not fit them, or if `out` has another
+        shape or is read-only.
 
     See Also
     --------
@@ -218,8 +208,8 @@ def prelu_backward(
     Notes
     -----
     The products are computed and summed in float64 (longdouble in longdouble), and the sum is
-    rounded once; :func:`relu_backward_bias` says in which order. A NaN in `x` makes the gradient of
-    its weight NaN, as in PyTorch.
+    rounded once. The order of additions is that of :func:`relu_backward_with_bias`. A NaN in `x`
+    makes the gradient of its weight NaN, as in PyTorch.
 
     Examples
     --------
@@ -231,57 +221,18 @@ def prelu_backward(
     array([-2., -8.])
     """
     both = _core.prelu_backward(grad_output, x, weight, axis, out)
-    if both is not NotImplemented:
-        gradients: tuple[_Array, Any] = both
-        return gradients
-    name = "prelu_backward"
-    grad, x = numbers(name, grad_output, "grad_output"), numbers(name, x)
-    shape = _common_shape(name, grad, x)
-    weights = plain(name, "weight", weight)
-    laid_out = _laid_out(name, weights, shape, axis)
-    slope = weight if _is_number(weight) else weights.dtype
-    dtype = _result_dtype(name, leaky_relu_backward, grad.dtype, x.dtype, slope)
-    shared = [i for i, n in enumerate(padded(laid_out.shape, len(shape))) if n == 1]
-    call = _Call(name, shape, dtype, grouped(shape, shared))
-    slopes = dense(weights, _slope_dtype(dtype))
-    result, totals = call.run(grad, x, slopes, out)
-    return result, _rounded(totals.reshape(weights.shape), _gradient_dtype(weight, dtype))[()]
+    return _prelu_backward(grad_output, x, weight, axis, out) if both is NotImplemented else both
 
 
-@overload
-def rrelu(
-    x: ArrayLike,
-    /,
-    lower: float = ...,
-    upper: float = ...,
-    rng: Any = ...,
-    training: bool = ...,
-    *,
-    return_slopes: Literal[False] = ...,
-    out: _Array | None = ...,
-) -> Any: ...
-@overload
-def rrelu(
-    x: ArrayLike,
-    /,
-    lower: float = ...,
-    upper: float = ...,
-    rng: Any = ...,
-    training: bool = ...,
-    *,
-    return_slopes: Literal[True],
-    out: _Array | None = ...,
-) -> tuple[Any, Any]: ...
 def rrelu(
     x: ArrayLike,
     /,
     lower: float = 1 / 8,
     upper: float = 1 / 3,
+    *,
     rng: Any = None,
     training: bool = True,
-    *,
-    return_slopes: bool = False,
-    out: _Array | None = None,
+    out: NDArray[Any] | None = None,
 ) -> Any:
     """Leaky ReLU with a random slope for every element: ``x if x > 0 else x * slope``.
 
@@ -290,13 +241,12 @@ def rrelu(
     x : array_like of integers or floats
         Input of any shape.
     lower, upper : float, default 1/8 and 1/3
-        What the slopes lie between.
+        The range of the slopes.
     rng : numpy.random.Generator, seed, or None
-        Where they come from: ``np.random.default_rng(rng)``. The same seed gives the same slopes.
+        The source of the slopes: ``np.random.default_rng(rng)``. The same seed gives the same
+        slopes.
     training : bool, default True
-        Whether slopes are drawn. If not, all of them are ``(lower + upper) / 2``.
-    return_slopes : bool, default False
-        Whether to return the slopes too, which :func:`leaky_relu_backward` takes.
+        True draws a slope for each element. False takes ``(lower + upper) / 2`` for all.
     out : ndarray, optional
         Where the result goes, instead of a new array. It may be `x`: that works in place.
 
@@ -304,52 +254,110 @@ def rrelu(
     -------
     y : ndarray or scalar
         ``leaky_relu(x, slopes)``.
-    slopes : ndarray, scalar or float
-        Only with `return_slopes`. Drawn, they have the shape of `x`, and are float32 for floats up
-        to float32, else float64; otherwise it is one float.
 
     Raises
     ------
     TypeError
-        If `x` is bool, complex, or no number at all, or slopes are to be drawn for an `x` without a
-        known shape and one dtype, such as a DataFrame.
+        If `x` is not an array of integers or floats, or if slopes are to be drawn for an `x`
+        without a known shape and one dtype, such as a DataFrame.
     ValueError
-        If `lower` is above `upper`, or either is NaN or infinite: no slope can be drawn then. So it
-        is if one is beyond the range of the slopes' dtype.
+        If `lower` exceeds `upper`, or if one of them is NaN, infinite, or beyond the range of the
+        slopes' dtype.
+
+    See Also
+    --------
+    rrelu_with_slopes : Also returns the slopes, for the backward pass.
 
     Notes
     -----
     The slopes are ``lower + (upper - lower) * rng.random(x.shape, dtype)``, computed in their dtype
-    and limited to what `lower` and `upper` are there. Should ``upper - lower`` overflow, half of
-    each slope is computed so and doubled. The defaults are PyTorch's. `x` is not converted: what
-    masked, dask, pandas and xarray arrays carry is kept, as by :func:`leaky_relu`.
+    (float32 for floats up to float32, else float64) and limited to `lower` and `upper` in it. If
+    ``upper - lower`` overflows, half of each slope is computed so and doubled. The defaults are
+    PyTorch's. As in :func:`leaky_relu`, masked, dask, pandas and xarray arrays keep what they
+    carry.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> fr.rrelu(np.array([-8.0, 2.0]), 0.25, 0.75, training=False)
+    array([-4.,  2.])
+    """
+    return _rrelu("rrelu", x, lower, upper, rng, training, out)[0]
+
+
+def rrelu_with_slopes(
+    x: ArrayLike,
+    /,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    *,
+    rng: Any = None,
+    training: bool = True,
+    out: NDArray[Any] | None = None,
+) -> tuple[Any, Any]:
+    """Compute :func:`rrelu` and return its slopes too: ``leaky_relu(x, slopes), slopes``.
+
+    Parameters
+    ----------
+    x : array_like of integers or floats
+        Input of any shape.
+    lower, upper : float, default 1/8 and 1/3
+        The range of the slopes.
+    rng : numpy.random.Generator, seed, or None
+        The source of the slopes, as in :func:`rrelu`.
+    training : bool, default True
+        True draws a slope for each element. False takes ``(lower + upper) / 2`` for all.
+    out : ndarray, optional
+        Where `y` goes, instead of a new array. It may be `x`: that works in place.
+
+    Returns
+    -------
+    y : ndarray or scalar
+        What :func:`rrelu` returns.
+    slopes : ndarray, scalar or float
+        One for each element of `x`, float32 for floats up to float32, else float64; without
+        `training` one float.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`rrelu`.
+
+    See Also
+    --------
+    leaky_relu_backward : Takes the slopes for the gradient.
 
     Examples
     --------
     >>> import numpy as np
     >>> import fastrelu as fr
     >>> x = np.array([-8.0, 2.0])
-    >>> y, slopes = fr.rrelu(x, rng=0, return_slopes=True)
-    >>> bool((y == x * [slopes[0], 1]).all())
+    >>> y, slopes = fr.rrelu_with_slopes(x, rng=0)
+    >>> grad_x = fr.leaky_relu_backward(np.ones(2), x, slopes)
+    >>> bool((grad_x == [slopes[0], 1]).all())
     True
-    >>> fr.rrelu(x, 0.25, 0.75, training=False)
-    array([-4.,  2.])
     """
-    if not (isfinite(lower) and isfinite(upper) and lower <= upper):
-        raise ValueError(f"rrelu: no slopes lie between lower ({lower}) and upper ({upper})")
+    return _rrelu("rrelu_with_slopes", x, lower, upper, rng, training, out)
+
+
+def _rrelu(
+    name: str, x: Any, lower: float, upper: float, rng: Any, training: bool, out: Any
+) -> tuple[Any, Any]:
+    if not (isfinite(lower) and isfinite(upper)):
+        raise ValueError(f"{name}: lower ({lower}) and upper ({upper}) must be finite")
+    if lower > upper:
+        raise ValueError(f"{name}: lower ({lower}) must not exceed upper ({upper})")
     x = x if type(x) is np.ndarray or carries_more(x) else np.asarray(x)
     slopes: Any = (lower + upper) / 2
     if not isfinite(slopes):
         slopes = lower / 2 + upper / 2
     if training:
-        shape, dtype = _form_of("rrelu", x)
-        is_single = _result_dtype("rrelu", leaky_relu, dtype, np.float32(0)).itemsize <= _SINGLE
-        slopes = _drawn(shape, float(lower), float(upper), rng, is_single)
-    try:
-        y = leaky_relu(x, slopes, out=out)
-    except (TypeError, ValueError) as error:
-        raise renamed("rrelu", error) from error
-    return (y, slopes) if return_slopes else y
+        shape, dtype = _form_of(name, x)
+        is_single = _result_dtype(name, leaky_relu, dtype, np.float32(0)).itemsize <= _SINGLE
+        dtype_of_slopes = np.float32 if is_single else np.float64
+        slopes = _drawn(name, shape, float(lower), float(upper), rng, dtype_of_slopes)
+    return call_ufunc(name, leaky_relu, x, slopes, out=out), slopes
 
 
 _SINGLE = np.dtype(np.float32).itemsize
@@ -359,20 +367,21 @@ def _form_of(name: str, x: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Return shape and dtype of an array that is not to be converted; TypeError without them."""
     shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
     if not (isinstance(shape, tuple) and isinstance(dtype, np.dtype)):
-        refuse(name, "x", x, "which has no shape or not one dtype of NumPy's")
+        refuse(name, "x", x, "which does not have a shape and one dtype of NumPy's")
     if not all(isinstance(n, int) for n in shape):  # dask's are NaN until they are computed
-        refuse(name, "x", x, "the shape of which is not known yet")
+        refuse(name, "x", x, "whose shape is not known yet")
     return shape, dtype
 
 
-def _drawn(shape: tuple[int, ...], lower: float, upper: float, rng: Any, is_single: bool) -> Any:
-    dtype: Any = np.float32 if is_single else np.float64
+def _drawn(
+    name: str, shape: tuple[int, ...], lower: float, upper: float, rng: Any, dtype: Any
+) -> Any:
     with np.errstate(over="ignore"):
         low, high = dtype(lower), dtype(upper)
         if not (np.isfinite(low) and np.isfinite(high)):
+            given = f"lower ({lower}) or upper ({upper})"
             raise ValueError(
-                f"rrelu: lower ({lower}) or upper ({upper}) is beyond the range of the slopes' "
-                f"dtype, {np.dtype(dtype)}"
+                f"{name}: {given} is beyond the range of the slopes' dtype, {np.dtype(dtype)}"
             )
         divisor = 1 if np.isfinite(high - low) else 2  # of what would overflow
     slopes = np.asarray(np.random.default_rng(rng).random(shape, dtype))
@@ -383,29 +392,64 @@ def _drawn(shape: tuple[int, ...], lower: float, upper: float, rng: Any, is_sing
     return np.clip(slopes, low, high, out=slopes)[()]
 
 
+def _relu_backward_with_bias(
+    grad_output: ArrayLike, x: ArrayLike, axis: Axes, out: Array | None
+) -> tuple[Array, Any]:
+    name = "relu_backward_with_bias"
+    grad, x, shape = _gradient_and_input(name, grad_output, x)
+    summed = normalized(name, axis, len(shape))
+    dtype = _result_dtype(name, relu_backward, grad.dtype, x.dtype)
+    call = _Call(name, shape, dtype, grouped(shape, summed))
+    call.check(out)
+    if 0 in shape:  # there may be any number of sums, which need no memory but their own
+        return call.allocate() if out is None else out, _no_sums(remaining(shape, summed), dtype)
+    result, totals = call.run(grad, x, None, out)
+    bias = totals.reshape(remaining(shape, summed))
+    return result, (bias if dtype.kind in "iu" else _rounded(bias, dtype))[()]
+
+
+def _prelu_backward(
+    grad_output: ArrayLike, x: ArrayLike, weight: ArrayLike, axis: int | None, out: Array | None
+) -> tuple[Array, Any]:
+    name = "prelu_backward"
+    grad, x, shape = _gradient_and_input(name, grad_output, x)
+    weights = numbers(name, weight, "weight")
+    laid_out = _laid_out(name, weights, shape, axis)
+    slope = weight if _is_number(weight) else weights.dtype
+    dtype = _result_dtype(name, leaky_relu_backward, grad.dtype, x.dtype, slope)
+    shared = [i for i, n in enumerate(padded(laid_out.shape, len(shape))) if n == 1]
+    call = _Call(name, shape, dtype, grouped(shape, shared))
+    call.check(out)
+    # Kernels for narrow dtypes take slopes in float32.
+    slopes = dense(weights, np.float32 if dtype.itemsize < _SINGLE else dtype)
+    result, totals = call.run(grad, x, slopes, out)
+    of_weight = dtype if _is_number(weight) else weights.dtype.newbyteorder("=")
+    of_weight = np.dtype(np.float64) if of_weight.kind in "iu" else of_weight
+    return result, _rounded(totals.reshape(weights.shape), of_weight)[()]
+
+
+def _gradient_and_input(
+    name: str, grad_output: ArrayLike, x: ArrayLike
+) -> tuple[Array, Array, tuple[int, ...]]:
+    """Return both as arrays, and the shape that they broadcast to."""
+    grad, x = numbers(name, grad_output, "grad_output"), numbers(name, x)
+    shape = broadcast(grad.shape, x.shape)
+    if shape is None:
+        given = f"grad_output of shape {grad.shape} does not broadcast with x of shape {x.shape}"
+        raise ValueError(f"{name}: {given}")
+    return grad, x, shape
+
+
 def _is_number(weight: ArrayLike) -> bool:
-    """Whether it is a number of Python's own, which has no dtype to keep."""
+    """Say whether it is a Python number, which has no dtype to keep."""
     return type(weight) in (int, float)
 
 
 def _result_dtype(name: str, ufunc: np.ufunc, *inputs: Any) -> np.dtype[Any]:
     """Return the dtype of a ufunc's result for arrays of some dtypes, and for numbers."""
-    try:
-        result: np.dtype[Any] = ufunc(
-            *(np.empty(0, each) if isinstance(each, np.dtype) else each for each in inputs)
-        ).dtype
-    except TypeError as error:
-        raise renamed(name, error) from error
-    return result
-
-
-def _common_shape(name: str, grad: _Array, x: _Array) -> tuple[int, ...]:
-    shape = broadcast(grad.shape, x.shape)
-    if shape is None:
-        raise ValueError(
-            f"{name}: grad_output of shape {grad.shape} does not broadcast with x of {x.shape}"
-        )
-    return shape
+    arrays = (np.empty(0, each) if isinstance(each, np.dtype) else each for each in inputs)
+    dtype: np.dtype[Any] = call_ufunc(name, ufunc, *arrays).dtype
+    return dtype
 
 
 def _slopes_for(name: str, x: Any, weight: Any, axis: int | None) -> Any:
@@ -424,7 +468,7 @@ def _slopes_for(name: str, x: Any, weight: Any, axis: int | None) -> Any:
     return _laid_out(name, weight, () if weight.size == 1 else x.shape, axis)
 
 
-def _laid_out(name: str, weight: _Array, shape: tuple[int, ...], axis: int | None) -> _Array:
+def _laid_out(name: str, weight: Array, shape: tuple[int, ...], axis: int | None) -> Array:
     """Give the weight a shape that broadcasts to that of x."""
     if weight.size == 1:
         return weight.reshape(())
@@ -432,30 +476,12 @@ def _laid_out(name: str, weight: _Array, shape: tuple[int, ...], axis: int | Non
     if weight.ndim == 1 and axis is not None:
         channels = axis_of(name, len(shape), axis)
         if weight.size != shape[channels]:
-            raise ValueError(f"{given} along axis {axis}: it should be ({shape[channels]},) or one")
+            fitting = f"expected shape ({shape[channels]},) or a single value"
+            raise ValueError(f"{given} along axis {axis}: {fitting}")
         return weight.reshape(weight.shape + (1,) * (len(shape) - channels - 1))
     if broadcast(weight.shape, shape) != shape:
         raise ValueError(f"{given}: it does not broadcast to it")
     return weight
-
-
-def _slope_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return what kernels for a dtype take slopes in."""
-    return np.dtype(np.float32) if dtype.itemsize < _SINGLE else dtype
-
-
-def _no_sums(shape: tuple[int, ...], dtype: np.dtype[Any]) -> _Array:
-    """Return the sums of no gradients of a dtype: zeros, or what a dtype without 0 has for it."""
-    if dtype.kind in "iu":
-        return np.zeros(shape, np.int64 if dtype.kind == "i" else np.uint64)
-    return np.full(shape, _rounded(np.zeros(()), dtype), dtype)
-
-
-def _gradient_dtype(weight: ArrayLike, dtype: np.dtype[Any]) -> np.dtype[Any]:
-    if _is_number(weight):
-        return dtype
-    own = np.asarray(weight).dtype
-    return np.dtype(np.float64) if own.kind in "iu" else own.newbyteorder("=")
 
 
 class _Call(NamedTuple):
@@ -466,15 +492,25 @@ class _Call(NamedTuple):
     dtype: np.dtype[Any]
     grouping: Grouping
 
+    def check(self, out: Array | None) -> None:
+        """Raise what is wrong with `out`, before anything is written."""
+        check_place(self.name, out, self.shape)
+        if out is not None and not np.can_cast(self.dtype, out.dtype, "same_kind"):
+            given = f"out has dtype {out.dtype}, but the result has {self.dtype}"
+            raise TypeError(f"{self.name}: {given}")
+
+    def allocate(self) -> Array:
+        return np.empty(self.shape, self.dtype)
+
     def run(
-        self, grad: _Array, x: _Array, slopes: _Array | None, out: _Array | None
-    ) -> tuple[_Array, _Array]:
+        self, grad: Array, x: Array, slopes: Array | None, out: Array | None
+    ) -> tuple[Array, Array]:
         """Return the gradient and the float64 sums, one for each output in C order."""
-        self.check(out)
-        placed, target = self.place(grad), None
+        placed = self.place(grad)
         other = placed if x is grad else self.place(x)
-        if out is not None and self.takes(out, placed, other, slopes):
-            target = self.grouping.place(out)
+        target = None if out is None else out.transpose(self.grouping.order)
+        if target is not None and not self.may_write(target, placed, other, slopes):
+            target = None
         result, totals = _core.backward_with_sums(
             self.name, placed, other, slopes, target, self.grouping.groups
         )
@@ -484,51 +520,31 @@ class _Call(NamedTuple):
             np.copyto(out, self.grouping.undo(result), casting="same_kind")
         return out, totals
 
-    def run_on_nothing(self, out: _Array | None) -> _Array:
-        self.check(out)
-        return np.empty(self.shape, self.dtype) if out is None else out
-
-    def place(self, array: _Array) -> _Array:
+    def place(self, array: Array) -> Array:
         return self.grouping.place(np.broadcast_to(array, self.shape), self.dtype)
 
-    def check(self, out: _Array | None) -> None:
-        """Raise what is wrong with `out`, before anything is written."""
-        if out is None:
-            return
-        check_place(self.name, out, self.shape)
-        if not np.can_cast(self.dtype, out.dtype, "same_kind"):
-            message = f"out has dtype {out.dtype}, but the result has {self.dtype}"
-            raise TypeError(f"{self.name}: {message}")
-
-    def takes(self, out: _Array, *inputs: _Array | None) -> bool:
-        """Whether kernels can write to `out` as it lies, and it is an input or overlaps none."""
-        lies = out.transpose(self.grouping.order).flags
-        if out.dtype != self.dtype or not (
-            lies.c_contiguous and lies.aligned and out.dtype.isnative
-        ):
+    def may_write(self, target: Array, grad: Array, x: Array, slopes: Array | None) -> bool:
+        """Say whether kernels can write there: densely, and onto an input or apart from all."""
+        if target.dtype != self.dtype or dense(target) is not target:
             return False
-        return all(
-            each is None or self._is(out, each) or not np.may_share_memory(out, each)
-            for each in inputs
-        )
-
-    @staticmethod
-    def _is(out: _Array, other: _Array) -> bool:
-        return bool(
-            out.ctypes.data == other.ctypes.data
-            and out.nbytes == other.nbytes
-            and out.dtype == other.dtype
+        return (slopes is None or not np.may_share_memory(target, slopes)) and all(
+            each.ctypes.data == target.ctypes.data or not np.may_share_memory(target, each)
+            for each in (grad, x)
         )
 
 
-_ODD = np.uint32(1)
+def _no_sums(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    """Return the sums of no gradients of a dtype: zeros, or what a dtype without 0 has for it."""
+    if dtype.kind in "iu":
+        return np.zeros(shape, np.int64 if dtype.kind == "i" else np.uint64)[()]
+    return np.full(shape, _rounded(np.zeros(()), dtype), dtype)[()]
 
 
-def _rounded(totals: _Array, dtype: np.dtype[Any]) -> _Array:
+def _rounded(totals: Array, dtype: np.dtype[Any]) -> Array:
     """Round once to a float dtype.
 
-    Other packages' dtypes round what is a float32 already. So the totals become float32 by a
-    rounding to odd, which loses nothing that a later rounding to at most 22 bits depends on.
+    Other packages' dtypes round a float32. So the totals become float32 by rounding to odd, which
+    loses nothing that a later rounding to at most 22 bits depends on.
     """
     if dtype.num <= _LAST_BUILTIN:
         return totals.astype(dtype, copy=False)

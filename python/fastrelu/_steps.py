@@ -68,7 +68,7 @@ def _fused_relu_forward(product: Array, biases: Array) -> Activated:
 
 
 def _fused_relu_backward(gradient: Array, activations: Array) -> Gradients:
-    return Gradients(*fr.relu_backward_bias(gradient, activations, axis=0, out=gradient))
+    return Gradients(*fr.relu_backward_with_bias(gradient, activations, axis=0, out=gradient))
 
 
 def _masked_leaky_relu_forward(product: Array, biases: Array) -> Activated:

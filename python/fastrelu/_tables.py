@@ -1,21 +1,28 @@
-"""Tables of 256 entries: quantised functions, looked up by bytes."""
+"""Lookup tables with one entry for each byte, for quantised functions."""
 
 from __future__ import annotations
 
-import math
-import operator
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastrelu import _core
-from fastrelu._layout import answered, check_out, dense, plain
+from fastrelu._layout import (
+    answered,
+    check_out,
+    delivered,
+    dense,
+    integer,
+    is_user_defined,
+    order_in_memory,
+    plain,
+)
 
 _ENTRIES = 256
 _ENTRY_SIZES = (1, 2, 4, 8)
-_USER_DEFINED = 2  # what dtype.isbuiltin says of a dtype of ml_dtypes
 
 
 def apply_table(x: ArrayLike, table: ArrayLike, /, out: NDArray[Any] | None = None) -> Any:
@@ -35,17 +42,16 @@ def apply_table(x: ArrayLike, table: ArrayLike, /, out: NDArray[Any] | None = No
     Returns
     -------
     y : ndarray or scalar
-        Of the shape of `x` and the dtype of `table`; a scalar if `x` is one.
+        Of the shape of `x` and the dtype of `table`; a scalar if `x` is a scalar.
 
     Raises
     ------
     TypeError
-        If `x` or `table` is of another dtype, or `out` of another than `table`.
-        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
-        or an ndarray of another class than memmap and recarray.
+        If `x` or `table` is of another dtype, or `out` is not of the dtype of `table`.
+        Also for masked, dask, pandas and xarray arrays: convert them first.
     ValueError
-        If `table` has not 256 entries in one dimension, or `out` has another shape than `x` or is
-        read-only.
+        If `table` is not one-dimensional with 256 entries, or if `out` has another shape than `x`
+        or is read-only.
 
     See Also
     --------
@@ -54,7 +60,7 @@ def apply_table(x: ArrayLike, table: ArrayLike, /, out: NDArray[Any] | None = No
     Notes
     -----
     Entries of one byte are looked up a vector at a time where the processor can shuffle bytes
-    (AVX2, AVX-512, NEON); wider ones, as for dequantising, one by one.
+    (AVX2, AVX-512, NEON). Wider entries, as for dequantising, are looked up one by one.
 
     Examples
     --------
@@ -64,8 +70,8 @@ def apply_table(x: ArrayLike, table: ArrayLike, /, out: NDArray[Any] | None = No
     >>> fr.apply_table(np.array([-100, -2, 0, 1], dtype=np.int8), table)
     array([-50,  -1,   0,  50], dtype=int8)
     """
-    result = _core.apply_table(x, table, out)
-    return _apply_to_any_layout(x, table, out) if result is NotImplemented else result
+    y = _core.apply_table(x, table, out)
+    return _apply_to_any_layout(x, table, out) if y is NotImplemented else y
 
 
 def make_table(
@@ -76,7 +82,7 @@ def make_table(
 ) -> NDArray[Any]:
     """Table of a function on quantised numbers: ``q' = clip(rint(f(x) / scale') + zero_point')``.
 
-    There, ``x = (q - zero_point) * scale``, for each of the 256 values q of `dtype`.
+    For each of the 256 values q of `dtype`, ``x = (q - zero_point) * scale``.
 
     Parameters
     ----------
@@ -84,8 +90,8 @@ def make_table(
         Takes an array of 256 float64 and returns as many numbers: a ufunc of NumPy or fastrelu, or
         any function that works element by element.
     input, output : (scale, zero_point)
-        How the numbers that go in and those that come out are quantised: a finite scale above 0,
-        and an integer in the range of `dtype`.
+        Quantisation of the input and of the output: a finite scale above 0, and an integer in the
+        range of `dtype`.
     dtype : int8 or uint8, default int8
         The dtype of the quantised numbers.
 
@@ -98,11 +104,10 @@ def make_table(
     Raises
     ------
     TypeError
-        If `dtype` is neither int8 nor uint8, or `function` returns something else than real
-        numbers.
+        If `dtype` is neither int8 nor uint8, a zero point is not an integer, or `function` does not
+        return real numbers.
     ValueError
-        If a scale or a zero point is out of its range, or `function` returns another shape or a
-        NaN.
+        If a scale or a zero point is out of range, or `function` returns another shape or a NaN.
 
     See Also
     --------
@@ -110,8 +115,9 @@ def make_table(
 
     Notes
     -----
-    Computed in float64. Halves are rounded to even, and results beyond the range of `dtype`,
-    infinities too, become its nearest end: the rules of ONNX's QuantizeLinear and of PyTorch.
+    The table is computed in float64. Halves are rounded to even. Results beyond the range of
+    `dtype`, infinities included, become the nearest limit. ONNX's QuantizeLinear and PyTorch have
+    the same rules.
 
     Examples
     --------
@@ -141,34 +147,25 @@ def make_table(
 
 def _apply_to_any_layout(x: ArrayLike, table: ArrayLike, out: NDArray[Any] | None) -> Any:
     x, table = plain("apply_table", "x", x), plain("apply_table", "table", table)
-    _check_indices(x)
-    _check_table(table)
+    if x.dtype.itemsize != 1 or not _is_number(x.dtype, "iu"):
+        raise TypeError(f"apply_table: x must hold numbers of one byte, not {x.dtype}")
+    if table.dtype.itemsize not in _ENTRY_SIZES or not _is_number(table.dtype, "biufc"):
+        raise TypeError(
+            f"apply_table: table must hold numbers of 1, 2, 4 or 8 bytes, not {table.dtype}"
+        )
+    if table.shape != (_ENTRIES,):
+        raise ValueError(f"apply_table: table must have shape (256,), not {table.shape}")
     table = dense(table)
-    if out is not None:
-        check_out("apply_table", out, x.shape, table.dtype)
-    order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))  # as it lies in memory
+    check_out("apply_table", out, x.shape, table.dtype)
+    order = order_in_memory(x)
     bytes_of_x = x.view(np.uint8).transpose(order)
     flat = dense(bytes_of_x).reshape(-1)
-    looked_up = answered("apply_table", _core.apply_table(flat, table, None), flat, table)
-    result = looked_up.reshape(bytes_of_x.shape).transpose(np.argsort(order))
-    if out is None:
-        return result[()]
-    np.copyto(out, result)
-    return out
+    y = answered("apply_table", _core.apply_table(flat, table, None), flat, table)
+    return delivered(y.reshape(bytes_of_x.shape).transpose(np.argsort(order)), out)
 
 
-def _check_indices(x: NDArray[Any]) -> None:
-    is_number = x.dtype.kind in "iu" or x.dtype.isbuiltin == _USER_DEFINED
-    if x.dtype.itemsize != 1 or not is_number:
-        raise TypeError(f"apply_table takes an x of numbers of one byte, not {x.dtype}")
-
-
-def _check_table(table: NDArray[Any]) -> None:
-    is_plain = table.dtype.kind in "biufc" or table.dtype.isbuiltin == _USER_DEFINED
-    if table.dtype.itemsize not in _ENTRY_SIZES or not is_plain or table.dtype.hasobject:
-        raise TypeError(f"apply_table takes a table of numbers of up to 8 bytes, not {table.dtype}")
-    if table.shape != (_ENTRIES,):
-        raise ValueError(f"apply_table: the table must have shape (256,), not {table.shape}")
+def _is_number(dtype: np.dtype[Any], kinds: str) -> bool:
+    return dtype.kind in kinds or (is_user_defined(dtype) and not dtype.hasobject)
 
 
 def _quantisation(name: str, pair: tuple[float, int], limits: np.iinfo[Any]) -> tuple[float, int]:
@@ -176,21 +173,13 @@ def _quantisation(name: str, pair: tuple[float, int], limits: np.iinfo[Any]) -> 
         scale, zero_point = pair
     except (TypeError, ValueError):
         raise ValueError(f"make_table: {name} must be (scale, zero_point), not {pair!r}") from None
-    if not (math.isfinite(scale) and scale > 0):
+    if not (isfinite(scale) and scale > 0):
         raise ValueError(f"make_table: {name}'s scale must be finite and above 0, not {scale!r}")
-    if not _is_in_range(zero_point, limits):
-        raise ValueError(
-            f"make_table: {name}'s zero point must be an integer from {limits.min} to "
-            f"{limits.max}, not {zero_point!r}"
-        )
-    return float(scale), operator.index(zero_point)
-
-
-def _is_in_range(zero_point: object, limits: np.iinfo[Any]) -> bool:
-    try:
-        return limits.min <= operator.index(zero_point) <= limits.max  # type: ignore[arg-type]
-    except TypeError:
-        return False
+    zero_point = integer("make_table", f"{name}'s zero point", zero_point)
+    if not limits.min <= zero_point <= limits.max:
+        fitting = f"an integer from {limits.min} to {limits.max}"
+        raise ValueError(f"make_table: {name}'s zero point must be {fitting}, not {zero_point}")
+    return float(scale), zero_point
 
 
 def _values(

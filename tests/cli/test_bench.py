@@ -388,7 +388,11 @@ def test_a_peer_that_does_not_work_leaves_training_its_others(module, monkeypatc
 
 OTHER_FUNCTIONS = [
     *("relu_with_mask", "relu_backward_from_mask", "leaky_relu_with_mask"),
-    *("leaky_relu_backward_from_mask", "leaky_relu_backward_from_output", "relu_backward_bias"),
+    *(
+        "leaky_relu_backward_from_mask",
+        "leaky_relu_backward_from_output",
+        "relu_backward_with_bias",
+    ),
     *("prelu", "prelu_backward", "rrelu", "crelu", "crelu_backward", "maxout", "maxout_backward"),
     *("apply_table", "active_count", "sparsity", "dead_units", "active_count_from_mask"),
     *("sparsity_from_mask", "dead_units_from_mask"),

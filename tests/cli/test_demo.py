@@ -142,7 +142,7 @@ def first_error_with(module, name, result, monkeypatch):
     ("name", "result", "place"),
     [
         ("add_relu", None, "relu, epoch 1, activations of layer 1, element [1, 2]"),
-        ("relu_backward_bias", 0, "relu, epoch 1, gradients of layer 2, element [1, 2]"),
+        ("relu_backward_with_bias", 0, "relu, epoch 1, gradients of layer 2, element [1, 2]"),
         ("leaky_relu_with_mask", 0, "leaky relu, epoch 1, activations of layer 1, element [1, 2]"),
         ("leaky_relu_with_mask", 1, "leaky relu, epoch 1, gradients of layer 2, element ["),
         (
@@ -178,8 +178,12 @@ def test_a_wrong_bit_in_a_plain_step_is_found(direction, options, digits, monkey
         ("add_relu", None, "t = fr.add_relu(x, b), 4 x 1024"),
         ("relu_with_mask", 0, "fr.relu_with_mask(x, t, mask), 4 x 1024"),
         ("relu_backward_from_mask", None, "fr.relu_backward_from_mask(g, mask, out=t), 4 x 1024"),
-        ("relu_backward_bias", 0, "t, sums = fr.relu_backward_bias(g, x), 4 x 1024"),
-        ("relu_backward_bias", 1, "t, sums = fr.relu_backward_bias(g, x), 4 x 1024, sums"),
+        ("relu_backward_with_bias", 0, "t, sums = fr.relu_backward_with_bias(g, x), 4 x 1024"),
+        (
+            "relu_backward_with_bias",
+            1,
+            "t, sums = fr.relu_backward_with_bias(g, x), 4 x 1024, sums",
+        ),
     ],
 )
 def test_a_wrong_bit_in_a_large_array_is_found(name, result, place, monkeypatch):

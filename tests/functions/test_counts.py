@@ -311,11 +311,11 @@ for function in (fr.active_count_from_mask, fr.sparsity_from_mask):
     limited(80, lambda n: function(mask[: n // 8], (1, n), 0))
 limited(12, lambda n: fr.dead_units(x[:0, :n], 0))  # 8 MiB
 limited(12, lambda n: fr.dead_units_from_mask(mask[:0], (0, n), 0))
-limited(40, lambda n: fr.relu_backward_bias(floats[:, :n], floats[:, :n]))  # 32 MiB
-limited(24, lambda n: fr.relu_backward_bias(halves[:, :n], halves[:, :n]))  # 16 MiB
+limited(40, lambda n: fr.relu_backward_with_bias(floats[:, :n], floats[:, :n]))  # 32 MiB
+limited(24, lambda n: fr.relu_backward_with_bias(halves[:, :n], halves[:, :n]))  # 16 MiB
 ones = np.ones((1, n), np.float32)
 try:  # 32 MiB, and twice that for float64 sums of what there is
-    limited(48, lambda n: fr.relu_backward_bias(ones[:, :n], ones[:, :n], out=ones[:, :n]))
+    limited(48, lambda n: fr.relu_backward_with_bias(ones[:, :n], ones[:, :n], out=ones[:, :n]))
 except MemoryError:
     print("MemoryError")
 """

@@ -64,8 +64,8 @@ def assert_same(actual, expected):
 
 
 def assert_bias(g, x, axis, **out):
-    expected_x, expected_bias = reference.relu_backward_bias(g, x, axis)
-    grad_x, grad_bias = fr.relu_backward_bias(g, x, axis, **out)
+    expected_x, expected_bias = reference.relu_backward_with_bias(g, x, axis)
+    grad_x, grad_bias = fr.relu_backward_with_bias(g, x, axis, **out)
     assert_same(grad_x, np.asarray(expected_x))
     assert_same(grad_bias, expected_bias)
 
@@ -173,7 +173,10 @@ def test_layouts(function):
 
 def assert_right_into(function, g, x, weight, out):
     if function == "bias":
-        (result, _), expected = fr.relu_backward_bias(g, x, (0, 2), out=out), fr.relu_backward(g, x)
+        (result, _), expected = (
+            fr.relu_backward_with_bias(g, x, (0, 2), out=out),
+            fr.relu_backward(g, x),
+        )
     else:
         result, _ = fr.prelu_backward(g, x, weight, out=out)
         expected = fr.leaky_relu_backward(g, x, weight[:, None])
@@ -187,7 +190,7 @@ def test_in_place_and_overlapping(shape):
     g, x = (values(np.dtype(np.float32), shape, seed) for seed in (1, 2))
     weight = values(np.dtype(np.float32), 5, 3)
     calls = [
-        lambda g, x, out: fr.relu_backward_bias(g, x, axes, out),
+        lambda g, x, out: fr.relu_backward_with_bias(g, x, axes, out),
         lambda g, x, out: fr.prelu_backward(g, x, weight, out=out),
     ]
     for call in calls:
@@ -254,7 +257,9 @@ def test_short_and_long_ways_agree(name):
         axes = (0, *range(2, len(shape)))
         other = np.asfortranarray(g)
         for actual, expected in zip(
-            fr.relu_backward_bias(g, x, axes), fr.relu_backward_bias(other, x, axes), strict=True
+            fr.relu_backward_with_bias(g, x, axes),
+            fr.relu_backward_with_bias(other, x, axes),
+            strict=True,
         ):
             assert_same(actual, expected)
 
@@ -262,12 +267,12 @@ def test_short_and_long_ways_agree(name):
 def test_the_rounding_of_a_sum_is_reported():
     big, one = np.full((4, 3), 2e38, np.float32), np.ones((4, 3), np.float32)
     for g in (big, np.asfortranarray(big)):
-        assert reported(lambda g=g: fr.relu_backward_bias(g, one)) == {"overflow"}
+        assert reported(lambda g=g: fr.relu_backward_with_bias(g, one)) == {"overflow"}
     tiny = np.full((4, 3), 1e-38, np.float32)
     for weight in (0.5, np.full(3, 0.5, np.float32)):
         assert reported(lambda w=weight: fr.prelu_backward(tiny, -tiny, w)) == {"underflow"}
-    with np.errstate(all="raise"), pytest.raises(FloatingPointError, match="relu_backward_bias"):
-        fr.relu_backward_bias(big, one)
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError, match="relu_backward"):
+        fr.relu_backward_with_bias(big, one)
 
 
 @pytest.fixture
@@ -287,7 +292,7 @@ def test_any_number_of_threads(shape, dtype, threads_set_back):
     weight = np.linspace(-1, 1, shape[1], dtype=np.float32)[:1025]
     weight = weight if weight.size == shape[1] else np.float32(0.25)
     calls = [
-        lambda: fr.relu_backward_bias(g, x, axes),
+        lambda: fr.relu_backward_with_bias(g, x, axes),
         lambda: fr.prelu_backward(g, x, weight),
         lambda: fr.prelu_backward(g, x, weight, out=g.copy()),
     ]
@@ -298,7 +303,7 @@ def test_any_number_of_threads(shape, dtype, threads_set_back):
             fr.set_num_threads(threads)
             for actual, wanted in zip(call(), expected, strict=True):
                 assert_same_bytes(actual, wanted)
-    assert_as_promised(fr.relu_backward, fr.relu_backward_bias(g, x, axes)[0], g, x)
+    assert_as_promised(fr.relu_backward, fr.relu_backward_with_bias(g, x, axes)[0], g, x)
 
 
 def test_the_sum_is_rounded_once():
@@ -306,11 +311,13 @@ def test_the_sum_is_rounded_once():
     tie, above = 1 + 2.0**-8, 2.0**-40  # between two bfloat16; a float32 does not see what is above
     for sign in (1, -1):
         g = (sign * np.array([1, 2.0**-8, above])).astype(ml_dtypes.bfloat16)
-        bias = fr.relu_backward_bias(g, np.ones_like(g))[1]
+        bias = fr.relu_backward_with_bias(g, np.ones_like(g))[1]
         assert float(bias) == sign * (1 + 2.0**-7)
-        assert float(fr.relu_backward_bias(g[:2], np.ones_like(g[:2]))[1]) == sign * np.round(tie)
+        assert float(fr.relu_backward_with_bias(g[:2], np.ones_like(g[:2]))[1]) == sign * np.round(
+            tie
+        )
     g = np.array([2**24, 1, 1], np.float32)
-    assert fr.relu_backward_bias(g, np.ones_like(g))[1] == 2**24 + 2
+    assert fr.relu_backward_with_bias(g, np.ones_like(g))[1] == 2**24 + 2
 
 
 def test_a_sum_of_nothing_is_positive_zero():
@@ -318,7 +325,7 @@ def test_a_sum_of_nothing_is_positive_zero():
     zeros = np.full((5, 3), -0.0, np.float32)
     for g in (empty, zeros):
         totals = (
-            fr.relu_backward_bias(g, np.ones_like(g))[1],
+            fr.relu_backward_with_bias(g, np.ones_like(g))[1],
             fr.prelu_backward(g, np.ones_like(g), [1, 2, 3])[1],
         )
         for total in totals:
@@ -331,7 +338,7 @@ def test_special_values(isa):
     inf, nan = np.inf, np.nan
     g = np.array([[nan, inf, 1, inf, nan, 1]], np.float32)
     x = np.array([[-1, -1, nan, 0, 2, -inf]], np.float32)
-    assert_same(fr.relu_backward_bias(g, x)[1], np.array([0, 0, 1, 0, nan, 0], np.float32))
+    assert_same(fr.relu_backward_with_bias(g, x)[1], np.array([0, 0, 1, 0, nan, 0], np.float32))
     weight = np.ones(6, np.float32)
     assert_same(
         fr.prelu_backward(g, x, weight)[1], np.array([nan, -inf, nan, nan, 0, -inf], np.float32)
@@ -342,34 +349,47 @@ def test_reports(isa):
     big, one = np.full(40, 3e38, np.float32), np.ones(40, np.float32)
     inf = np.full(40, np.inf, np.float32)
     quiet, snan = np.full(40, np.nan, np.float32), np.repeat(signalling_nan(), 40)
-    assert reported(lambda: fr.relu_backward_bias(big, one)) == {"overflow"}
-    assert reported(lambda: fr.relu_backward_bias(quiet, one)) == set()
+    assert reported(lambda: fr.relu_backward_with_bias(big, one)) == {"overflow"}
+    assert reported(lambda: fr.relu_backward_with_bias(quiet, one)) == set()
     for dropped in (big, inf, quiet, snan):
-        assert reported(lambda g=dropped: fr.relu_backward_bias(g, -one)) == set()
+        assert reported(lambda g=dropped: fr.relu_backward_with_bias(g, -one)) == set()
     both = np.copysign(inf, np.resize([1, -1], 40)).astype(np.float32)
-    assert reported(lambda: fr.relu_backward_bias(both, one)) == {"invalid value"}
+    assert reported(lambda: fr.relu_backward_with_bias(both, one)) == {"invalid value"}
     assert reported(lambda: fr.prelu_backward(inf, 0 * one, 0.5)) == {"invalid value"}
     assert reported(lambda: fr.prelu_backward(0 * one, inf, 0.5)) == set()
     assert reported(lambda: fr.prelu_backward(inf, one, 0.5)) == set()
     assert reported(lambda: fr.prelu_backward(big, -one, 0.5)) == {"overflow"}
     extended = both.astype(np.longdouble)
-    assert reported(lambda: fr.relu_backward_bias(extended, np.ones_like(extended))) == {
+    assert reported(lambda: fr.relu_backward_with_bias(extended, np.ones_like(extended))) == {
         "invalid value"
     }
     with np.errstate(all="raise"), pytest.raises(FloatingPointError):
-        fr.relu_backward_bias(both, one)
+        fr.relu_backward_with_bias(both, one)
 
 
+with_bias = fr.relu_backward_with_bias
 BAD = [
-    (lambda g, x, out: fr.relu_backward_bias(g, x, 2, out), AxisError, "axis 2"),
-    (lambda g, x, out: fr.relu_backward_bias(g, x, (0, 0), out), ValueError, "repeated"),
-    (lambda g, x, out: fr.relu_backward_bias(g[:3], x, 0, out), ValueError, r"\(3, 5\).*\(4, 5\)"),
+    (lambda g, x, out: with_bias(g, x, 2, out), AxisError, "axis 2"),
     (
-        lambda g, x, out: fr.relu_backward_bias(g[:1], x[:1], 0, out),
+        lambda g, x, out: with_bias(g, x, (0, 0), out),
+        ValueError,
+        "names an axis twice",
+    ),
+    (
+        lambda g, x, out: with_bias(g[:3], x, 0, out),
+        ValueError,
+        r"\(3, 5\).*\(4, 5\)",
+    ),
+    (
+        lambda g, x, out: with_bias(g[:1], x[:1], 0, out),
         ValueError,
         r"\(4, 5\).*\(1, 5\)",
     ),
-    (lambda g, x, out: fr.relu_backward_bias(g > 0, x, 0, out), TypeError, "relu_backward"),
+    (
+        lambda g, x, out: with_bias(g > 0, x, 0, out),
+        TypeError,
+        r"^relu_backward_with_bias: grad_output must hold .* not bool; .*np\.asarray\(grad_output",
+    ),
     (
         lambda g, x, out: fr.prelu_backward(g, x, [1, 2, 3], out=out),
         ValueError,
@@ -386,14 +406,24 @@ BAD = [
         r"\(1, 4, 5\)",
     ),
     (lambda g, x, out: fr.prelu_backward(g, x, [1, 2], 2, out=out), AxisError, "axis 2"),
-    (lambda g, x, out: fr.prelu_backward(g, x, [1j], out=out), TypeError, "leaky_relu_backward"),
+    (
+        lambda g, x, out: fr.prelu_backward(g, x, [1j], out=out),
+        TypeError,
+        "complex128.*np.real",
+    ),
     (lambda g, x, out: fr.prelu_backward(g, x, np.ones(5), out=out), TypeError, "float64"),
     (lambda g, x, out: fr.prelu(x, [1, 2, 3], out=out), ValueError, r"\(3,\).*\(4, 5\)"),
     (lambda g, x, out: fr.prelu(x[0], [1, 2], out=out), AxisError, "axis 1"),
-    (lambda g, x, out: fr.rrelu(x, 0.5, 0.25, out=out), ValueError, r"0\.5.*0\.25"),
-    (lambda g, x, out: fr.rrelu(x, np.nan, out=out), ValueError, "nan"),
-    (lambda g, x, out: fr.rrelu(x, 0, np.inf, out=out), ValueError, "inf"),
-    (lambda g, x, out: fr.rrelu(x > 0, out=out), TypeError, "leaky_relu"),
+    *(
+        (lambda g, x, out, f=function, a=arguments: f(x, *a, out=out), ValueError, words)
+        for function in (fr.rrelu, fr.rrelu_with_slopes)
+        for arguments, words in (
+            ((0.5, 0.25), rf"^{function.__name__}: lower \(0\.5\) must not exceed upper \(0\.25\)"),
+            ((np.nan,), f"^{function.__name__}: .*nan.* must be finite"),
+            ((0, np.inf), f"^{function.__name__}: .*inf.* must be finite"),
+        )
+    ),
+    (lambda g, x, out: fr.rrelu(x > 0, out=out), TypeError, "^rrelu: .*bool"),
 ]
 
 
@@ -411,7 +441,7 @@ def test_out_must_be_a_writable_array():
     fixed = x.copy()
     fixed.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
-        fr.relu_backward_bias(x, x, out=fixed)
+        fr.relu_backward_with_bias(x, x, out=fixed)
     with pytest.raises(TypeError, match="list"):
         fr.prelu_backward(x, x, 0.5, out=[[0] * 3] * 2)
 
@@ -422,7 +452,7 @@ def test_out_must_be_a_writable_array():
 def test_rrelu(name):
     dtype = dtype_called(name)
     x = values(dtype, (30, 40), 1)
-    y, slopes = fr.rrelu(x, rng=5, return_slopes=True)
+    y, slopes = fr.rrelu_with_slopes(x, rng=5)
     wide = dtype.kind in "iu" or dtype.itemsize > 4
     assert (slopes.shape, slopes.dtype) == (x.shape, np.float64 if wide else np.float32)
     assert_same_bytes(y, fr.leaky_relu(x, slopes))
@@ -441,17 +471,35 @@ def test_rrelu(name):
     generator = np.random.default_rng(5)
     assert not np.array_equal(fr.rrelu(x, rng=generator), fr.rrelu(x, rng=generator))
 
-    rest, slope = fr.rrelu(x, 0.25, 0.5, training=False, return_slopes=True)
+    rest, slope = fr.rrelu_with_slopes(x, 0.25, 0.5, training=False)
     assert slope == 0.375
     assert_same_bytes(rest, fr.leaky_relu(x, 0.375))
     assert_same_bytes(fr.rrelu(x, 0.25, 0.25), fr.leaky_relu(x, 0.25))
+
+
+@pytest.mark.parametrize("function", [fr.rrelu, fr.rrelu_with_slopes])
+def test_rrelu_takes_positions_for_the_range_alone(function):
+    """PyTorch's fourth argument says whether to train: here it would have been a seed."""
+    with pytest.raises(TypeError, match="positional"):
+        function(np.ones(3), 1 / 8, 1 / 3, True)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_rrelu_with_slopes_gives_a_pair(training):
+    x = values(np.dtype(np.float32), (4, 5), 1)
+    out = np.empty_like(x)
+    pair = fr.rrelu_with_slopes(x, 0.25, 0.5, rng=3, training=training, out=out)
+    assert (type(pair), len(pair)) == (tuple, 2)
+    assert pair[0] is out
+    assert_same_bytes(out, fr.rrelu(x, 0.25, 0.5, rng=3, training=training))
+    assert_same_bytes(out, fr.leaky_relu(x, pair[1]))
 
 
 def test_rrelu_draws_from_a_range_that_overflows():
     """The width of it does, neither of its ends: halves are drawn and doubled."""
     for dtype, end in ((np.float32, 3e38), (np.float64, 1.5e308)):
         x = np.full(1000, -1, dtype)
-        y, slopes = fr.rrelu(x, -end, end, rng=5, return_slopes=True)
+        y, slopes = fr.rrelu_with_slopes(x, -end, end, rng=5)
         half = dtype(end) / dtype(2)
         drawn = np.random.default_rng(5).random(1000, dtype) * (half + half) - half
         assert_same_bytes(slopes, drawn * dtype(2))
@@ -483,8 +531,8 @@ def test_as_many_axes_as_numpy_has(ndim):
         g, x = view(plain_g), view(plain_x)
         for out in (None, np.empty(g.shape + more, np.float32)):
             for axis in (0, 1, (0, 1), None):
-                expected_x, expected_sum = fr.relu_backward_bias(g, x, axis)
-                grad_x, sums = fr.relu_backward_bias(deep(g), deep(x), axis, out)
+                expected_x, expected_sum = fr.relu_backward_with_bias(g, x, axis)
+                grad_x, sums = fr.relu_backward_with_bias(deep(g), deep(x), axis, out)
                 assert_same_bytes(grad_x, deep(expected_x))
                 assert np.ravel(sums).tobytes() == np.ravel(expected_sum).tobytes()
             for axis in (0, 1):
@@ -497,10 +545,10 @@ def test_as_many_axes_as_numpy_has(ndim):
                 assert_same_bytes(grad_x, deep(expected_x))
                 assert_same_bytes(sums, expected_sum)
             assert_same_bytes(fr.rrelu(deep(x), rng=1, out=out), deep(fr.rrelu(x, rng=1)))
-        broadcast, _ = fr.relu_backward_bias(deep(g), x.reshape(more + x.shape)[..., :1, :1])
+        broadcast, _ = fr.relu_backward_with_bias(deep(g), x.reshape(more + x.shape)[..., :1, :1])
         assert broadcast.shape == g.shape + more
-        with pytest.raises(ValueError, match=r"^relu_backward_bias: .* does not broadcast"):
-            fr.relu_backward_bias(deep(g), deep(x)[:3])
+        with pytest.raises(ValueError, match=r"^relu_backward_with_bias: .* does not broadcast"):
+            fr.relu_backward_with_bias(deep(g), deep(x)[:3])
 
 
 @asks_too_much
@@ -513,15 +561,15 @@ def test_arrays_without_elements_of_any_shape(shape):
                 reduced = range(x.ndim) if axis is None else (axis,)
                 kept = tuple(n for i, n in enumerate(shape) if i not in reduced)
                 if 0 in kept or not kept:
-                    grad_x, sums = fr.relu_backward_bias(each, each, axis)
+                    grad_x, sums = fr.relu_backward_with_bias(each, each, axis)
                     assert (grad_x.shape, np.shape(sums)) == (shape, kept)
                 elif len(kept) == 1 and kept[0] > 2**50:
                     with pytest.raises((MemoryError, ValueError), match=r"allocate|too big|dim"):
-                        fr.relu_backward_bias(each, each, axis)
+                        fr.relu_backward_with_bias(each, each, axis)
             for axis in range(x.ndim):
                 grad_x, sums = fr.prelu_backward(each, each, 0.5, axis)
                 assert (grad_x.shape, sums) == (shape, 0)
-    for function in (fr.relu_backward_bias, lambda g, x: fr.prelu_backward(g, x, 0.5)):
+    for function in (fr.relu_backward_with_bias, lambda g, x: fr.prelu_backward(g, x, 0.5)):
         views = np.broadcast_to(np.float32(1), (1, 2**58))
         with pytest.raises((MemoryError, ValueError)):
             function(views, views)

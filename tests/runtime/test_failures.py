@@ -259,14 +259,14 @@ def dead_from_mask() -> Prepared:
 
 @prepares("functions")
 def bias_gradient() -> Prepared:
-    return fresh(fr.relu_backward_bias, numbers(ROW, ROW // 2), numbers(ROW, ROW // 2, seed=1))
+    return fresh(fr.relu_backward_with_bias, numbers(ROW, ROW // 2), numbers(ROW, ROW // 2, seed=1))
 
 
 @prepares("functions")
 def bias_gradient_into() -> Prepared:
     return into(
         old(ROW, ROW // 2),
-        fr.relu_backward_bias,
+        fr.relu_backward_with_bias,
         numbers(ROW, ROW // 2),
         numbers(ROW, ROW // 2, seed=1),
     )

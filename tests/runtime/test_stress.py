@@ -66,14 +66,14 @@ def call_ufuncs(has_time):
 
 def call_functions(has_time):
     x, y = INPUTS[-1].reshape(256, -1), OUTPUTS[-1].reshape(256, -1)
-    gradient, sums = fr.relu_backward_bias(x, x)
+    gradient, sums = fr.relu_backward_with_bias(x, x)
     while has_time():
         result, mask = fr.relu_with_mask(x)
         check(result, y)
         check(fr.relu_backward_from_mask(x, mask), gradient)
         assert fr.active_count(x) == np.count_nonzero(y)
         check(fr.active_count(x, axis=0), np.count_nonzero(y, axis=0))
-        check(fr.relu_backward_bias(x, x)[1], sums)
+        check(fr.relu_backward_with_bias(x, x)[1], sums)
         check(fr.maxout(x, 4), x.reshape(256, -1, 4).max(axis=2))
 
 

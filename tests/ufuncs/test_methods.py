@@ -276,7 +276,7 @@ def test_dtypes_without_a_type_number_are_refused(ufunc):
         fr.dead_units,
         fr.crelu,
         lambda x: fr.maxout(x, 5, axis=0),
-        lambda x: fr.relu_backward_bias(x, x),
+        lambda x: fr.relu_backward_with_bias(x, x),
         lambda x: fr.prelu(x, 0.5),
         lambda x: fr.prelu_backward(x, x, 0.5),
         fr.rrelu,

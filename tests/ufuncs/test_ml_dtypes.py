@@ -360,7 +360,7 @@ calls = [
     lambda x: fr.dead_units(x).tolist() == [True, False, False, False],
     lambda x: fr.active_count(x) == 4,
     lambda x: fr.maxout(x, 2).tolist() == [[1, 1], [-2, 1]],
-    lambda x: fr.relu_backward_bias(x, x)[1].tolist() == [0, 1, 1, 2],
+    lambda x: fr.relu_backward_with_bias(x, x)[1].tolist() == [0, 1, 1, 2],
     lambda x: fr.prelu(x, np.float32(0.5)).ravel().tolist()[:2] == [-1, 1],
 ]
 for name, call in zip([n for n in names if "e8m0" not in n], calls):
@@ -399,7 +399,7 @@ for dtype in (np.float16, np.float32, np.int8, ml_dtypes.bfloat16, ml_dtypes.flo
     str(log)
     if x.dtype.kind != "i":
         fr.prelu(x, np.float32(0.5)), fr.prelu_backward(x, x, np.float32(0.5))
-        fr.relu_backward_bias(x, x)
+        fr.relu_backward_with_bias(x, x)
 """
     )
 

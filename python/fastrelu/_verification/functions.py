@@ -21,7 +21,7 @@ SHAPES = ((0, 4, 3), (1, 4, 1), (3, 4, 5), (9, 4, 67), (130, 4, 33), (16, 4, 409
 FEW_ELEMENTS = 20_000
 """More of them are run dense only."""
 _SLOPE = 0.3
-_COMPUTING = ("leaky_", "prelu", "relu_backward_bias", "crelu_backward", "sparsity")
+_COMPUTING = ("leaky_", "prelu", "relu_backward_with_bias", "crelu_backward", "sparsity")
 """How the names begin of functions that compute; the others pass on what they are given."""
 
 
@@ -72,7 +72,7 @@ ARGUMENTS: dict[str, Callable[[Operands], Arguments]] = {
     "relu_backward_from_mask": lambda o: (o.gradient, o.mask),
     "leaky_relu_backward_from_mask": lambda o: (o.gradient, o.mask, _SLOPE),
     "leaky_relu_backward_from_output": lambda o: (o.gradient, o.x, _SLOPE),
-    "relu_backward_bias": lambda o: (o.gradient, o.x, (0, 2)),
+    "relu_backward_with_bias": lambda o: (o.gradient, o.x, (0, 2)),
     "prelu": lambda o: (o.x, o.weight),
     "prelu_backward": lambda o: (o.gradient, o.x, o.weight),
     "crelu": lambda o: (o.x,),

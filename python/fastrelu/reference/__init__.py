@@ -55,7 +55,7 @@ from fastrelu.reference._masks import relu_backward_from_mask as relu_backward_f
 from fastrelu.reference._masks import relu_with_mask as relu_with_mask
 from fastrelu.reference._parametric import prelu as prelu
 from fastrelu.reference._parametric import prelu_backward as prelu_backward
-from fastrelu.reference._parametric import relu_backward_bias as relu_backward_bias
+from fastrelu.reference._parametric import relu_backward_with_bias as relu_backward_with_bias
 from fastrelu.reference._quantized import apply_table, make_table
 from fastrelu.reference._rectifiers import (
     leaky_relu,

@@ -15,7 +15,7 @@ _BLOCK = 512
 _PARTIAL_SUMS = 16
 
 
-def relu_backward_bias(
+def relu_backward_with_bias(
     grad_output: ArrayLike, x: ArrayLike, axis: int | tuple[int, ...] | None = 0
 ) -> tuple[Any, Any]:
     """`relu_backward(grad_output, x)` and its sum over `axis`.
@@ -24,7 +24,7 @@ def relu_backward_bias(
     --------
     >>> import numpy as np
     >>> from fastrelu import reference
-    >>> reference.relu_backward_bias(np.ones((2, 2)), np.array([[1.0, 1.0], [-1.0, 2.0]]))[1]
+    >>> reference.relu_backward_with_bias(np.ones((2, 2)), np.array([[1.0, 1.0], [-1.0, 2.0]]))[1]
     array([1., 2.])
     """
     grad_x = np.asarray(relu_backward(grad_output, x))
@@ -84,7 +84,7 @@ def laid_out(weight: ArrayLike, shape: tuple[int, ...], axis: int | None) -> Any
 
 @np.errstate(all="ignore")
 def sum_over(addends: NDArray[Any], axes: Any) -> NDArray[Any]:
-    """Sum over some axes in the order that the docstring of relu_backward_bias states.
+    """Sum over some axes in the order that the docstring of relu_backward_with_bias states.
 
     Examples
     --------
