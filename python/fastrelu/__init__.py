@@ -25,7 +25,6 @@ from __future__ import annotations
 
 from fastrelu._activity import ActivityLog, ActivityRow, activity
 from fastrelu._channels import crelu, crelu_backward, maxout, maxout_backward
-from fastrelu._core import available_isas, isa
 from fastrelu._counts import (
     active_count,
     active_count_from_mask,
@@ -51,7 +50,9 @@ from fastrelu._prelu import (
 )
 from fastrelu._runtime import (
     RecycleInfo,
+    available_isas,
     get_num_threads,
+    isa,
     num_threads,
     recycle_info,
     set_num_threads,

@@ -1,18 +1,23 @@
-"""What the units of a network do: calls are counted where they are made, while a log is open."""
+"""Activity logs: calls are counted where they are made, while a log is open."""
 
 from __future__ import annotations
 
-import operator
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, SupportsIndex
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastrelu import _core
+from fastrelu._layout import Axes, integer
+
+if TYPE_CHECKING:
+    from contextlib import _GeneratorContextManager
 
 _HEADINGS = ("where", "function", "calls", "elements", "active", "dead units", "NaN")
 _TEXT_COLUMNS = 2
+_NO_AXIS = 64
+"""An axis that no array has: then the extension marks no units."""
 
 
 class ActivityRow(NamedTuple):
@@ -25,18 +30,18 @@ class ActivityRow(NamedTuple):
     function : str
         The name of the function.
     calls : int
-        How often it was called there.
+        The number of its calls there.
     elements : int
-        Elements of all calls.
+        The number of elements in all calls.
     active : int
-        Of these, how many were active.
+        The number of active elements.
     nan : int
-        How many results were NaN.
+        The number of results that were NaN.
     units : int or None
-        Places along the axes that are not the batch; None if calls differed in them, or if there
-        was no memory to mark them.
+        The number of places along the axes other than the batch. None if it differed between calls,
+        or if there was no memory to mark them.
     dead_units : int or None
-        Of these, how many were active in no call.
+        The number of units that were not active in any call.
     """
 
     where: str
@@ -69,26 +74,27 @@ class ActivityRow(NamedTuple):
 
 
 class ActivityLog:
-    """What `activity` gives: one row per place and function, in the order of their first calls.
+    """The log of `activity`: one row per place and function, in the order of their first calls.
 
-    Iterating yields the rows of the whole time; ``str`` makes a table of them, which also says how
-    many calls were `missed`.
+    Iterating yields the rows of the whole time; ``str`` makes a table of them, with the number of
+    calls that were `missed`.
     """
 
-    def __init__(self, axes: Sequence[int]) -> None:
-        self._log = _core.new_activity_log(list(axes))
+    def __init__(self, axes: list[int] | None) -> None:
+        self._is_one_unit = axes is None
+        self._log = _core.new_activity_log([_NO_AXIS] if axes is None else axes)
         self._history: list[tuple[ActivityRow, ...]] = []
 
     @property
     def rows(self) -> tuple[ActivityRow, ...]:
-        """What was counted since the log was opened or cleared."""
-        return _rows(_core.activity_rows(self._log))
+        """The rows since the log was opened or cleared."""
+        return self._rows(_core.activity_rows(self._log))
 
     @property
     def missed(self) -> int:
-        """How many calls no row has, because there was no memory to count them.
+        """The number of calls that are in no row, because there was no memory to count them.
 
-        A call never fails because it could not be counted.
+        A call never fails because it cannot be counted.
         """
         return _core.missed_activity(self._log)
 
@@ -98,17 +104,23 @@ class ActivityLog:
         return tuple(self._history)
 
     def step(self) -> tuple[ActivityRow, ...]:
-        """End a step, of training for example: its rows are returned and added to `history`.
+        """End a step, of training for example; return its rows and add them to `history`.
 
         Returns
         -------
         tuple of ActivityRow
-            What was counted since the step before. `rows` goes on counting. A call that another
-            thread has under way is of no step, but counts in `rows`.
+            The counts since the previous step. `rows` goes on counting. A call that another thread
+            has under way belongs to no step, but counts in `rows`.
         """
-        rows = _rows(_core.step_activity(self._log))
+        rows = self._rows(_core.step_activity(self._log))
         self._history.append(rows)
         return rows
+
+    def _rows(self, counted: list[tuple[Any, ...]]) -> tuple[ActivityRow, ...]:
+        rows = [ActivityRow(*row[:6], *(None if n < 0 else n for n in row[6:])) for row in counted]
+        if self._is_one_unit:
+            rows = [row._replace(units=1, dead_units=int(row.active == 0)) for row in rows]
+        return tuple(rows)
 
     def clear(self) -> None:
         """Forget all rows and the history."""
@@ -125,7 +137,7 @@ class ActivityLog:
             Equal names share their rows. The innermost of nested blocks counts.
         """
         if not isinstance(name, str):
-            raise TypeError(f"a label is a str, not {type(name).__name__}")
+            raise TypeError(f"label: name must be a str, not {type(name).__name__}")
         name = sys.intern(str(name))
         logs = _core.activity_logs.get(())
         entered = tuple((log, name if log is self._log else label) for log, label in logs)
@@ -153,46 +165,56 @@ class ActivityLog:
         return "\n".join(table)
 
     def __repr__(self) -> str:
-        """Sum it up."""
+        """Summarize the log."""
         return f"<ActivityLog of {len(self)} rows, {len(self._history)} steps>"
 
 
-@contextmanager
-def activity(axis: SupportsIndex | Sequence[SupportsIndex] = 0) -> Iterator[ActivityLog]:
+def activity(axis: Axes = 0) -> _GeneratorContextManager[ActivityLog]:
     """Log what rectifiers do inside of a ``with`` block: active share, dead units and NaN.
 
-    Every call of relu, leaky_relu and the other forward functions is counted where it is made, in
-    place or with a mask too. An element is active if ``not x <= 0``, or, in leaky_relu, if
+    Every call of relu, leaky_relu and the other forward functions is counted where it is made, also
+    in place or with a mask. An element is active if ``not x <= 0``, or, in leaky_relu, if
     ``x > 0``; for functions of several operands or with more bounds, if the result is ``not <= 0``.
-    Results and errors are those of calls without a log.
+    Results and errors are the same as without a log.
 
     Parameters
     ----------
-    axis : int or sequence of ints, default 0
-        The batch: a unit is a place along the other axes, and it is dead if no element of any call
-        was active there. ``axis=(0, 2, 3)`` makes units of the channels of NCHW arrays.
+    axis : int, tuple of int, or None, default 0
+        The axes of the batch: a unit is a place along the other axes, and it is dead if no element
+        of any call was active there. ``axis=(0, 2, 3)`` makes units of the channels of NCHW arrays;
+        with None each array is one unit.
 
-    Yields
+    Returns
+    -------
+    context manager
+        It gives an `ActivityLog`, whose rows have for each place (``file:line`` or label) and
+        function: calls, elements, active elements, NaN results, units and dead units. Print the log
+        for a table.
+
+    Raises
     ------
-    ActivityLog
-        Its rows say for each place, ``file:line`` or label, and each function: calls, elements,
-        active ones, NaN results, units and dead units. Print it for a table.
+    TypeError
+        If `axis` is not an int, a tuple of ints or None.
+
+    See Also
+    --------
+    dead_units : The dead units of one array.
 
     Notes
     -----
-    Counted are the calls of this context (see :mod:`contextvars`): of the thread that entered the
+    The log counts the calls of its context (see :mod:`contextvars`): of the thread that entered the
     block, and of asyncio tasks that were created inside of it. Threads that are started inside
     begin with an empty context, so that their calls are not counted, unless they run in
     ``contextvars.copy_context()`` (as those of ``asyncio.to_thread`` do). Calls with ``where=``,
-    methods as ``relu.at``, and results that are no plain numbers are not counted; calls
-    that another package makes with plain arrays on behalf of its own are.
+    methods such as ``relu.at``, and results that are not plain numbers are not counted. Calls that
+    another package makes with plain arrays on behalf of its own are counted.
 
-    Counting fails no call. What there is no memory for is left out: a row's units, or all of the
-    call, which is then one of `ActivityLog.missed`.
+    Counting never makes a call fail. Without memory for them, a row lacks its units, or the call is
+    not counted and is one of `ActivityLog.missed`.
 
     Dense arrays in C order are counted while they are computed, their units by the threads that
     compute them. Other layouts, integers in leaky_relu and the functions of several operands take
-    a pass of their own. Without a log, calls cost what they always do.
+    a separate pass. Without a log, calls cost nothing more.
 
     Examples
     --------
@@ -216,7 +238,14 @@ def activity(axis: SupportsIndex | Sequence[SupportsIndex] = 0) -> Iterator[Acti
     >>> [[row.active_share for row in step] for step in log.history]
     [[0.5], [0.375], [0.25]]
     """
-    axes = [operator.index(each) for each in (axis if isinstance(axis, Sequence) else (axis,))]
+    if axis is None:
+        return _logging(None)
+    given, kind = axis if isinstance(axis, tuple) else (axis,), "an int, a tuple of ints or None"
+    return _logging([integer("activity", "axis", each, kind) for each in given])
+
+
+@contextmanager
+def _logging(axes: list[int] | None) -> Iterator[ActivityLog]:
     log = ActivityLog(axes)
     token = _core.activity_logs.set((*_core.activity_logs.get(()), (log._log, None)))
     _core.start_observing()
@@ -226,10 +255,6 @@ def activity(axis: SupportsIndex | Sequence[SupportsIndex] = 0) -> Iterator[Acti
         _core.stop_observing()
         _core.close_activity(log._log)
         _core.activity_logs.reset(token)
-
-
-def _rows(counted: list[tuple[Any, ...]]) -> tuple[ActivityRow, ...]:
-    return tuple(ActivityRow(*row[:6], *(None if n < 0 else n for n in row[6:])) for row in counted)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -8,100 +8,60 @@ ImportError.
 
 from __future__ import annotations
 
-import operator
 import os
 import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, SupportsIndex, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, SupportsIndex
 
 import numpy as np
 
 from fastrelu import _core, _system
+from fastrelu._layout import integer
 from fastrelu._version import __version__
 
 if TYPE_CHECKING:
     from contextlib import _GeneratorContextManager
 
-T = TypeVar("T")
-
 _PACKAGE = os.path.dirname(__file__)
+_SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30}
 
 
-def read_variable(name: str, parse: Callable[[str], T]) -> T | None:
-    """Return what the environment variable `name` says; None if it is not set, or empty.
-
-    Parameters
-    ----------
-    name : str
-        The name of the variable.
-    parse : callable
-        Takes its text, without spaces around it; raises ValueError, with what it should have been,
-        if that makes no sense. A RuntimeWarning then points at the line that imports the package.
+def isa() -> str:
+    """Return the instruction set that all functions use now.
 
     Returns
     -------
-    object or None
-        What `parse` returns.
+    str
+        The first of `available_isas`, or the value of the environment variable ``FASTRELU_ISA``.
 
     Examples
     --------
-    >>> import os
-    >>> os.environ["FASTRELU_EXAMPLE"] = " 12 "
-    >>> read_variable("FASTRELU_EXAMPLE", int)
-    12
-    >>> del os.environ["FASTRELU_EXAMPLE"]
-    >>> read_variable("FASTRELU_EXAMPLE", int) is None
+    >>> import fastrelu as fr
+    >>> fr.isa() in fr.available_isas()
     True
     """
-    text = os.environ.get(name, "")
-    if not text.strip():
-        return None
-    try:
-        return parse(text.strip())
-    except ValueError as error:
-        _warn(f"{name}={_printable(text)} is ignored: {error}")
-        return None
+    return _core.isa()
 
 
-def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
-    """Return a parser for `read_variable` that takes whole numbers from `minimum` to `maximum`.
+def available_isas() -> tuple[str, ...]:
+    """Return the instruction sets that this processor can run, best first.
+
+    Returns
+    -------
+    tuple of str
+        Of ``"avx512"``, ``"avx2"``, ``"sse2"``, ``"neon"`` and ``"scalar"``. All give the same
+        bits.
 
     Examples
     --------
-    >>> whole_number(1, 8)("4")
-    4
-    >>> whole_number(1, 8)("9")
-    Traceback (most recent call last):
-        ...
-    ValueError: not a whole number from 1 to 8
+    >>> import fastrelu as fr
+    >>> fr.available_isas()[-1]
+    'scalar'
     """
-
-    def parse(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = minimum - 1
-        if not minimum <= number <= maximum:
-            raise ValueError(f"not a whole number from {minimum} to {maximum}")
-        return number
-
-    return parse
-
-
-def _printable(text: str) -> str:
-    """Replace bytes that are no text, which Python decodes to surrogates, by their numbers."""
-    return os.fsencode(text).decode("utf-8", "backslashreplace")
-
-
-def _warn(message: str) -> None:
-    """Warn at the innermost line outside of this package and of the import system."""
-    frame = sys._getframe(1)
-    while frame.f_back and frame.f_code.co_filename.startswith((_PACKAGE, "<frozen importlib")):
-        frame = frame.f_back
-    warnings.warn_explicit(message, RuntimeWarning, frame.f_code.co_filename, frame.f_lineno)
+    return _core.available_isas()
 
 
 def get_num_threads() -> int:
@@ -110,9 +70,10 @@ def get_num_threads() -> int:
     Returns
     -------
     int
-        What `set_num_threads` or `num_threads` said last; at import, what the environment variable
-        ``FASTRELU_NUM_THREADS`` says, else the first number in ``OMP_NUM_THREADS``, else the number
-        of cores that this process may use (its affinity and the CPU quota of its control groups).
+        What `set_num_threads` or `num_threads` set last. Before that the value of the environment
+        variable ``FASTRELU_NUM_THREADS`` at import, else the first number in ``OMP_NUM_THREADS``,
+        else the number of cores that this process may use (its affinity and the CPU quota of its
+        control groups).
 
     Examples
     --------
@@ -137,9 +98,9 @@ def set_num_threads(n: SupportsIndex) -> None:
     Raises
     ------
     TypeError
-        If `n` is not an integer; a bool is none.
+        If `n` is not an integer, or is a bool.
     ValueError
-        If it is out of range.
+        If `n` is out of range.
 
     See Also
     --------
@@ -154,14 +115,15 @@ def set_num_threads(n: SupportsIndex) -> None:
     2
     >>> fr.set_num_threads(before)
     """
-    _core.set_num_threads(_checked_number(n))
+    _core.set_num_threads(_checked_number("set_num_threads", n))
 
 
 def num_threads(n: SupportsIndex) -> _GeneratorContextManager[None]:
     """Let calls use up to `n` threads inside of a ``with`` block, or of a decorated function.
 
-    The number holds for the whole process, for calls from other threads too; the number of before
-    comes back at the end.
+    The number holds for the whole process, for calls from other threads too. The previous number is
+    restored on exit: nest such blocks, but do not let them overlap in several threads, because then
+    the last exit decides.
 
     Parameters
     ----------
@@ -171,14 +133,14 @@ def num_threads(n: SupportsIndex) -> _GeneratorContextManager[None]:
     Returns
     -------
     context manager
-        Which is a decorator, too.
+        Also usable as a decorator.
 
     Raises
     ------
     TypeError
-        If `n` is not an integer; a bool is none.
+        If `n` is not an integer, or is a bool.
     ValueError
-        If it is out of range.
+        If `n` is out of range.
 
     Examples
     --------
@@ -187,7 +149,7 @@ def num_threads(n: SupportsIndex) -> _GeneratorContextManager[None]:
     ...     fr.get_num_threads()
     1
     """
-    return _limited(_checked_number(n))
+    return _limited(_checked_number("num_threads", n))
 
 
 @contextmanager
@@ -200,43 +162,11 @@ def _limited(n: int) -> Iterator[None]:
         _core.set_num_threads(before)
 
 
-def _checked_number(n: SupportsIndex) -> int:
-    if isinstance(n, bool | np.bool_):  # which older NumPys take for an index, with a warning
-        raise TypeError("the number of threads must be an int, not bool")
-    try:
-        number = operator.index(n)
-    except TypeError:
-        name = type(n).__name__
-        raise TypeError(f"the number of threads must be an int, not {name}") from None
+def _checked_number(function: str, n: SupportsIndex) -> int:
+    number = integer(function, "n", n)
     if not 1 <= number <= _core.max_threads:
-        raise ValueError(f"the number of threads must be 1 to {_core.max_threads}, not {number}")
+        raise ValueError(f"{function}: n must be 1 to {_core.max_threads}, not {number}")
     return number
-
-
-def _describe_threads() -> str:
-    """Say how many threads there are and who said so, for `show_config`."""
-    now = _core.get_num_threads()
-    if now == _NUMBER_AT_IMPORT:
-        return f"{now} ({_SOURCE_AT_IMPORT})"
-    return f"{now} (set by the program; at import {_NUMBER_AT_IMPORT}, {_SOURCE_AT_IMPORT})"
-
-
-def _threads_at_import() -> tuple[int, str]:
-    parse = whole_number(1, _core.max_threads)
-    for name, parse_variable in (
-        ("FASTRELU_NUM_THREADS", parse),
-        ("OMP_NUM_THREADS", lambda text: parse(text.split(",")[0])),  # one per nested level
-    ):
-        if number := read_variable(name, parse_variable):
-            return number, name
-    return min(_system.CORES, _core.max_threads), "the cores of this process"
-
-
-_NUMBER_AT_IMPORT, _SOURCE_AT_IMPORT = _threads_at_import()
-_core.set_num_threads(_NUMBER_AT_IMPORT)
-
-
-_UNITS = {"": 0, "K": 10, "M": 20, "G": 30}
 
 
 class RecycleInfo(NamedTuple):
@@ -245,13 +175,13 @@ class RecycleInfo(NamedTuple):
     Attributes
     ----------
     limit : int
-        Bytes that may be put aside at most.
+        Bytes that may be cached at most.
     held : int
-        Bytes put aside now.
+        Bytes that are cached now.
     blocks : int
-        Number of blocks that hold them.
+        Number of cached blocks.
     reused : int
-        Results so far that took a block put aside.
+        Results so far that took a cached block.
     mapped : int
         Results so far that took new memory from the system.
     """
@@ -264,14 +194,14 @@ class RecycleInfo(NamedTuple):
 
 
 def recycle_info() -> RecycleInfo:
-    """Say how much memory is put aside for large results, and how often it was reused.
+    """Report the memory that is cached for reuse by large results.
 
     A fresh result of 1 MiB or more is an array as any other (it owns its data, ``resize`` is
-    legal), but its memory is put aside when it is freed, and a later result of about that size
-    takes it. This saves the page faults, which are half the time of a large result. Where a
-    data-memory handler other than NumPy's default is set, it allocates the results instead.
+    legal), but its memory is cached when it is freed, and a later result of about that size takes
+    it. This saves the page faults, which are half the time of a large result. A data-memory handler
+    other than NumPy's default takes precedence: it allocates the results instead.
 
-    ``tracemalloc`` sees the arrays, but not what is put aside.
+    ``tracemalloc`` sees the arrays, but not the cache.
 
     Returns
     -------
@@ -280,8 +210,8 @@ def recycle_info() -> RecycleInfo:
 
     See Also
     --------
-    set_recycle_limit : How much may be put aside.
-    trim : Gives it back.
+    set_recycle_limit : Sets the size of the cache.
+    trim : Empties it.
 
     Examples
     --------
@@ -296,59 +226,65 @@ def recycle_info() -> RecycleInfo:
     return RecycleInfo(*_core.recycle_info())
 
 
-def set_recycle_limit(bytes: SupportsIndex) -> None:
-    """Limit the memory that is put aside for large results; 0 turns recycling off.
+def set_recycle_limit(limit: SupportsIndex | str) -> None:
+    """Limit the memory that is cached for reuse by large results; 0 turns the cache off.
 
-    At first the limit is ``FASTRELU_RECYCLE_LIMIT`` from the environment, in bytes or with a suffix
-    (``512M``; K, M and G are powers of 1024), else a sixteenth of the memory that this process may
-    use: the machine's or its control group's.
+    At first the limit is ``FASTRELU_RECYCLE_LIMIT`` from the environment, else a sixteenth of the
+    memory that this process may use: the machine's or its control group's.
 
-    Above the limit the oldest blocks go back to the system first. Blocks that nobody used for 10
-    seconds go back at the next large result, made or freed. There are never more than 256 of them.
-    All go back before a fork, so that a child starts with none; `subprocess` leaves them alone.
+    Above the limit the oldest blocks are freed first. Blocks unused for 10 seconds are freed when
+    the next large result is made or freed. There are never more than 256 blocks. All are freed
+    before a fork, so that a child starts with none; `subprocess` does not free them.
 
     Parameters
     ----------
-    bytes : int
-        The limit. Memory in use by arrays does not count.
+    limit : int or str
+        Bytes, or text as in the environment variable: ``"512M"``, where K, M and G are powers of
+        1024. Memory in use by arrays does not count.
 
     Raises
     ------
     TypeError
-        If `bytes` is not an integer.
+        If `limit` is neither an integer nor text, or is a bool.
     ValueError
-        If `bytes` is negative.
+        If `limit` is negative, or text that is not a number of bytes.
 
     See Also
     --------
-    recycle_info : The limit, and what is put aside.
+    recycle_info : The limit, and what is cached.
 
     Examples
     --------
     >>> import fastrelu as fr
     >>> before = fr.recycle_info().limit
-    >>> fr.set_recycle_limit(0)
-    >>> fr.recycle_info().held
-    0
+    >>> fr.set_recycle_limit("512M")
+    >>> fr.recycle_info().limit
+    536870912
     >>> fr.set_recycle_limit(before)
     """
-    limit = operator.index(bytes)
-    if limit < 0:
-        raise ValueError(f"the recycle limit must not be negative, but it is {limit}")
-    _core.set_recycle_limit(min(limit, sys.maxsize))
+    if isinstance(limit, str):
+        try:
+            size = parse_bytes(limit)
+        except ValueError as error:
+            raise ValueError(f"set_recycle_limit: limit is {limit!r}, {error}") from None
+    else:
+        size = integer("set_recycle_limit", "limit", limit, "an int or text such as '512M'")
+    if size < 0:
+        raise ValueError(f"set_recycle_limit: limit must not be negative, but is {size}")
+    _core.set_recycle_limit(min(size, sys.maxsize))
 
 
 def trim() -> int:
-    """Give all memory that is put aside for large results back to the system.
+    """Free all memory that is cached for reuse by large results.
 
     Returns
     -------
     int
-        The bytes given back.
+        The bytes that were given back to the system.
 
     See Also
     --------
-    recycle_info : What is put aside.
+    recycle_info : What is cached.
 
     Examples
     --------
@@ -360,61 +296,13 @@ def trim() -> int:
     return _core.trim()
 
 
-def _describe_recycling() -> str:
-    """Say in a few words what is held, for `show_config`."""
-    info = recycle_info()
-    if info.limit == 0:
-        return "off"
-    return f"{_readable(info.held)} of {_readable(info.limit)} held"
-
-
-def parse_bytes(text: str) -> int:
-    """Read a number of bytes such as ``1048576``, ``1024K`` or ``1M``.
-
-    Parameters
-    ----------
-    text : str
-        A whole number, not negative, and possibly K, M or G in either case.
-
-    Returns
-    -------
-    int
-        The bytes.
-
-    Raises
-    ------
-    ValueError
-        If it is anything else.
-
-    Examples
-    --------
-    >>> parse_bytes("512M")
-    536870912
-    """
-    match = re.fullmatch(r"\s*([0-9]+)([KMG]?)\s*", text.upper())
-    if match is None:
-        raise ValueError("it must be a number of bytes, such as 536870912 or 512M")
-    return int(match[1]) << _UNITS[match[2]]
-
-
-def _readable(size: int) -> str:
-    value, units = float(size), ["bytes", "KiB", "MiB", "GiB", "TiB"]
-    while value >= 1024 and len(units) > 1:  # noqa: PLR2004
-        value, units = value / 1024, units[1:]
-    return f"{value:.3g} {units[0]}" if size else "0"
-
-
-_limit = read_variable("FASTRELU_RECYCLE_LIMIT", parse_bytes)
-set_recycle_limit(_system.MEMORY // 16 if _limit is None else _limit)
-
-
 def show_config() -> None:
     """Print the version, the compiler, what calls run on, and the versions of NumPy and Python.
 
     Instruction sets are those *compiled* into this build, those *available* on this processor
-    (best first), and the one *active* now: the best, or what ``FASTRELU_ISA`` says. *threads* is
-    what `get_num_threads` returns, and where the number comes from; *recycling* what of
-    `recycle_info` people ask for.
+    (best first), and the *active* one: the best, or the value of ``FASTRELU_ISA``. *threads* is
+    what `get_num_threads` returns, and the source of that number. *recycling* is the cached and the
+    allowed size of `recycle_info`.
 
     Examples
     --------
@@ -424,16 +312,106 @@ def show_config() -> None:
     """
     import platform  # noqa: PLC0415
 
+    threads, at_import = _core.get_num_threads(), f"{_THREADS_AT_IMPORT}, {_SOURCE_AT_IMPORT}"
+    cache = recycle_info()
     facts = {
         "fastrelu": __version__,
         "compiler": _core.compiler,
         "compiled": " ".join(_core.compiled_isas()),
         "available": " ".join(_core.available_isas()),
         "active": _core.isa(),
-        "threads": _describe_threads(),
-        "recycling": _describe_recycling(),
+        "threads": f"{threads} ({_SOURCE_AT_IMPORT})"
+        if threads == _THREADS_AT_IMPORT
+        else f"{threads} (set by the program; at import {at_import})",
+        "recycling": f"{_readable(cache.held)} of {_readable(cache.limit)} held"
+        if cache.limit
+        else "off",
         "NumPy": np.__version__,
         "Python": f"{platform.python_version()} on {platform.machine()}",
     }
     for name, value in facts.items():
         print(f"{name:<10} {value}")
+
+
+def _readable(size: int) -> str:
+    value, units = float(size), ["bytes", "KiB", "MiB", "GiB", "TiB"]
+    while value >= 1024 and len(units) > 1:  # noqa: PLR2004
+        value, units = value / 1024, units[1:]
+    return f"{value:.3g} {units[0]}" if size else "0"
+
+
+def read_variable(name: str, parse: Callable[[str], int]) -> int | None:
+    """Return the value of an environment variable; None if it is not set, empty or invalid.
+
+    Parameters
+    ----------
+    name : str
+        The name of the variable.
+    parse : callable
+        Takes the text without spaces around it. It raises ValueError, with what fits, for an
+        invalid text; a RuntimeWarning then points at the line that imports the package.
+
+    Examples
+    --------
+    >>> import os
+    >>> os.environ["FASTRELU_EXAMPLE"] = " 12 "
+    >>> read_variable("FASTRELU_EXAMPLE", int)
+    12
+    >>> del os.environ["FASTRELU_EXAMPLE"]
+    >>> read_variable("FASTRELU_EXAMPLE", int) is None
+    True
+    """
+    text = os.environ.get(name, "")
+    if not text.strip():
+        return None
+    try:
+        return parse(text.strip())
+    except ValueError as error:
+        # Bytes that are not text, which Python decodes to surrogates, appear as \xff.
+        printable = os.fsencode(text).decode("utf-8", "backslashreplace")
+        _warn(f"{name}={printable} is ignored: {error}")
+        return None
+
+
+def _warn(message: str) -> None:
+    """Warn at the innermost line outside of this package and of the import system."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_code.co_filename.startswith((_PACKAGE, "<frozen importlib")):
+        frame = frame.f_back
+    warnings.warn_explicit(message, RuntimeWarning, frame.f_code.co_filename, frame.f_lineno)
+
+
+def parse_bytes(text: str) -> int:
+    """Read a number of bytes such as ``1048576``, ``1024K`` or ``1M``; ValueError for other text.
+
+    Examples
+    --------
+    >>> parse_bytes("512M")
+    536870912
+    """
+    match = re.fullmatch(r"\s*([0-9]{1,20})([KMG]?)\s*", text.upper())
+    if match is None:
+        raise ValueError("not a number of bytes, such as 536870912 or 512M")
+    return int(match[1]) << _SHIFTS[match[2]]
+
+
+def _parse_threads(text: str) -> int:
+    number = int(text) if re.fullmatch(r"\s*[0-9]{1,20}\s*", text) else 0
+    if not 1 <= number <= _core.max_threads:
+        raise ValueError(f"not a whole number from 1 to {_core.max_threads}")
+    return number
+
+
+def _threads_of_environment() -> tuple[int, str]:
+    if number := read_variable("FASTRELU_NUM_THREADS", _parse_threads):
+        return number, "FASTRELU_NUM_THREADS"
+    first = read_variable("OMP_NUM_THREADS", lambda text: _parse_threads(text.split(",")[0]))
+    if first:  # of one per nested level
+        return first, "OMP_NUM_THREADS"
+    return min(_system.CORES, _core.max_threads), "the cores of this process"
+
+
+_THREADS_AT_IMPORT, _SOURCE_AT_IMPORT = _threads_of_environment()
+_core.set_num_threads(_THREADS_AT_IMPORT)
+_limit = read_variable("FASTRELU_RECYCLE_LIMIT", parse_bytes)
+set_recycle_limit(_system.MEMORY // 16 if _limit is None else _limit)

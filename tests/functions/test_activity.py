@@ -81,9 +81,9 @@ SHAPES += [(4, 3, 5), (2, 3, 4, 5), (9, 16, 8, 8), (0, 5), (5, 0)]
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_units_of_every_axis(shape):
     rng = np.random.default_rng(2)
-    axes = [0, -1, *({(0, 2), (0, 2, 3), (1,), (0, -1)} if len(shape) > 1 else ())]
+    axes = [0, -1, None, *({(0, 2), (0, 2, 3), (1,), (0, -1)} if len(shape) > 1 else ())]
     for axis in axes:
-        if max(np.atleast_1d(axis)) >= len(shape):
+        if axis is not None and max(np.atleast_1d(axis)) >= len(shape):
             continue
         with fr.activity(axis) as log:
             active = np.zeros(shape, bool)
@@ -478,10 +478,23 @@ def test_entries_come_back():
         assert only_row(log).calls == 1
 
 
-def test_wrong_axes():
-    for axis in (1.5, "0", None):
-        with pytest.raises(TypeError), fr.activity(axis):
-            pass
+@pytest.mark.parametrize("axis", [1.5, "0", True, [0], [0, 2], (0, 1.5), ([0],), np.arange(2)])
+def test_wrong_axes_are_refused_at_the_call(axis):
+    with pytest.raises(
+        TypeError, match=r"^activity: axis must be an int, a tuple of ints or None,"
+    ):
+        fr.activity(axis)
+
+
+def test_all_axes_are_one_unit():
+    """As for dead_units(x, axis=None), whatever the shapes of the calls."""
+    with fr.activity(axis=None) as log, log.label("layer"):
+        fr.relu(-np.ones((2, 3)))
+        assert [(row.units, row.dead_units) for row in log.step()] == [(1, 1)]
+        fr.relu(np.ones((4, 5, 6)))
+        assert [(row.units, row.dead_units) for row in log.step()] == [(1, 0)]
+    assert (only_row(log).units, only_row(log).dead_units) == (1, 0)
+    assert "0 of 1" in str(log)
 
 
 # Counting fails no call.

@@ -436,5 +436,7 @@ def test_refused_axes_name_the_function(case):
     name = case.function.__name__
     with pytest.raises(AxisError, match=rf"^{name}: axis 7 is out of bounds"):
         along(case, 7).call()
-    with pytest.raises(TypeError, match=rf"^{name}: axis must be an int.*, not float"):
-        along(case, 1.0).call()
+    for axis in (1.0, True, np.True_, [0], "0"):
+        words = rf"^{name}: axis must be an int.*, not {type(axis).__name__}$"
+        with pytest.raises(TypeError, match=words):
+            along(case, axis).call()

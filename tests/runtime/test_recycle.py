@@ -271,13 +271,33 @@ def test_what_may_not_be_kept_is_numpys():
 
 
 @pytest.mark.parametrize(
-    ("limit", "error"), [(-1, ValueError), (1.5, TypeError), ("1M", TypeError), (None, TypeError)]
+    ("limit", "error", "words"),
+    [
+        (-1, ValueError, "must not be negative, but is -1"),
+        (1.5, TypeError, "must be an int or text such as '512M', not float"),
+        (None, TypeError, "not NoneType"),
+        (True, TypeError, "not bool"),
+        (b"1M", TypeError, "not bytes"),
+        *(
+            (text, ValueError, f"is '{text}', not a number of bytes, such as 536870912 or 512M")
+            for text in ("", "-1", "lots", "1.5G", "5T", "1e9", "M", "1 M", "512MB")
+        ),
+    ],
 )
-def test_no_limit(limit, error):
+def test_no_limit(limit, error, words):
     before = fr.recycle_info()
-    with pytest.raises(error):
+    with pytest.raises(error, match=f"^set_recycle_limit: limit .*{words}$"):
         fr.set_recycle_limit(limit)
     assert fr.recycle_info() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [("0", 0), ("1048577", 1048577), (" 64K\n", 2**16), ("512M", 2**29), ("3g", 3 * 2**30)],
+)
+def test_text_is_a_limit(text, limit):
+    fr.set_recycle_limit(text)
+    assert fr.recycle_info().limit == limit
 
 
 def test_any_integer_is_a_limit():

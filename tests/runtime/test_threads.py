@@ -42,7 +42,7 @@ def test_numpy_integers_are_integers():
 @pytest.mark.parametrize("n", [0, -1, MAXIMUM + 1, 2**31, -(2**31), 2**64, 10**30, np.int64(0)])
 def test_number_out_of_range(take, n):
     before = fr.get_num_threads()
-    with pytest.raises(ValueError, match=rf"must be 1 to {MAXIMUM}, not {n}$"):
+    with pytest.raises(ValueError, match=rf"^{take.__name__}: n must be 1 to {MAXIMUM}, not {n}$"):
         take(n)
     assert fr.get_num_threads() == before
 
@@ -51,7 +51,9 @@ def test_number_out_of_range(take, n):
 @pytest.mark.parametrize("n", [None, 2.0, "2", True, np.True_, [2], np.array([2]), 1j])
 def test_number_of_another_type(take, n):
     before = fr.get_num_threads()
-    with pytest.raises(TypeError, match=rf"must be an int, not {type(n).__name__}$"):
+    with pytest.raises(
+        TypeError, match=rf"^{take.__name__}: n must be an int, not {type(n).__name__}$"
+    ):
         take(n)
     assert fr.get_num_threads() == before
 
