@@ -14,6 +14,8 @@ from fastrelu._layout import Axes, integer
 if TYPE_CHECKING:
     from contextlib import _GeneratorContextManager
 
+__all__ = ["ActivityLog", "ActivityRow", "activity"]
+
 _HEADINGS = ("where", "function", "calls", "elements", "active", "dead units", "NaN")
 _TEXT_COLUMNS = 2
 _NO_AXIS = 64

@@ -22,6 +22,8 @@ from fastrelu._layout import (
     renamed,
 )
 
+__all__ = ["crelu", "crelu_backward", "maxout", "maxout_backward"]
+
 
 def maxout(
     x: ArrayLike,

@@ -23,6 +23,15 @@ from fastrelu._layout import (
     remaining,
 )
 
+__all__ = [
+    "active_count",
+    "active_count_from_mask",
+    "dead_units",
+    "dead_units_from_mask",
+    "sparsity",
+    "sparsity_from_mask",
+]
+
 _Array = NDArray[Any]
 _Axes = int | tuple[int, ...] | None
 

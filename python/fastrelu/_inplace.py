@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from fastrelu._layout import carries_more, refuse, renamed
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu, relu_backward
 
+__all__ = ["leaky_relu_", "leaky_relu_backward_", "relu_", "relu_backward_"]
+
 _Buffer = TypeVar("_Buffer")
 
 

@@ -22,6 +22,14 @@ from fastrelu._layout import (
 )
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu, relu_backward
 
+__all__ = [
+    "leaky_relu_backward_from_mask",
+    "leaky_relu_backward_from_output",
+    "leaky_relu_with_mask",
+    "relu_backward_from_mask",
+    "relu_with_mask",
+]
+
 Mask = NDArray[np.uint8]
 
 

@@ -29,6 +29,8 @@ from fastrelu._layout import (
 )
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu_backward
 
+__all__ = ["prelu", "prelu_backward", "relu_backward_with_bias", "rrelu", "rrelu_with_slopes"]
+
 
 def relu_backward_with_bias(
     grad_output: ArrayLike, x: ArrayLike, /, axis: Axes = 0, out: NDArray[Any] | None = None

@@ -25,6 +25,19 @@ from fastrelu._version import __version__
 if TYPE_CHECKING:
     from contextlib import _GeneratorContextManager
 
+__all__ = [
+    "RecycleInfo",
+    "available_isas",
+    "get_num_threads",
+    "isa",
+    "num_threads",
+    "recycle_info",
+    "set_num_threads",
+    "set_recycle_limit",
+    "show_config",
+    "trim",
+]
+
 _PACKAGE = os.path.dirname(__file__)
 _SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30}
 
@@ -264,7 +277,7 @@ def set_recycle_limit(limit: SupportsIndex | str) -> None:
     """
     if isinstance(limit, str):
         try:
-            size = parse_bytes(limit)
+            size = _parse_bytes(limit)
         except ValueError as error:
             raise ValueError(f"set_recycle_limit: limit is {limit!r}, {error}") from None
     else:
@@ -340,7 +353,7 @@ def _readable(size: int) -> str:
     return f"{value:.3g} {units[0]}" if size else "0"
 
 
-def read_variable(name: str, parse: Callable[[str], int]) -> int | None:
+def _read_variable(name: str, parse: Callable[[str], int]) -> int | None:
     """Return the value of an environment variable; None if it is not set, empty or invalid.
 
     Parameters
@@ -355,10 +368,10 @@ def read_variable(name: str, parse: Callable[[str], int]) -> int | None:
     --------
     >>> import os
     >>> os.environ["FASTRELU_EXAMPLE"] = " 12 "
-    >>> read_variable("FASTRELU_EXAMPLE", int)
+    >>> _read_variable("FASTRELU_EXAMPLE", int)
     12
     >>> del os.environ["FASTRELU_EXAMPLE"]
-    >>> read_variable("FASTRELU_EXAMPLE", int) is None
+    >>> _read_variable("FASTRELU_EXAMPLE", int) is None
     True
     """
     text = os.environ.get(name, "")
@@ -381,12 +394,12 @@ def _warn(message: str) -> None:
     warnings.warn_explicit(message, RuntimeWarning, frame.f_code.co_filename, frame.f_lineno)
 
 
-def parse_bytes(text: str) -> int:
+def _parse_bytes(text: str) -> int:
     """Read a number of bytes such as ``1048576``, ``1024K`` or ``1M``; ValueError for other text.
 
     Examples
     --------
-    >>> parse_bytes("512M")
+    >>> _parse_bytes("512M")
     536870912
     """
     match = re.fullmatch(r"\s*([0-9]{1,20})([KMG]?)\s*", text.upper())
@@ -403,9 +416,9 @@ def _parse_threads(text: str) -> int:
 
 
 def _threads_of_environment() -> tuple[int, str]:
-    if number := read_variable("FASTRELU_NUM_THREADS", _parse_threads):
+    if number := _read_variable("FASTRELU_NUM_THREADS", _parse_threads):
         return number, "FASTRELU_NUM_THREADS"
-    first = read_variable("OMP_NUM_THREADS", lambda text: _parse_threads(text.split(",")[0]))
+    first = _read_variable("OMP_NUM_THREADS", lambda text: _parse_threads(text.split(",")[0]))
     if first:  # of one per nested level
         return first, "OMP_NUM_THREADS"
     return min(_system.CORES, _core.max_threads), "the cores of this process"
@@ -413,5 +426,5 @@ def _threads_of_environment() -> tuple[int, str]:
 
 _THREADS_AT_IMPORT, _SOURCE_AT_IMPORT = _threads_of_environment()
 _core.set_num_threads(_THREADS_AT_IMPORT)
-_limit = read_variable("FASTRELU_RECYCLE_LIMIT", parse_bytes)
+_limit = _read_variable("FASTRELU_RECYCLE_LIMIT", _parse_bytes)
 set_recycle_limit(_system.MEMORY // 16 if _limit is None else _limit)

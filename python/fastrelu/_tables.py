@@ -21,6 +21,8 @@ from fastrelu._layout import (
     plain,
 )
 
+__all__ = ["apply_table", "make_table"]
+
 _ENTRIES = 256
 _ENTRY_SIZES = (1, 2, 4, 8)
 

@@ -154,9 +154,9 @@ def test_warning_points_at_the_import(tmp_path):
 
 def test_variable_that_makes_sense(monkeypatch):
     monkeypatch.setenv("FASTRELU_TEST", "  12\n")
-    assert _runtime.read_variable("FASTRELU_TEST", int) == 12
+    assert _runtime._read_variable("FASTRELU_TEST", int) == 12
     monkeypatch.delenv("FASTRELU_TEST")
-    assert _runtime.read_variable("FASTRELU_TEST", int) is None
+    assert _runtime._read_variable("FASTRELU_TEST", int) is None
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")

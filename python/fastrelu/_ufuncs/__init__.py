@@ -4,38 +4,10 @@ from __future__ import annotations
 
 from fastrelu import _core
 from fastrelu._float8 import describe
-from fastrelu._ufuncs._bounded import (
-    clipped_relu,
-    clipped_relu_backward,
-    hardtanh,
-    hardtanh_backward,
-    relu6,
-    relu6_backward,
-    relu_quantized,
-    threshold,
-    threshold_backward,
-    thresholded_relu,
-    thresholded_relu_backward,
-)
-from fastrelu._ufuncs._fused import add_leaky_relu, add_relu, scale_shift_relu
-from fastrelu._ufuncs._hard import (
-    hardsigmoid,
-    hardsigmoid_backward,
-    hardswish,
-    hardswish_backward,
-    softshrink,
-    softshrink_backward,
-    squared_relu,
-    squared_relu_backward,
-)
-from fastrelu._ufuncs._rectifiers import (
-    leaky_relu,
-    leaky_relu_backward,
-    leaky_relu_derivative,
-    relu,
-    relu_backward,
-    relu_derivative,
-)
+from fastrelu._ufuncs._bounded import *
+from fastrelu._ufuncs._fused import *
+from fastrelu._ufuncs._hard import *
+from fastrelu._ufuncs._rectifiers import *
 
 _core.set_float8_describer(describe)
 
