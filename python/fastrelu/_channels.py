@@ -6,32 +6,17 @@ from math import prod
 from typing import Any, SupportsIndex
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from fastrelu import _core
-from fastrelu._layout import (
-    Array,
-    answered,
-    axis_of,
-    call_ufunc,
-    check_out,
-    delivered,
-    dense,
-    integer,
-    numbers,
-    renamed,
-)
+from fastrelu import _core, _layout
+from fastrelu._layout import Array
 
 __all__ = ["crelu", "crelu_backward", "maxout", "maxout_backward"]
 
 
 def maxout(
-    x: ArrayLike,
-    /,
-    pool_size: SupportsIndex,
-    axis: SupportsIndex = 1,
-    out: NDArray[Any] | None = None,
-) -> NDArray[Any]:
+    x: ArrayLike, /, pool_size: SupportsIndex, axis: SupportsIndex = 1, out: Array | None = None
+) -> Array:
     """Largest of each pool of channels: ``y[i] = max(x[pool_size * i : pool_size * (i + 1)])``.
 
     Parameters
@@ -88,8 +73,8 @@ def maxout_backward(
     /,
     pool_size: SupportsIndex,
     axis: SupportsIndex = 1,
-    out: NDArray[Any] | None = None,
-) -> NDArray[Any]:
+    out: Array | None = None,
+) -> Array:
     """Gradient through :func:`maxout`: ``grad_output`` where `x` was taken, +0 elsewhere.
 
     Parameters
@@ -142,9 +127,7 @@ def maxout_backward(
     return _maxout_backward(grad_output, x, pool_size, axis, out) if g is NotImplemented else g
 
 
-def crelu(
-    x: ArrayLike, /, axis: SupportsIndex = 1, out: NDArray[Any] | None = None
-) -> NDArray[Any]:
+def crelu(x: ArrayLike, /, axis: SupportsIndex = 1, out: Array | None = None) -> Array:
     """Concatenated ReLU: ``relu(x)`` and ``relu(-x)``, side by side along `axis`.
 
     Parameters
@@ -191,10 +174,10 @@ def crelu(
     array([[0., 2., 0., 1., 0., 0.]])
     """
     x = _signed("crelu", x)
-    axis = axis_of("crelu", x.ndim, axis)
+    axis = _layout.axis_of("crelu", x.ndim, axis)
     dtype = x.dtype if x.dtype.isnative else x.dtype.newbyteorder()
     shape = _with_channels(x.shape, axis, 2 * x.shape[axis])
-    check_out("crelu", out, shape, dtype)
+    _layout.check_out("crelu", out, shape, dtype)
     if out is None:
         out = np.empty(shape, dtype)
     elif np.may_share_memory(out, x):
@@ -206,12 +189,8 @@ def crelu(
 
 
 def crelu_backward(
-    grad_output: ArrayLike,
-    x: ArrayLike,
-    /,
-    axis: SupportsIndex = 1,
-    out: NDArray[Any] | None = None,
-) -> NDArray[Any]:
+    grad_output: ArrayLike, x: ArrayLike, /, axis: SupportsIndex = 1, out: Array | None = None
+) -> Array:
     """Gradient through :func:`crelu`: ``relu_backward(g1, x) - relu_backward(g2, -x)``.
 
     ``g1`` and ``g2`` are the halves of `grad_output` along `axis`.
@@ -256,21 +235,23 @@ def crelu_backward(
     array([[ 1., -4.]])
     """
     name = "crelu_backward"
-    grad_output, x = numbers(name, grad_output, "grad_output"), _signed(name, x)
-    axis = axis_of(name, x.ndim, axis)
-    shape = _with_channels(x.shape, axis, 2 * x.shape[axis])
-    dtype = _dtype_of_gradient(name, grad_output, x, shape)
-    check_out(name, out, x.shape, dtype)
-    grad: Array = call_ufunc(name, _core.crelu_gradient, *_halves(grad_output, axis), x, out=out)
+    grad_output, x = _layout.numbers(name, grad_output, "grad_output"), _signed(name, x)
+    axis = _layout.axis_of(name, x.ndim, axis)
+    _check_gradient(name, grad_output, _with_channels(x.shape, axis, 2 * x.shape[axis]))
+    if out is not None:
+        _layout.check_out(name, out, x.shape, _common_dtype(name, grad_output, x))
+    grad: Array = _layout.call_ufunc(
+        name, _core.crelu_gradient, *_halves(grad_output, axis), x, out=out
+    )
     return grad
 
 
 def _maxout(x: ArrayLike, pool_size: SupportsIndex, axis: SupportsIndex, out: Any) -> Array:
-    x = dense(numbers("maxout", x))
+    x = _layout.dense(_layout.numbers("maxout", x))
     size, axis, shape = _pools("maxout", x.shape, pool_size, axis)
-    check_out("maxout", out, shape, x.dtype)
-    result = answered("maxout", _core.maxout(_blocks(x, axis), size, 1, None), x)
-    y: Array = delivered(result.reshape(shape), out)
+    _layout.check_out("maxout", out, shape, x.dtype)
+    result = _layout.answered("maxout", _core.maxout(_blocks(x, axis), size, 1, None), x)
+    y: Array = _layout.delivered(result.reshape(shape), out)
     return y
 
 
@@ -278,13 +259,17 @@ def _maxout_backward(
     grad_output: ArrayLike, x: ArrayLike, pool_size: SupportsIndex, axis: SupportsIndex, out: Any
 ) -> Array:
     name = "maxout_backward"
-    grad_output, x = numbers(name, grad_output, "grad_output"), numbers(name, x)
+    grad_output, x = _layout.numbers(name, grad_output, "grad_output"), _layout.numbers(name, x)
     size, axis, shape = _pools(name, x.shape, pool_size, axis)
-    dtype = _dtype_of_gradient(name, grad_output, x, shape)
-    check_out(name, out, x.shape, dtype)
-    blocks = _blocks(dense(grad_output, dtype), axis), _blocks(dense(x, dtype), axis)
-    result = answered(name, _core.maxout_backward(*blocks, size, 1, None), blocks[1])
-    grad: Array = delivered(result.reshape(x.shape), out)
+    _check_gradient(name, grad_output, shape)
+    dtype = _common_dtype(name, grad_output, x)
+    _layout.check_out(name, out, x.shape, dtype)
+    blocks = (
+        _blocks(_layout.dense(grad_output, dtype), axis),
+        _blocks(_layout.dense(x, dtype), axis),
+    )
+    result = _layout.answered(name, _core.maxout_backward(*blocks, size, 1, None), blocks[1])
+    grad: Array = _layout.delivered(result.reshape(x.shape), out)
     return grad
 
 
@@ -292,7 +277,10 @@ def _pools(
     function: str, shape: tuple[int, ...], pool_size: SupportsIndex, axis: SupportsIndex
 ) -> tuple[int, int, tuple[int, ...]]:
     """Return the checked size of the pools, the checked axis, and the shape of the result."""
-    size, axis = integer(function, "pool_size", pool_size), axis_of(function, len(shape), axis)
+    size, axis = (
+        _layout.integer(function, "pool_size", pool_size),
+        _layout.axis_of(function, len(shape), axis),
+    )
     channels = shape[axis]
     if size < 1:
         raise ValueError(f"{function}: pool_size must be at least 1, not {size}")
@@ -314,21 +302,21 @@ def _with_channels(shape: tuple[int, ...], axis: int, channels: int) -> tuple[in
     return (*shape[:axis], channels, *shape[axis + 1 :])
 
 
-def _dtype_of_gradient(
-    function: str, grad_output: Array, x: Array, shape: tuple[int, ...]
-) -> np.dtype[Any]:
-    """Return the dtype of a gradient, after a check that `grad_output` has the output's shape."""
+def _check_gradient(function: str, grad_output: Array, shape: tuple[int, ...]) -> None:
     if grad_output.shape != shape:
         given = f"grad_output has shape {grad_output.shape}"
         raise ValueError(f"{function}: {given}, but the output for this x has {shape}")
+
+
+def _common_dtype(function: str, grad_output: Array, x: Array) -> np.dtype[Any]:
     try:
         return np.result_type(grad_output, x)
     except TypeError as error:
-        raise renamed(function, error) from error
+        raise _layout.renamed(function, error) from error
 
 
 def _signed(function: str, x: ArrayLike) -> Array:
-    array = numbers(function, x)
+    array = _layout.numbers(function, x)
     if array.dtype.kind == "u":
         raise TypeError(
             f"{function}: x must hold signed numbers, not {array.dtype}, because -x is computed; "

@@ -1,4 +1,4 @@
-"""How many elements are active, and which units never are."""
+"""Counts of active elements, and dead units."""
 
 from __future__ import annotations
 

@@ -6,9 +6,9 @@ import sys
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from fastrelu._layout import carries_more, refuse, renamed
+from fastrelu._layout import Array, carries_more, refuse, renamed
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu, relu_backward
 
 __all__ = ["leaky_relu_", "leaky_relu_backward_", "relu_", "relu_backward_"]
@@ -32,7 +32,7 @@ def relu_(x: _Buffer, /) -> _Buffer:
     Raises
     ------
     TypeError
-        If `x` has no buffer or its buffer no element type: a list, a number, a ``bytearray``.
+        If `x` has no buffer, as a list or a number, or no element type, as a ``bytearray``.
     ValueError
         If `x` is read-only.
 
@@ -73,9 +73,8 @@ def leaky_relu_(x: _Buffer, /, negative_slope: ArrayLike = 0.01) -> _Buffer:
     Raises
     ------
     TypeError
-        If `x` has no buffer or its buffer no element type, or if it holds integers, which the
-        result (float64) does not fit into, or if `negative_slope` is a masked, dask, pandas or
-        xarray array and `x` is not.
+        If `x` has no buffer or no element type, or if it holds integers, because the result is
+        float64. Also if `negative_slope` is a masked, dask, pandas or xarray array and `x` is not.
     ValueError
         If `x` is read-only, or `negative_slope` does not broadcast to its shape.
 
@@ -106,8 +105,8 @@ def relu_backward_(grad_output: _Buffer, x: ArrayLike, /) -> _Buffer:
     Parameters
     ----------
     grad_output : writable buffer of integers or floats
-        Gradient of the loss with respect to relu's output. Overwritten by that with respect to its
-        input.
+        Gradient of the loss with respect to relu's output. Overwritten with the gradient with
+        respect to its input.
     x : array_like of integers or floats
         relu's input or its output. It must broadcast to the shape of `grad_output`.
 
@@ -119,8 +118,8 @@ def relu_backward_(grad_output: _Buffer, x: ArrayLike, /) -> _Buffer:
     Raises
     ------
     TypeError
-        If `grad_output` has no buffer or its buffer no element type, or if `x` is a masked, dask,
-        pandas or xarray array and `grad_output` is not.
+        If `grad_output` has no buffer or no element type. Also if `x` is a masked, dask, pandas or
+        xarray array and `grad_output` is not.
     ValueError
         If `grad_output` is read-only, or `x` does not broadcast to its shape.
 
@@ -153,8 +152,8 @@ def leaky_relu_backward_(
     Parameters
     ----------
     grad_output : writable buffer of floats
-        Gradient of the loss with respect to leaky_relu's output. Overwritten by that with respect
-        to its input.
+        Gradient of the loss with respect to leaky_relu's output. Overwritten with the gradient with
+        respect to its input.
     x : array_like of integers or floats
         leaky_relu's input. It must broadcast to the shape of `grad_output`.
     negative_slope : array_like of integers or floats, default 0.01
@@ -168,9 +167,9 @@ def leaky_relu_backward_(
     Raises
     ------
     TypeError
-        If `grad_output` has no buffer or its buffer no element type, or if it holds integers, which
-        the result (float64) does not fit into, or if another argument is a masked, dask, pandas or
-        xarray array and `grad_output` is not.
+        If `grad_output` has no buffer or no element type, or if it holds integers, because the
+        result is float64. Also if another argument is a masked, dask, pandas or xarray array and
+        `grad_output` is not.
     ValueError
         If `grad_output` is read-only, or another argument does not broadcast to its shape.
 
@@ -197,17 +196,14 @@ def leaky_relu_backward_(
     return grad_output
 
 
-def _check(function: str, name: str, values: ArrayLike, array: NDArray[Any]) -> None:
-    """Refuse another argument that carries more than its elements.
-
-    It cannot lend that to the array which is overwritten, unless that is of the same kind.
-    """
+def _check(function: str, name: str, values: ArrayLike, array: Array) -> None:
+    """Refuse another argument that carries more, unless the overwritten array is of its kind."""
     if carries_more(values) and not isinstance(array, type(values)):
         refuse(function, name, values)
 
 
-def _writable(buffer: Any, function: str) -> NDArray[Any]:
-    """View a buffer as the array that a ufunc can write to, or say why that is impossible."""
+def _writable(buffer: Any, function: str) -> Array:
+    """View a buffer as an array that a ufunc can write to, or raise why that is impossible."""
     array = buffer if isinstance(buffer, np.ndarray) else _view(buffer, function)
     if not array.flags.writeable:
         raise ValueError(
@@ -217,18 +213,18 @@ def _writable(buffer: Any, function: str) -> NDArray[Any]:
     return array
 
 
-def _writable_floats(buffer: Any, function: str) -> NDArray[Any]:
-    """Do the same for a function whose result is a float64 if its arrays hold integers."""
+def _writable_floats(buffer: Any, function: str) -> Array:
+    """Do the same for a function whose result is float64 for integers."""
     array = _writable(buffer, function)
     if array.dtype.kind in "iu":
         raise TypeError(
-            f"{function}_ gives float64, which a {type(buffer).__name__} of {array.dtype} cannot "
-            f"hold; use y = fastrelu.{function}(...)"
+            f"{function}_ produces float64, which this {type(buffer).__name__} of {array.dtype} "
+            f"cannot hold; use y = fastrelu.{function}(...)"
         )
     return array
 
 
-def _view(buffer: Any, function: str) -> NDArray[Any]:
+def _view(buffer: Any, function: str) -> Array:
     try:
         view = memoryview(buffer)
     except ValueError as error:  # a memoryview that has been released
@@ -258,12 +254,12 @@ def _view(buffer: Any, function: str) -> NDArray[Any]:
     return array
 
 
-def _is_view_of(array: NDArray[Any], view: memoryview) -> bool:
-    """Say whether the array has the view's elements: NumPy keeps a view of the same object."""
+def _is_view_of(array: Array, view: memoryview) -> bool:
+    """Say whether the array shares the view's elements: NumPy keeps a view of the same object."""
     return isinstance(array.base, memoryview) and array.base.obj is view.obj
 
 
 def _untyped_buffers() -> tuple[type, ...]:
-    """Give the types that say "B", unsigned bytes, of whatever they hold."""
+    """Return the types whose buffers claim to hold unsigned bytes, whatever they hold."""
     mmap = sys.modules.get("mmap")  # nobody has an mmap without having imported it
     return (bytes, bytearray, *((mmap.mmap,) if mmap else ()))

@@ -6,35 +6,18 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from fastrelu import _core
-from fastrelu._layout import (
-    Array,
-    Axes,
-    Grouping,
-    axis_of,
-    broadcast,
-    call_ufunc,
-    carries_more,
-    check_place,
-    dense,
-    grouped,
-    normalized,
-    numbers,
-    padded,
-    refuse,
-    remaining,
-    renamed,
-)
+from fastrelu import _core, _layout
+from fastrelu._layout import Array, Axes, Grouping
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu_backward
 
 __all__ = ["prelu", "prelu_backward", "relu_backward_with_bias", "rrelu", "rrelu_with_slopes"]
 
 
 def relu_backward_with_bias(
-    grad_output: ArrayLike, x: ArrayLike, /, axis: Axes = 0, out: NDArray[Any] | None = None
-) -> tuple[NDArray[Any], Any]:
+    grad_output: ArrayLike, x: ArrayLike, /, axis: Axes = 0, out: Array | None = None
+) -> tuple[Array, Any]:
     """Gradients of ``relu(x)`` and of a bias in x: ``g = relu_backward(grad_output, x), sum(g)``.
 
     Both are computed in one pass over memory.
@@ -101,7 +84,7 @@ def relu_backward_with_bias(
 
 
 def prelu(
-    x: ArrayLike, weight: ArrayLike, /, axis: int | None = 1, out: NDArray[Any] | None = None
+    x: ArrayLike, weight: ArrayLike, /, axis: int | None = 1, out: Array | None = None
 ) -> Any:
     """Leaky ReLU with learned slopes: ``x if x > 0 else x * weight``, one weight per channel.
 
@@ -151,12 +134,12 @@ def prelu(
     """
     slopes = _core.lay_out_weight(x, weight, axis)
     if slopes is NotImplemented:
-        x = x if carries_more(x) else np.asarray(x)
+        x = x if _layout.carries_more(x) else np.asarray(x)
         slopes = _slopes_for("prelu", x, weight, axis)
     try:
         return leaky_relu(x, slopes, out=out)
     except (TypeError, ValueError) as error:
-        raise renamed("prelu", error) from error
+        raise _layout.renamed("prelu", error) from error
 
 
 def prelu_backward(
@@ -165,8 +148,8 @@ def prelu_backward(
     weight: ArrayLike,
     /,
     axis: int | None = 1,
-    out: NDArray[Any] | None = None,
-) -> tuple[NDArray[Any], Any]:
+    out: Array | None = None,
+) -> tuple[Array, Any]:
     """Gradients of :func:`prelu`: that of `x`, and ``sum(0 if x > 0 else grad_output * x)``.
 
     Both are computed in one pass over memory.
@@ -234,7 +217,7 @@ def rrelu(
     *,
     rng: Any = None,
     training: bool = True,
-    out: NDArray[Any] | None = None,
+    out: Array | None = None,
 ) -> Any:
     """Leaky ReLU with a random slope for every element: ``x if x > 0 else x * slope``.
 
@@ -296,7 +279,7 @@ def rrelu_with_slopes(
     *,
     rng: Any = None,
     training: bool = True,
-    out: NDArray[Any] | None = None,
+    out: Array | None = None,
 ) -> tuple[Any, Any]:
     """Compute :func:`rrelu` and return its slopes too: ``leaky_relu(x, slopes), slopes``.
 
@@ -350,7 +333,7 @@ def _rrelu(
         raise ValueError(f"{name}: lower ({lower}) and upper ({upper}) must be finite")
     if lower > upper:
         raise ValueError(f"{name}: lower ({lower}) must not exceed upper ({upper})")
-    x = x if type(x) is np.ndarray or carries_more(x) else np.asarray(x)
+    x = x if type(x) is np.ndarray or _layout.carries_more(x) else np.asarray(x)
     slopes: Any = (lower + upper) / 2
     if not isfinite(slopes):
         slopes = lower / 2 + upper / 2
@@ -359,7 +342,7 @@ def _rrelu(
         is_single = _result_dtype(name, leaky_relu, dtype, np.float32(0)).itemsize <= _SINGLE
         dtype_of_slopes = np.float32 if is_single else np.float64
         slopes = _drawn(name, shape, float(lower), float(upper), rng, dtype_of_slopes)
-    return call_ufunc(name, leaky_relu, x, slopes, out=out), slopes
+    return _layout.call_ufunc(name, leaky_relu, x, slopes, out=out), slopes
 
 
 _SINGLE = np.dtype(np.float32).itemsize
@@ -369,9 +352,9 @@ def _form_of(name: str, x: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Return shape and dtype of an array that is not to be converted; TypeError without them."""
     shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
     if not (isinstance(shape, tuple) and isinstance(dtype, np.dtype)):
-        refuse(name, "x", x, "which does not have a shape and one dtype of NumPy's")
+        _layout.refuse(name, "x", x, "which does not have a shape and one dtype of NumPy's")
     if not all(isinstance(n, int) for n in shape):  # dask's are NaN until they are computed
-        refuse(name, "x", x, "whose shape is not known yet")
+        _layout.refuse(name, "x", x, "whose shape is not known yet")
     return shape, dtype
 
 
@@ -399,14 +382,15 @@ def _relu_backward_with_bias(
 ) -> tuple[Array, Any]:
     name = "relu_backward_with_bias"
     grad, x, shape = _gradient_and_input(name, grad_output, x)
-    summed = normalized(name, axis, len(shape))
+    summed = _layout.normalized(name, axis, len(shape))
     dtype = _result_dtype(name, relu_backward, grad.dtype, x.dtype)
-    call = _Call(name, shape, dtype, grouped(shape, summed))
-    call.check(out)
+    _check_out(name, out, shape, dtype)
+    kept = _layout.remaining(shape, summed)
     if 0 in shape:  # there may be any number of sums, which need no memory but their own
-        return call.allocate() if out is None else out, _no_sums(remaining(shape, summed), dtype)
-    result, totals = call.run(grad, x, None, out)
-    bias = totals.reshape(remaining(shape, summed))
+        return np.empty(shape, dtype) if out is None else out, _no_sums(kept, dtype)
+    form = _Form(shape, dtype, _layout.grouped(shape, summed))
+    result, totals = _gradient_and_sums(name, grad, x, None, out, form)
+    bias = totals.reshape(kept)
     return result, (bias if dtype.kind in "iu" else _rounded(bias, dtype))[()]
 
 
@@ -415,16 +399,16 @@ def _prelu_backward(
 ) -> tuple[Array, Any]:
     name = "prelu_backward"
     grad, x, shape = _gradient_and_input(name, grad_output, x)
-    weights = numbers(name, weight, "weight")
+    weights = _layout.numbers(name, weight, "weight")
     laid_out = _laid_out(name, weights, shape, axis)
     slope = weight if _is_number(weight) else weights.dtype
     dtype = _result_dtype(name, leaky_relu_backward, grad.dtype, x.dtype, slope)
-    shared = [i for i, n in enumerate(padded(laid_out.shape, len(shape))) if n == 1]
-    call = _Call(name, shape, dtype, grouped(shape, shared))
-    call.check(out)
+    shared = [i for i, n in enumerate(_layout.padded(laid_out.shape, len(shape))) if n == 1]
+    _check_out(name, out, shape, dtype)
+    form = _Form(shape, dtype, _layout.grouped(shape, shared))
     # Kernels for narrow dtypes take slopes in float32.
-    slopes = dense(weights, np.float32 if dtype.itemsize < _SINGLE else dtype)
-    result, totals = call.run(grad, x, slopes, out)
+    slopes = _layout.dense(weights, np.float32 if dtype.itemsize < _SINGLE else dtype)
+    result, totals = _gradient_and_sums(name, grad, x, slopes, out, form)
     of_weight = dtype if _is_number(weight) else weights.dtype.newbyteorder("=")
     of_weight = np.dtype(np.float64) if of_weight.kind in "iu" else of_weight
     return result, _rounded(totals.reshape(weights.shape), of_weight)[()]
@@ -434,8 +418,8 @@ def _gradient_and_input(
     name: str, grad_output: ArrayLike, x: ArrayLike
 ) -> tuple[Array, Array, tuple[int, ...]]:
     """Return both as arrays, and the shape that they broadcast to."""
-    grad, x = numbers(name, grad_output, "grad_output"), numbers(name, x)
-    shape = broadcast(grad.shape, x.shape)
+    grad, x = _layout.numbers(name, grad_output, "grad_output"), _layout.numbers(name, x)
+    shape = _layout.broadcast(grad.shape, x.shape)
     if shape is None:
         given = f"grad_output of shape {grad.shape} does not broadcast with x of shape {x.shape}"
         raise ValueError(f"{name}: {given}")
@@ -450,7 +434,7 @@ def _is_number(weight: ArrayLike) -> bool:
 def _result_dtype(name: str, ufunc: np.ufunc, *inputs: Any) -> np.dtype[Any]:
     """Return the dtype of a ufunc's result for arrays of some dtypes, and for numbers."""
     arrays = (np.empty(0, each) if isinstance(each, np.dtype) else each for each in inputs)
-    dtype: np.dtype[Any] = call_ufunc(name, ufunc, *arrays).dtype
+    dtype: np.dtype[Any] = _layout.call_ufunc(name, ufunc, *arrays).dtype
     return dtype
 
 
@@ -461,12 +445,12 @@ def _slopes_for(name: str, x: Any, weight: Any, axis: int | None) -> Any:
     """
     if _is_number(weight):
         return weight
-    if not carries_more(weight):
+    if not _layout.carries_more(weight):
         weight = np.asarray(weight)
     elif not all(hasattr(weight, each) for each in ("ndim", "reshape", "shape", "size")):
-        refuse(name, "weight", weight, "which cannot be laid out along an axis")
+        _layout.refuse(name, "weight", weight, "which cannot be laid out along an axis")
     if weight.size != 1 and not isinstance(getattr(x, "shape", None), tuple):
-        refuse(name, "x", x, "which has no shape to lay the weight out for")
+        _layout.refuse(name, "x", x, "which has no shape to lay the weight out for")
     return _laid_out(name, weight, () if weight.size == 1 else x.shape, axis)
 
 
@@ -476,63 +460,61 @@ def _laid_out(name: str, weight: Array, shape: tuple[int, ...], axis: int | None
         return weight.reshape(())
     given = f"{name}: weight of shape {weight.shape} does not fit x of shape {shape}"
     if weight.ndim == 1 and axis is not None:
-        channels = axis_of(name, len(shape), axis)
+        channels = _layout.axis_of(name, len(shape), axis)
         if weight.size != shape[channels]:
             fitting = f"expected shape ({shape[channels]},) or a single value"
             raise ValueError(f"{given} along axis {axis}: {fitting}")
         return weight.reshape(weight.shape + (1,) * (len(shape) - channels - 1))
-    if broadcast(weight.shape, shape) != shape:
+    if _layout.broadcast(weight.shape, shape) != shape:
         raise ValueError(f"{given}: it does not broadcast to it")
     return weight
 
 
-class _Call(NamedTuple):
-    """A call of a backward function whose arrays broadcast to one shape and cast to one dtype."""
+def _check_out(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse, before anything is written, an `out` that the result cannot be cast into."""
+    _layout.check_place(name, out, shape)
+    if out is not None and not np.can_cast(dtype, out.dtype, "same_kind"):
+        raise TypeError(f"{name}: out has dtype {out.dtype}, but the result has {dtype}")
 
-    name: str
+
+class _Form(NamedTuple):
+    """The shape, dtype and grouping to which a backward function brings its arrays."""
+
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     grouping: Grouping
 
-    def check(self, out: Array | None) -> None:
-        """Raise what is wrong with `out`, before anything is written."""
-        check_place(self.name, out, self.shape)
-        if out is not None and not np.can_cast(self.dtype, out.dtype, "same_kind"):
-            given = f"out has dtype {out.dtype}, but the result has {self.dtype}"
-            raise TypeError(f"{self.name}: {given}")
-
-    def allocate(self) -> Array:
-        return np.empty(self.shape, self.dtype)
-
-    def run(
-        self, grad: Array, x: Array, slopes: Array | None, out: Array | None
-    ) -> tuple[Array, Array]:
-        """Return the gradient and the float64 sums, one for each output in C order."""
-        placed = self.place(grad)
-        other = placed if x is grad else self.place(x)
-        target = None if out is None else out.transpose(self.grouping.order)
-        if target is not None and not self.may_write(target, placed, other, slopes):
-            target = None
-        result, totals = _core.backward_with_sums(
-            self.name, placed, other, slopes, target, self.grouping.groups
-        )
-        if out is None:
-            return self.grouping.undo(result), totals
-        if target is None:
-            np.copyto(out, self.grouping.undo(result), casting="same_kind")
-        return out, totals
-
     def place(self, array: Array) -> Array:
         return self.grouping.place(np.broadcast_to(array, self.shape), self.dtype)
 
-    def may_write(self, target: Array, grad: Array, x: Array, slopes: Array | None) -> bool:
-        """Say whether kernels can write there: densely, and onto an input or apart from all."""
-        if target.dtype != self.dtype or dense(target) is not target:
-            return False
-        return (slopes is None or not np.may_share_memory(target, slopes)) and all(
-            each.ctypes.data == target.ctypes.data or not np.may_share_memory(target, each)
-            for each in (grad, x)
-        )
+
+def _gradient_and_sums(
+    name: str, grad: Array, x: Array, slopes: Array | None, out: Array | None, form: _Form
+) -> tuple[Array, Array]:
+    """Return the gradient and the float64 sums, one for each output in C order."""
+    placed = form.place(grad)
+    other = placed if x is grad else form.place(x)
+    target = None if out is None else out.transpose(form.grouping.order)
+    if target is not None and not _may_write(target, placed, other, slopes):
+        target = None
+    result, totals = _core.backward_with_sums(
+        name, placed, other, slopes, target, form.grouping.groups
+    )
+    if out is None:
+        return form.grouping.undo(result), totals
+    if target is None:
+        np.copyto(out, form.grouping.undo(result), casting="same_kind")
+    return out, totals
+
+
+def _may_write(target: Array, grad: Array, x: Array, slopes: Array | None) -> bool:
+    """Say whether kernels can write there: densely, and onto an input or apart from all."""
+    if target.dtype != grad.dtype or _layout.dense(target) is not target:
+        return False
+    return (slopes is None or not np.may_share_memory(target, slopes)) and all(
+        each.ctypes.data == target.ctypes.data or not np.may_share_memory(target, each)
+        for each in (grad, x)
+    )
 
 
 def _no_sums(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:

@@ -9,17 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastrelu import _core
-from fastrelu._layout import (
-    answered,
-    check_out,
-    delivered,
-    dense,
-    integer,
-    is_user_defined,
-    order_in_memory,
-    plain,
-)
+from fastrelu import _core, _layout
+from fastrelu._layout import Array
 
 __all__ = ["apply_table", "make_table"]
 
@@ -27,7 +18,7 @@ _ENTRIES = 256
 _ENTRY_SIZES = (1, 2, 4, 8)
 
 
-def apply_table(x: ArrayLike, table: ArrayLike, /, out: NDArray[Any] | None = None) -> Any:
+def apply_table(x: ArrayLike, table: ArrayLike, /, out: Array | None = None) -> Any:
     """Entry of a table for each byte: ``y[i] = table[x[i]]``, the byte of `x` read as uint8.
 
     Parameters
@@ -147,8 +138,8 @@ def make_table(
     return np.asarray(np.clip(quantised, limits.min, limits.max).astype(dtype))
 
 
-def _apply_to_any_layout(x: ArrayLike, table: ArrayLike, out: NDArray[Any] | None) -> Any:
-    x, table = plain("apply_table", "x", x), plain("apply_table", "table", table)
+def _apply_to_any_layout(x: ArrayLike, table: ArrayLike, out: Array | None) -> Any:
+    x, table = _layout.plain("apply_table", "x", x), _layout.plain("apply_table", "table", table)
     if x.dtype.itemsize != 1 or not _is_number(x.dtype, "iu"):
         raise TypeError(f"apply_table: x must hold numbers of one byte, not {x.dtype}")
     if table.dtype.itemsize not in _ENTRY_SIZES or not _is_number(table.dtype, "biufc"):
@@ -157,17 +148,17 @@ def _apply_to_any_layout(x: ArrayLike, table: ArrayLike, out: NDArray[Any] | Non
         )
     if table.shape != (_ENTRIES,):
         raise ValueError(f"apply_table: table must have shape (256,), not {table.shape}")
-    table = dense(table)
-    check_out("apply_table", out, x.shape, table.dtype)
-    order = order_in_memory(x)
+    table = _layout.dense(table)
+    _layout.check_out("apply_table", out, x.shape, table.dtype)
+    order = _layout.order_in_memory(x)
     bytes_of_x = x.view(np.uint8).transpose(order)
-    flat = dense(bytes_of_x).reshape(-1)
-    y = answered("apply_table", _core.apply_table(flat, table, None), flat, table)
-    return delivered(y.reshape(bytes_of_x.shape).transpose(np.argsort(order)), out)
+    flat = _layout.dense(bytes_of_x).reshape(-1)
+    y = _layout.answered("apply_table", _core.apply_table(flat, table, None), flat, table)
+    return _layout.delivered(y.reshape(bytes_of_x.shape).transpose(np.argsort(order)), out)
 
 
 def _is_number(dtype: np.dtype[Any], kinds: str) -> bool:
-    return dtype.kind in kinds or (is_user_defined(dtype) and not dtype.hasobject)
+    return dtype.kind in kinds or (_layout.is_user_defined(dtype) and not dtype.hasobject)
 
 
 def _quantisation(name: str, pair: tuple[float, int], limits: np.iinfo[Any]) -> tuple[float, int]:
@@ -177,7 +168,7 @@ def _quantisation(name: str, pair: tuple[float, int], limits: np.iinfo[Any]) -> 
         raise ValueError(f"make_table: {name} must be (scale, zero_point), not {pair!r}") from None
     if not (isfinite(scale) and scale > 0):
         raise ValueError(f"make_table: {name}'s scale must be finite and above 0, not {scale!r}")
-    zero_point = integer("make_table", f"{name}'s zero point", zero_point)
+    zero_point = _layout.integer("make_table", f"{name}'s zero point", zero_point)
     if not limits.min <= zero_point <= limits.max:
         fitting = f"an integer from {limits.min} to {limits.max}"
         raise ValueError(f"make_table: {name}'s zero point must be {fitting}, not {zero_point}")
@@ -187,7 +178,7 @@ def _quantisation(name: str, pair: tuple[float, int], limits: np.iinfo[Any]) -> 
 def _values(
     function: Callable[[NDArray[np.float64]], ArrayLike], x: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    y = plain("make_table", "function(x)", function(x))
+    y = _layout.plain("make_table", "function(x)", function(x))
     if y.shape != x.shape:
         raise ValueError(f"make_table: function gives shape {y.shape} for an x of shape {x.shape}")
     if not np.can_cast(y.dtype, np.float64, "same_kind"):
