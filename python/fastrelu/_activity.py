@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -161,7 +161,8 @@ class ActivityLog:
         """Make a table, one line per row."""
         lines = [_HEADINGS, *(row._cells() for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        table = [_line(cells, widths) for cells in lines]
+        columns = [f"{{:{'<' if i < _TEXT_COLUMNS else '>'}{n}}}" for i, n in enumerate(widths)]
+        table = ["  ".join(columns).format(*cells).rstrip() for cells in lines]
         if missed := self.missed:
             table.append(f"not counted, for lack of memory: {missed:,}")
         return "\n".join(table)
@@ -257,11 +258,3 @@ def _logging(axes: list[int] | None) -> Iterator[ActivityLog]:
         _core.stop_observing()
         _core.close_activity(log._log)
         _core.activity_logs.reset(token)
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [
-        cell.ljust(width) if column < _TEXT_COLUMNS else cell.rjust(width)
-        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return "  ".join(padded).rstrip()

@@ -206,10 +206,7 @@ def _writable(buffer: Any, function: str) -> Array:
     """View a buffer as an array that a ufunc can write to, or raise why that is impossible."""
     array = buffer if isinstance(buffer, np.ndarray) else _view(buffer, function)
     if not array.flags.writeable:
-        raise ValueError(
-            f"{function}_ overwrites its first argument, but this {type(buffer).__name__} is "
-            f"read-only; use y = fastrelu.{function}(...)"
-        )
+        raise ValueError(_advice(function, f"this {type(buffer).__name__} is read-only"))
     return array
 
 
@@ -217,28 +214,27 @@ def _writable_floats(buffer: Any, function: str) -> Array:
     """Do the same for a function whose result is float64 for integers."""
     array = _writable(buffer, function)
     if array.dtype.kind in "iu":
-        raise TypeError(
-            f"{function}_ produces float64, which this {type(buffer).__name__} of {array.dtype} "
-            f"cannot hold; use y = fastrelu.{function}(...)"
-        )
+        kind = f"this {type(buffer).__name__} of {array.dtype}"
+        raise TypeError(_advice(function, f"{kind} cannot hold the result, which is float64"))
     return array
 
 
+def _advice(function: str, why: str) -> str:
+    advice = f"use y = fastrelu.{function}(...)"
+    return f"{function}_ overwrites its first argument, but {why}; {advice}"
+
+
 def _view(buffer: Any, function: str) -> Array:
+    kind = type(buffer).__name__
     try:
         view = memoryview(buffer)
     except ValueError as error:  # a memoryview that has been released
         raise ValueError(f"{function}_: {error}") from None
     except TypeError:
-        raise TypeError(
-            f"{function}_ overwrites its first argument, but a {type(buffer).__name__} has no "
-            f"buffer to write to; use y = fastrelu.{function}(...)"
-        ) from None
+        raise TypeError(_advice(function, f"a {kind} has no buffer to write to")) from None
     if isinstance(buffer, _untyped_buffers()):
-        raise TypeError(
-            f"{function}_: a {type(buffer).__name__} has no element type; "
-            "give it one: np.frombuffer(buffer, dtype=...)"
-        )
+        cure = "give it one: np.frombuffer(buffer, dtype=...)"
+        raise TypeError(f"{function}_: a {kind} has no element type; {cure}")
     if carries_more(buffer):
         refuse(f"{function}_", "the first argument", buffer)
     try:
@@ -247,10 +243,7 @@ def _view(buffer: Any, function: str) -> Array:
         message = f"{function}_: NumPy cannot view a buffer of format {view.format!r}"
         raise TypeError(f"{message}: {error}") from error
     if not _is_view_of(array, view):
-        raise TypeError(
-            f"{function}_ overwrites its first argument, but NumPy only copies a buffer of format "
-            f"{view.format!r}; use y = fastrelu.{function}(...)"
-        )
+        raise TypeError(_advice(function, f"NumPy only copies a buffer of format {view.format!r}"))
     return array
 
 

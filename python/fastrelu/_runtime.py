@@ -325,20 +325,18 @@ def show_config() -> None:
     """
     import platform  # noqa: PLC0415
 
-    threads, at_import = _core.get_num_threads(), f"{_THREADS_AT_IMPORT}, {_SOURCE_AT_IMPORT}"
-    cache = recycle_info()
+    cache, threads, source = recycle_info(), _core.get_num_threads(), _SOURCE_AT_IMPORT
+    if threads != _THREADS_AT_IMPORT:
+        source = f"set by the program; at import {_THREADS_AT_IMPORT}, {source}"
+    used = f"{_readable(cache.held)} of {_readable(cache.limit)} held"
     facts = {
         "fastrelu": __version__,
         "compiler": _core.compiler,
         "compiled": " ".join(_core.compiled_isas()),
         "available": " ".join(_core.available_isas()),
         "active": _core.isa(),
-        "threads": f"{threads} ({_SOURCE_AT_IMPORT})"
-        if threads == _THREADS_AT_IMPORT
-        else f"{threads} (set by the program; at import {at_import})",
-        "recycling": f"{_readable(cache.held)} of {_readable(cache.limit)} held"
-        if cache.limit
-        else "off",
+        "threads": f"{threads} ({source})",
+        "recycling": used if cache.limit else "off",
         "NumPy": np.__version__,
         "Python": f"{platform.python_version()} on {platform.machine()}",
     }
