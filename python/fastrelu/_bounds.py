@@ -1,4 +1,4 @@
-"""Bounds that contradict each other: C++ asks where a look at plain numbers was not enough."""
+"""Checks of bounds that contradict each other: called from C++ for all but plain numbers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _OF_ANOTHER_PACKAGE = 2  # dtype.isbuiltin
 def check(function: str, names: tuple[str, ...], bounds: tuple[Any, ...]) -> None:
     """Refuse a first bound that is above the second somewhere, or a single one that is below 0.
 
-    What is in foreign objects is seen when their arrays come in. What NumPy cannot compare or
-    broadcast is for the ufunc to refuse. Without comprehensions, in which Python 3.11 keeps a
-    reference to what they go through if there is no memory left.
+    Foreign objects are checked later, when NumPy has converted them to arrays. The ufunc refuses
+    bounds that NumPy cannot compare or broadcast. There are no comprehensions here, because Python
+    3.11 keeps a reference to their iterable if memory runs out.
     """
     try:
         high = _real_array(bounds[-1])

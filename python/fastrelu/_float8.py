@@ -1,4 +1,4 @@
-"""The encodings of one-byte floats, read off the casts of the dtype itself."""
+"""The encodings of one-byte floats, derived from the casts of the dtype: called from C++."""
 
 from __future__ import annotations
 

@@ -86,11 +86,9 @@ def numbers(function: str, values: ArrayLike, name: str = "x") -> Array:
     array = plain(function, name, values)
     if array.dtype.kind in "iu" or is_float(array.dtype):
         return array
-    cure = {
-        "b": f"convert it, for example with np.asarray({name}, np.uint8)",
-        "c": f"pass its real part, np.real({name})",
-    }.get(array.dtype.kind, f"convert it, for example with np.asarray({name}, np.float64)")
-    raise TypeError(f"{function}: {name} must hold integers or floats, not {array.dtype}; {cure}")
+    cure = f"np.real({name})" if array.dtype.kind == "c" else f"np.asarray({name}, np.float32)"
+    fitting = f"{name} must hold integers or floats, not {array.dtype}"
+    raise TypeError(f"{function}: {fitting}; pass for example {cure}")
 
 
 def answered(function: str, result: Any, *arrays: Array) -> Any:

@@ -1,7 +1,7 @@
 """Facts about the machine and this process's share of it, read once, at import.
 
-Files are read here alone: the C++ opens none. A file that is missing, unreadable or nonsense counts
-as absent, so that the import succeeds on any system.
+Only this module reads files; the C++ opens none. A file that is missing, unreadable or invalid
+counts as absent, so that the import succeeds on any system.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from numpy._core import multiarray
 
 _ROOT = ""
-"""Stands before every path: tests put a folder of their own here."""
+"""A prefix of every path, which tests set to a folder of their own."""
 
 _PAGE = 4096
 _UNKNOWN_CACHE = 32 << 20

@@ -1,4 +1,4 @@
-"""Lets threadpoolctl see and control fastrelu's threads: import this module, once.
+"""Let threadpoolctl see and control fastrelu's threads: import this module once.
 
 Examples
 --------
@@ -15,26 +15,19 @@ Examples
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastrelu import _core
 from fastrelu._extras import require
 from fastrelu._version import __version__
 
-_threadpoolctl = require("threadpoolctl", "threadpoolctl")
-
-if TYPE_CHECKING:  # it has no types
-
-    class _LibController:
-        dynlib: Any
-else:
-    _LibController = _threadpoolctl.LibController
+_threadpoolctl: Any = require("threadpoolctl", "threadpoolctl")
 
 __all__ = ["FastreluController"]
 
 
-class FastreluController(_LibController):
-    """Finds the extension among all loaded libraries, by its name and by what it exports."""
+class FastreluController(_threadpoolctl.LibController):  # type: ignore[misc]  # no types
+    """Find the extension among all loaded libraries, by its name and its exported functions."""
 
     user_api = "fastrelu"
     internal_api = "fastrelu"
@@ -46,7 +39,7 @@ class FastreluController(_LibController):
         return int(self.dynlib.fastrelu_get_num_threads())
 
     def set_num_threads(self, num_threads: int) -> None:
-        """Let calls use as many threads, or the nearest legal number."""
+        """Set the number of threads that calls may use; out of range, the nearest legal number."""
         self.dynlib.fastrelu_set_num_threads(max(1, min(num_threads, _core.max_threads)))
 
     def get_version(self) -> str:
