@@ -108,7 +108,12 @@ def renamed(function: str, error: Exception) -> Exception:
     Exceptions of other classes, such as those of other packages, are returned as they are.
     """
     if isinstance(error, TypeError):
-        return TypeError(f"{function}: {error}")
+        ufunc, colon, text = str(error).partition(": ")
+        text = text if colon and ufunc.isidentifier() else str(error)
+        if "not supported for the input types" in text:  # which does not say what is
+            text = "all arguments must hold integers or floats; pass for example np.real(x) of a "
+            text += "complex x, and np.asarray(x, np.float32) of others"
+        return TypeError(f"{function}: {text}")
     return ValueError(f"{function}: {error}") if type(error) is ValueError else error
 
 

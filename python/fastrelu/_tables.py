@@ -141,7 +141,8 @@ def make_table(
 def _apply_to_any_layout(x: ArrayLike, table: ArrayLike, out: Array | None) -> Any:
     x, table = _layout.plain("apply_table", "x", x), _layout.plain("apply_table", "table", table)
     if x.dtype.itemsize != 1 or not _is_number(x.dtype, "iu"):
-        raise TypeError(f"apply_table: x must hold numbers of one byte, not {x.dtype}")
+        cure = "pass for example np.asarray(x, np.uint8)"
+        raise TypeError(f"apply_table: x must hold numbers of one byte, not {x.dtype}; {cure}")
     if table.dtype.itemsize not in _ENTRY_SIZES or not _is_number(table.dtype, "biufc"):
         raise TypeError(
             f"apply_table: table must hold numbers of 1, 2, 4 or 8 bytes, not {table.dtype}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any, NamedTuple
 
 import fastrelu as fr
@@ -418,8 +419,30 @@ INPUTS = [
 def test_refused_dtypes_name_the_function(case, name, dtype):
     """The one that was called, not a ufunc within it."""
     wrong = np.ones(case.arrays[name].shape, int).astype(dtype)
-    with pytest.raises(TypeError, match=rf"^{case.function.__name__}\b"):
+    with pytest.raises(TypeError, match=rf"^{case.function.__name__}\b") as refusal:
         case.call(**{name: wrong})
+    assert "ufunc" not in str(refusal.value)
+    assert not re.search(r"^\w+: \w+: ", str(refusal.value))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        fr.sparsity,
+        lambda x: fr.maxout(x, 2),
+        fr.crelu,
+        lambda x: fr.relu_backward_with_bias(x, X),
+        lambda x: fr.prelu_backward(GRAD, X, x),
+        lambda x: fr.prelu(x, 0.5),
+        lambda x: fr.rrelu(x, rng=0),
+        lambda x: fr.relu_(x.copy()),
+    ],
+)
+@pytest.mark.parametrize(("dtype", "cure"), [(bool, "np."), (complex, "np.real("), (object, "np.")])
+def test_refused_dtypes_come_with_a_cure(call, dtype, cure):
+    with pytest.raises(TypeError) as refusal:
+        call(X.astype(dtype))
+    assert cure in str(refusal.value).partition(";")[2]
 
 
 ALONG_AXES = [case for case in CASES if "axis" in inspect.signature(case.function).parameters]
