@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import numpy as np
-from fastrelu import cases
+from fastrelu.testing import cases
 from support import arithmetic, recorded_warnings
 
 _USER_DEFINED = 2  # what dtype.isbuiltin says of a dtype of ml_dtypes

@@ -4,7 +4,7 @@ import re
 
 import fastrelu as fr
 import pytest
-from fastrelu._verification import forced_isa
+from fastrelu.testing import forced_isa
 from support import ISAS
 
 

@@ -18,8 +18,7 @@ from typing import Any
 
 import fastrelu as fr
 import numpy as np
-from fastrelu import cases
-from fastrelu._verification import supported_dtypes
+from fastrelu.testing import cases, supported_dtypes
 from support import UFUNCS, arithmetic, data_count, legal, not_negative, parameter_names
 
 PAGE = mmap.PAGESIZE

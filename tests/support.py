@@ -16,8 +16,8 @@ from typing import Any
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu import _core, cases, reference
-from fastrelu._verification import open_nans
+from fastrelu import _core, reference
+from fastrelu.testing import cases, open_nans
 
 ISAS = fr.available_isas()
 ENDS = tuple(dict.fromkeys((ISAS[0], ISAS[-1])))

@@ -12,7 +12,7 @@ import numpy as np
 
 import fastrelu as fr
 from fastrelu import _core, bench, demo
-from fastrelu._verification import supported_dtypes, verified_names
+from fastrelu.testing import supported_dtypes, verified_names
 
 _EXAMPLES = """\
 examples:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrelu import _core, reference
-from fastrelu.cases import bits, format_of, is_float
+from fastrelu.testing.cases import bits, format_of, is_float
 
 Array = NDArray[Any]
 

@@ -14,7 +14,7 @@ from fastrelu._race import call_of, race
 from fastrelu._same import require_same
 from fastrelu._steps import SLOPE
 from fastrelu._terminal import progress, table
-from fastrelu._verification import supported_dtypes
+from fastrelu.testing import supported_dtypes
 
 NARROW = ("float16", "bfloat16", "float8_e4m3fn", "int8")
 COLUMNS = 1024

@@ -1,4 +1,4 @@
-"""What a program that only computes does without: `_verification` and `reference`.
+"""What a program that only computes does without: `testing` and `reference`.
 
 A function here, and a module that is loaded when it is used, rather than a module's `__getattr__`
 in the package: with that, Python would look up every ``fr.relu`` the slow way, which costs a sixth
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from numpy.typing import DTypeLike
 
 if TYPE_CHECKING:
-    from fastrelu._verification import Verification
+    from fastrelu.testing import Verification
 
 
 def verify(
@@ -66,9 +66,9 @@ def verify(
     >>> bool(result), result.failures
     (True, ())
     """
-    from fastrelu import _verification  # noqa: PLC0415
+    from fastrelu import testing  # noqa: PLC0415
 
-    return _verification.run(functions, dtypes, isas, exhaustive, progress)
+    return testing.run(functions, dtypes, isas, exhaustive, progress)
 
 
 def _load_when_used(package: str, name: str) -> None:

@@ -35,8 +35,8 @@ from fastrelu._idioms import (
 )
 from fastrelu._race import Call, call_of, race
 from fastrelu._terminal import progress, table
-from fastrelu._verification import supported_dtypes
 from fastrelu.plot import draw_speeds
+from fastrelu.testing import supported_dtypes
 
 MAIN = ("relu", "relu_backward", "leaky_relu", "leaky_relu_backward")
 SIZES = (64, 16_384, 1 << 20)

@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu import _core, cases, reference
-from fastrelu._verification import supported_dtypes
-from fastrelu.cases import LAYOUTS
+from fastrelu import _core, reference
+from fastrelu.testing import cases, supported_dtypes
+from fastrelu.testing.cases import LAYOUTS
 from support import (
     LOOPS,
     UFUNCS,

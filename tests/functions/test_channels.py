@@ -5,11 +5,12 @@ from __future__ import annotations
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu import _core, _verification, cases, reference
-from fastrelu.cases import LAYOUTS
+from fastrelu import _core, reference, testing
+from fastrelu.testing import cases
+from fastrelu.testing.cases import LAYOUTS
 from support import assert_same_bytes, reported, signalling_nan
 
-DTYPES = _verification.supported_dtypes()
+DTYPES = testing.supported_dtypes()
 SIGNED = [each for each in DTYPES if each.kind != "u" and "e8m0" not in each.name]
 BLOCK = 70
 """More than a vector of any dtype."""

@@ -12,7 +12,8 @@ from math import prod
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu import _core, cases, reference
+from fastrelu import _core, reference
+from fastrelu.testing import cases
 from numpy.exceptions import AxisError
 from support import asks_too_much, reported, signalling_nan
 

@@ -10,7 +10,7 @@ from array import array
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu.cases import LAYOUTS
+from fastrelu.testing.cases import LAYOUTS
 from support import DTYPES, UFUNCS, assert_as_promised, oracle, takes_slope
 
 IN_PLACE = [name for name in fr.__all__ if name.endswith("_") and not name.startswith("_")]

@@ -11,9 +11,9 @@ from itertools import product
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu import cases, reference
-from fastrelu._verification import forced_isa, supported_dtypes
-from fastrelu.cases import GUARD, LAYOUTS
+from fastrelu import reference
+from fastrelu.testing import cases, forced_isa, supported_dtypes
+from fastrelu.testing.cases import GUARD, LAYOUTS
 from support import (
     ISAS,
     asks_too_much,

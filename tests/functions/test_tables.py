@@ -7,14 +7,15 @@ import importlib
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu import _verification, cases, reference
-from fastrelu.cases import LAYOUTS
+from fastrelu import reference, testing
+from fastrelu.testing import cases
+from fastrelu.testing.cases import LAYOUTS
 from support import asks_too_much
 
 RANDOM = np.random.default_rng(0)
 TABLE = RANDOM.integers(0, 256, 256, dtype=np.uint8)
-BYTE_DTYPES = [each for each in _verification.supported_dtypes() if each.itemsize == 1]
-TABLE_DTYPES = [each for each in _verification.supported_dtypes() if each.itemsize <= 8]
+BYTE_DTYPES = [each for each in testing.supported_dtypes() if each.itemsize == 1]
+TABLE_DTYPES = [each for each in testing.supported_dtypes() if each.itemsize <= 8]
 LENGTHS = (*range(150), 191, 192, 193, 255, 256, 257, 320, 511, 512, 513, 1000)
 
 every_byte_dtype = pytest.mark.parametrize("dtype", BYTE_DTYPES, ids=lambda d: d.type.__name__)

@@ -6,7 +6,8 @@ import inspect
 
 import numpy as np
 import pytest
-from fastrelu import cases, reference
+from fastrelu import reference
+from fastrelu.testing import cases
 from support import UFUNCS, array_count, differing, legal, oracle, usual_dtype
 
 NAN, INF = np.nan, np.inf

@@ -7,7 +7,7 @@ import platform
 import fastrelu as fr
 import pytest
 from fastrelu import _core
-from fastrelu._verification import forced_isa
+from fastrelu.testing import forced_isa
 from support import ISAS, run_python
 
 KNOWN = ["avx512", "avx2", "sse2", "neon", "scalar"]

@@ -68,9 +68,9 @@ def test_the_interpreter_ends_during_calls(call):
 IN_A_SMALL_STACK = """
 import faulthandler, threading, zlib
 import numpy as np, fastrelu as fr
-from fastrelu import cases
-from fastrelu._verification import forced_isa, supported_dtypes
-from fastrelu._verification.functions import ARGUMENTS, Operands
+from fastrelu.testing import cases
+from fastrelu.testing import forced_isa, supported_dtypes
+from fastrelu.testing._functions import ARGUMENTS, Operands
 from support import ISAS, UFUNCS, array_count, legal, takes_slope
 
 def calls(dtype, shape, layout):
@@ -138,7 +138,7 @@ def test_import_without_docstrings():
 
 
 HEAVY = {"asyncio", "email", "json", "ml_dtypes", "pathlib", "tempfile", "typing_extensions"}
-HEAVY |= {"importlib.metadata", "urllib", "zipfile", "fastrelu._verification", "fastrelu.cases"}
+HEAVY |= {"importlib.metadata", "urllib", "zipfile", "fastrelu.testing", "fastrelu.testing.cases"}
 
 
 def test_import_pulls_in_nothing_that_calls_do_without():

@@ -8,7 +8,7 @@ import time
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu import cases
+from fastrelu.testing import cases
 from support import (
     UFUNCS,
     array_count,

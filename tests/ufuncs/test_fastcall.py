@@ -17,8 +17,8 @@ import fastrelu as fr
 import numpy as np
 import pytest
 from both_ways import assert_both_ways_agree, outcome
-from fastrelu import cases
-from fastrelu.cases import LAYOUTS
+from fastrelu.testing import cases
+from fastrelu.testing.cases import LAYOUTS
 from support import (
     ENDS,
     UFUNCS,

@@ -14,8 +14,9 @@ import fastrelu as fr
 import numpy as np
 import pytest
 from both_ways import assert_both_ways_agree
-from fastrelu import cases, reference
-from fastrelu.cases import LAYOUTS
+from fastrelu import reference
+from fastrelu.testing import cases
+from fastrelu.testing.cases import LAYOUTS
 from support import (
     COMPUTING_LOOPS,
     LINE,

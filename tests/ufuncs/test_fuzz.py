@@ -24,8 +24,8 @@ import guarded
 import numpy as np
 import pytest
 from both_ways import assert_both_ways_agree, content
-from fastrelu import _core, cases, reference
-from fastrelu._verification import functions, supported_dtypes
+from fastrelu import _core, reference
+from fastrelu.testing import _functions, cases, supported_dtypes
 from support import (
     UFUNCS,
     arithmetic,
@@ -496,12 +496,12 @@ def test_outer_and_at(ufunc, data):
 
 # Functions beside the ufuncs.
 
-NAMES = list(functions.ARGUMENTS)
+NAMES = list(_functions.ARGUMENTS)
 
 
 @cache
 def _dtypes_of(name: str) -> list[np.dtype[Any]]:
-    return [dtype for dtype in DTYPES if functions.Function(name).takes(dtype)]
+    return [dtype for dtype in DTYPES if _functions.Function(name).takes(dtype)]
 
 
 def relaid(draw: Any, array: np.ndarray, container: str = "array") -> Any:
@@ -520,8 +520,8 @@ def function_calls(draw: Any, name: str) -> list[Any]:
     """The arguments of a call as `verify` makes them, of any shape."""
     dtype = draw(st.sampled_from(_dtypes_of(name)))
     shape = draw(st.tuples(st.integers(0, 5), st.sampled_from([2, 4]), st.integers(0, 9)))
-    operands = functions.Operands(dtype, shape, cases.LAYOUTS["dense"])
-    return list(functions.ARGUMENTS[name](operands))
+    operands = _functions.Operands(dtype, shape, cases.LAYOUTS["dense"])
+    return list(_functions.ARGUMENTS[name](operands))
 
 
 def results(value: Any) -> list[np.ndarray]:
@@ -529,7 +529,7 @@ def results(value: Any) -> list[np.ndarray]:
 
 
 def assert_same_results(name: str, actual: Any, expected: Any) -> None:
-    computes = name.startswith(functions._COMPUTING)
+    computes = name.startswith(_functions._COMPUTING)
     for ours, theirs in zip(results(actual), results(expected), strict=True):
         assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
         assert content(ours, computes) == content(theirs, computes)

@@ -7,8 +7,8 @@ from itertools import cycle, product
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu import cases
-from fastrelu.cases import LAYOUTS
+from fastrelu.testing import cases
+from fastrelu.testing.cases import LAYOUTS
 from numpy.lib.stride_tricks import as_strided
 from support import (
     ENDS,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu._verification import forced_isa
+from fastrelu.testing import forced_isa
 from support import (
     ISAS,
     UFUNCS,

@@ -7,8 +7,8 @@ import os
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu import _core, cases
-from fastrelu._verification import supported_dtypes
+from fastrelu import _core
+from fastrelu.testing import cases, supported_dtypes
 from support import (
     arithmetic,
     array_count,

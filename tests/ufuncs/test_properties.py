@@ -5,7 +5,7 @@ from __future__ import annotations
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu import cases
+from fastrelu.testing import cases
 from support import (
     DTYPES,
     LOOPS,

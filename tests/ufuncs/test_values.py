@@ -5,8 +5,7 @@ from __future__ import annotations
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu import cases
-from fastrelu._verification import forced_isa
+from fastrelu.testing import cases, forced_isa
 from support import (
     ISAS,
     LINE,

@@ -7,8 +7,8 @@ import tracemalloc
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu import cases
-from fastrelu.cases import LAYOUTS
+from fastrelu.testing import cases
+from fastrelu.testing.cases import LAYOUTS
 from support import assert_as_promised, defaults, every_widening_loop, reported, takes_slope
 
 

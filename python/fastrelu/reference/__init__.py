@@ -22,6 +22,10 @@ from fastrelu.reference._bounded import (
     thresholded_relu,
     thresholded_relu_backward,
 )
+from fastrelu.reference._channels import crelu, crelu_backward, maxout, maxout_backward
+from fastrelu.reference._counts import active_count as active_count
+from fastrelu.reference._counts import dead_units as dead_units
+from fastrelu.reference._counts import sparsity as sparsity
 from fastrelu.reference._dtypes import arithmetic as arithmetic
 from fastrelu.reference._dtypes import positive as positive
 from fastrelu.reference._dtypes import product as product
@@ -33,7 +37,6 @@ from fastrelu.reference._fused import (
     negated_relu,
     scale_shift_relu,
 )
-from fastrelu.reference._grouped import crelu, crelu_backward, maxout, maxout_backward
 from fastrelu.reference._hard import (
     hardsigmoid,
     hardsigmoid_backward,
@@ -53,10 +56,9 @@ from fastrelu.reference._masks import (
 from fastrelu.reference._masks import leaky_relu_with_mask as leaky_relu_with_mask
 from fastrelu.reference._masks import relu_backward_from_mask as relu_backward_from_mask
 from fastrelu.reference._masks import relu_with_mask as relu_with_mask
-from fastrelu.reference._parametric import prelu as prelu
-from fastrelu.reference._parametric import prelu_backward as prelu_backward
-from fastrelu.reference._parametric import relu_backward_with_bias as relu_backward_with_bias
-from fastrelu.reference._quantized import apply_table, make_table
+from fastrelu.reference._prelu import prelu as prelu
+from fastrelu.reference._prelu import prelu_backward as prelu_backward
+from fastrelu.reference._prelu import relu_backward_with_bias as relu_backward_with_bias
 from fastrelu.reference._rectifiers import (
     leaky_relu,
     leaky_relu_backward,
@@ -65,9 +67,7 @@ from fastrelu.reference._rectifiers import (
     relu_backward,
     relu_derivative,
 )
-from fastrelu.reference._units import active_count as active_count
-from fastrelu.reference._units import dead_units as dead_units
-from fastrelu.reference._units import sparsity as sparsity
+from fastrelu.reference._tables import apply_table, make_table
 
 __all__ = [
     "add_leaky_relu",

@@ -16,7 +16,7 @@ def active(x: ArrayLike) -> NDArray[np.bool_]:
 
     Examples
     --------
-    >>> from fastrelu.reference._units import active
+    >>> from fastrelu.reference._counts import active
     >>> active([-1.0, 0.0, 2.0])
     array([False, False,  True])
     """

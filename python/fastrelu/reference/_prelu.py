@@ -89,7 +89,7 @@ def sum_over(addends: NDArray[Any], axes: Any) -> NDArray[Any]:
     Examples
     --------
     >>> import numpy as np
-    >>> from fastrelu.reference._parametric import sum_over
+    >>> from fastrelu.reference._prelu import sum_over
     >>> sum_over(np.arange(6.0).reshape(2, 3), [1])
     array([ 3., 12.])
     """
@@ -143,7 +143,7 @@ def rounded(totals: NDArray[Any], dtype: np.dtype[Any]) -> Any:
     Examples
     --------
     >>> import numpy as np
-    >>> from fastrelu.reference._parametric import rounded
+    >>> from fastrelu.reference._prelu import rounded
     >>> rounded(np.array([0.1]), np.dtype(np.float16))
     array([0.1], dtype=float16)
     """

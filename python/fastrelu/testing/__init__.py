@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastrelu import _core, _terminal
-from fastrelu._verification import functions, ufuncs
-from fastrelu._verification.results import Row, Verification
-from fastrelu._verification.surroundings import forced_isa, supported_dtypes
-from fastrelu._verification.ufuncs import open_nans
+from fastrelu.testing import _functions, _ufuncs
+from fastrelu.testing._kernels import forced_isa, supported_dtypes
+from fastrelu.testing._results import Row, Verification
+from fastrelu.testing._ufuncs import open_nans
 
 __all__ = ["Verification", "forced_isa", "open_nans", "run", "supported_dtypes", "verified_names"]
 
-_Function = ufuncs.Function | functions.Function
+_Function = _ufuncs.Function | _functions.Function
 
 
 def run(
@@ -42,11 +42,11 @@ def run(
 
 def verified_names() -> tuple[str, ...]:
     """Return the names of all functions that can be verified."""
-    return (*(ufunc.__name__ for ufunc in _core.ufuncs), *functions.ARGUMENTS)
+    return (*(ufunc.__name__ for ufunc in _core.ufuncs), *_functions.ARGUMENTS)
 
 
 def _function(name: str) -> _Function:
-    return functions.Function(name) if name in functions.ARGUMENTS else ufuncs.Function(name)
+    return _functions.Function(name) if name in _functions.ARGUMENTS else _ufuncs.Function(name)
 
 
 def _pairs(
@@ -68,10 +68,10 @@ def _verify_pair(
     isas: tuple[str, ...],
     advance: Callable[[int], None],
 ) -> Row:
-    if isinstance(function, ufuncs.Function):
-        row = ufuncs.verify_ufunc(function, dtype, isas)
+    if isinstance(function, _ufuncs.Function):
+        row = _ufuncs.verify_ufunc(function, dtype, isas)
     else:
-        row = functions.verify_function(function, dtype, isas)
+        row = _functions.verify_function(function, dtype, isas)
     advance(1)
     return row
 
@@ -82,11 +82,11 @@ def _verify_exhaustively(
     exhaustive = [
         each
         for each in chosen
-        if isinstance(each, ufuncs.Function) and each.name in ufuncs.EXHAUSTIVE_FUNCTIONS
+        if isinstance(each, _ufuncs.Function) and each.name in _ufuncs.EXHAUSTIVE_FUNCTIONS
     ]
-    total = len(exhaustive) * ufuncs.PATTERNS
+    total = len(exhaustive) * _ufuncs.PATTERNS
     with _progress(progress, "all 2^32 float32 patterns", total) as advance:
-        return [ufuncs.verify_all_patterns(each, isas, advance) for each in exhaustive]
+        return [_ufuncs.verify_all_patterns(each, isas, advance) for each in exhaustive]
 
 
 def _dtypes(wanted: Iterable[DTypeLike] | None) -> tuple[np.dtype[Any], ...]:

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from fastrelu import _core, cases, reference
-from fastrelu._verification.results import Failure, Row
-from fastrelu._verification.surroundings import forced_isa, recorded
-from fastrelu.cases import LAYOUTS, Array, Layout
+from fastrelu import _core, reference
+from fastrelu.testing import cases
+from fastrelu.testing._kernels import forced_isa, recorded
+from fastrelu.testing._results import Failure, Row
+from fastrelu.testing.cases import LAYOUTS, Array, Layout
 
 EXHAUSTIVE_FUNCTIONS = ("relu", "relu_backward", "leaky_relu")
 EXHAUSTIVE_BLOCK = 1 << 16
@@ -52,7 +53,7 @@ def open_nans(function: str, inputs: Sequence[Any], actual: Array, expected: Arr
     Examples
     --------
     >>> import numpy as np
-    >>> from fastrelu._verification import open_nans
+    >>> from fastrelu.testing import open_nans
     >>> x = np.array([np.nan, -np.inf])
     >>> open_nans("relu", [x], x, x), open_nans("hardswish", [x], x, x)
     (array([False, False]), array([ True, False]))

@@ -27,7 +27,7 @@ def forced_isa(name: str) -> Iterator[None]:
     Examples
     --------
     >>> import fastrelu as fr
-    >>> from fastrelu._verification import forced_isa
+    >>> from fastrelu.testing import forced_isa
     >>> with forced_isa("scalar"):
     ...     fr.isa()
     'scalar'

@@ -91,7 +91,7 @@ def format_of(dtype: DTypeLike) -> Format:
 
     Examples
     --------
-    >>> from fastrelu import cases
+    >>> from fastrelu.testing import cases
     >>> cases.format_of("float32")
     Format(width=32, fraction=23)
     """
@@ -112,7 +112,7 @@ def bits(values: Any) -> Array:
     Examples
     --------
     >>> import numpy as np
-    >>> from fastrelu import cases
+    >>> from fastrelu.testing import cases
     >>> cases.bits(np.array([1.0, -0.0], np.float32))
     array([1065353216, 2147483648], dtype=uint32)
     """
@@ -129,7 +129,7 @@ def hexadecimal(value: Any) -> str:
     Examples
     --------
     >>> import numpy as np
-    >>> from fastrelu import cases
+    >>> from fastrelu.testing import cases
     >>> cases.hexadecimal(np.float32("nan"))
     '0x7fc00000'
     """
@@ -159,7 +159,7 @@ def special_values(dtype: DTypeLike) -> Array:
 
     Examples
     --------
-    >>> from fastrelu import cases
+    >>> from fastrelu.testing import cases
     >>> cases.special_values("int8").size, bool((cases.special_values("float32") == 1).any())
     (256, True)
     """
@@ -189,7 +189,7 @@ def sample(dtype: DTypeLike, n: int, seed: int = 0) -> Array:
 
     Examples
     --------
-    >>> from fastrelu import cases
+    >>> from fastrelu.testing import cases
     >>> cases.sample("int16", 1000, seed=1).dtype
     dtype('int16')
     """
@@ -210,7 +210,7 @@ def slopes(dtype: DTypeLike) -> tuple[Any, ...]:
 
     Examples
     --------
-    >>> from fastrelu import cases
+    >>> from fastrelu.testing import cases
     >>> cases.slopes("float32")[:3]
     (0.01, 0.2, 0.0)
     """
@@ -234,7 +234,7 @@ def settings(names: Sequence[str], dtype: DTypeLike) -> tuple[tuple[Any, ...], .
 
     Examples
     --------
-    >>> from fastrelu import cases
+    >>> from fastrelu.testing import cases
     >>> cases.settings(["max_value"], "int8")
     ((6,), (0,), (1,), (127,))
     """
@@ -260,7 +260,7 @@ def legal(names: Sequence[str], values: Sequence[Array]) -> list[Array]:
     Examples
     --------
     >>> import numpy as np
-    >>> from fastrelu import cases
+    >>> from fastrelu.testing import cases
     >>> cases.legal(["min_val", "max_val"], [np.array([1.0, 2.0]), np.array([3.0, -3.0])])
     [array([ 1., -3.]), array([3., 2.])]
     """
@@ -293,7 +293,7 @@ def lengths(dtype: DTypeLike) -> range:
 
     Examples
     --------
-    >>> from fastrelu import cases
+    >>> from fastrelu.testing import cases
     >>> cases.lengths("float32")
     range(0, 68)
     """

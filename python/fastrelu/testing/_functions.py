@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 import fastrelu as fr
-from fastrelu import cases, reference
-from fastrelu._verification.results import Failure, Row
-from fastrelu._verification.surroundings import forced_isa, recorded
-from fastrelu.cases import LAYOUTS, Array, Layout
+from fastrelu import reference
+from fastrelu.testing import cases
+from fastrelu.testing._kernels import forced_isa, recorded
+from fastrelu.testing._results import Failure, Row
+from fastrelu.testing.cases import LAYOUTS, Array, Layout
 
 Arguments = tuple[Any, ...]
 
