@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
+from pathlib import Path
 
+import fastrelu as fr
 import numpy as np
 import pytest
 from fastrelu import reference
-from fastrelu.testing import cases
+from fastrelu.testing import cases, verified_names
 from support import UFUNCS, array_count, differing, legal, oracle, usual_dtype
 
 NAN, INF = np.nan, np.inf
@@ -124,9 +128,54 @@ def assert_promised_bits(name, actual, expected):
         assert equal_but_for_nan_bits(actual, expected), (actual, expected)
 
 
-def test_every_ufunc_has_a_table_and_a_reference():
+WITHOUT_THE_LIBRARY = """
+import doctest, importlib.abc, pkgutil, sys, types
+
+class RefusesTheLibrary(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("fastrelu.") and not name.startswith("fastrelu.reference"):
+            raise ImportError(f"the reference imports {name}")
+
+library = types.ModuleType("fastrelu")
+library.__path__ = [sys.argv[1]]
+sys.modules["fastrelu"] = library
+sys.meta_path.insert(0, RefusesTheLibrary())
+
+from fastrelu import reference
+
+names = [each.name for each in pkgutil.iter_modules(reference.__path__)]
+results = [doctest.testmod(getattr(reference, each)) for each in names]
+print(sum(each.failed for each in results), sum(each.attempted for each in results))
+print(*sorted(name for name in sys.modules if name.startswith("fastrelu.")))
+"""
+
+
+def test_shares_no_line_with_the_library():
+    """It is imported and runs its examples where no other module of fastrelu can be had."""
+    command = [sys.executable, "-c", WITHOUT_THE_LIBRARY, str(Path(fr.__file__).parent)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.stderr == ""
+    counts, loaded = result.stdout.splitlines()
+    failed, attempted = map(int, counts.split())
+    assert failed == 0
+    assert attempted >= len(reference.__all__)
+    assert all(name.startswith("fastrelu.reference") for name in loaded.split())
+
+
+def test_all_that_is_public_is_listed():
+    """Every function that the library has in another form has its reference in `__all__`."""
+    listed = set(reference.__all__)
+    assert listed == set(dir(reference))
+    assert len(listed) == len(reference.__all__)
+    assert {ufunc.__name__ for ufunc in UFUNCS} <= listed
+    assert set(verified_names()) <= listed
+    for name in listed:
+        assert inspect.isfunction(getattr(reference, name))
+        assert getattr(reference, name).__doc__
+
+
+def test_every_ufunc_has_a_table():
     names = {ufunc.__name__ for ufunc in UFUNCS}
-    assert names <= set(reference.__all__)
     assert names == {*UNARY, *BACKWARD, *FUSED, "relu_quantized"}
 
 

@@ -138,7 +138,7 @@ def test_import_without_docstrings():
 
 
 HEAVY = {"asyncio", "email", "json", "ml_dtypes", "pathlib", "tempfile", "typing_extensions"}
-HEAVY |= {"importlib.metadata", "urllib", "zipfile", "fastrelu.testing", "fastrelu.testing.cases"}
+HEAVY |= {"importlib.metadata", "urllib", "zipfile", "fastrelu.testing", "fastrelu.reference"}
 
 
 def test_import_pulls_in_nothing_that_calls_do_without():
@@ -155,21 +155,6 @@ print(*(name for name in sys.modules if name not in before))
     names = result.stdout.split()
     assert "fastrelu._core" in names
     assert HEAVY.isdisjoint(names)
-    assert not [name for name in names if name.startswith("fastrelu.reference.")]
-
-
-def test_the_reference_is_loaded_when_it_is_used():
-    code = """
-import sys
-import fastrelu as fr
-assert "fastrelu.reference._rectifiers" not in sys.modules
-print(fr.reference.relu(-1.0), fr.reference is sys.modules["fastrelu.reference"])
-from fastrelu import reference
-assert reference is fr.reference
-"""
-    result = run_python(code)
-    assert is_silent(result)
-    assert result.stdout == "0.0 True\n"
 
 
 def test_the_version_is_known_without_metadata(tmp_path):

@@ -26,11 +26,7 @@ _SIX = 6
 def relu6(x: ArrayLike, /) -> Any:
     """`+0 if x <= 0 else 6 if x >= 6 else x`.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.relu6(np.array([-1.0, -0.0, 2.0, 7.0, np.nan]))
+    >>> relu6(np.array([-1.0, -0.0, 2.0, 7.0, np.nan]))
     array([ 0.,  0.,  2.,  6., nan])
     """
     x = cast(x, promoted(x))
@@ -41,11 +37,7 @@ def relu6(x: ArrayLike, /) -> Any:
 def relu6_backward(grad_output: ArrayLike, x: ArrayLike, /) -> Any:
     """`+0 if x <= 0 or x >= 6 else grad_output`.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.relu6_backward(np.full(4, 5.0), np.array([0.0, 2.0, 6.0, np.nan]))
+    >>> relu6_backward(np.full(4, 5.0), np.array([0.0, 2.0, 6.0, np.nan]))
     array([0., 5., 0., 5.])
     """
     grad_output, x = common(grad_output, x)
@@ -56,11 +48,7 @@ def relu6_backward(grad_output: ArrayLike, x: ArrayLike, /) -> Any:
 def clipped_relu(x: ArrayLike, /, max_value: ArrayLike) -> Any:
     """`+0 if x <= 0 else max_value if x >= max_value else x`.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.clipped_relu(np.array([-1.0, 0.5, 2.0, np.nan]), 1.0)
+    >>> clipped_relu(np.array([-1.0, 0.5, 2.0, np.nan]), 1.0)
     array([0. , 0.5, 1. , nan])
     """
     x, max_value = common(x, max_value)
@@ -72,11 +60,7 @@ def clipped_relu(x: ArrayLike, /, max_value: ArrayLike) -> Any:
 def clipped_relu_backward(grad_output: ArrayLike, x: ArrayLike, /, max_value: ArrayLike) -> Any:
     """`+0 if x <= 0 or x >= max_value else grad_output`.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.clipped_relu_backward(np.full(3, 5.0), np.array([0.0, 0.5, 1.0]), 1.0)
+    >>> clipped_relu_backward(np.full(3, 5.0), np.array([0.0, 0.5, 1.0]), 1.0)
     array([0., 5., 0.])
     """
     grad_output, x, max_value = common(grad_output, x, max_value)
@@ -88,11 +72,7 @@ def clipped_relu_backward(grad_output: ArrayLike, x: ArrayLike, /, max_value: Ar
 def hardtanh(x: ArrayLike, /, min_val: ArrayLike = -1, max_val: ArrayLike = 1) -> Any:
     """`min_val if x <= min_val else max_val if x >= max_val else x`.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.hardtanh(np.array([-2.0, 0.5, 2.0, np.nan]))
+    >>> hardtanh(np.array([-2.0, 0.5, 2.0, np.nan]))
     array([-1. ,  0.5,  1. ,  nan])
     """
     x, min_val, max_val = common(x, min_val, max_val)
@@ -106,11 +86,7 @@ def hardtanh_backward(
 ) -> Any:
     """`+0 if x <= min_val or x >= max_val else grad_output`.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.hardtanh_backward(np.full(3, 5.0), np.array([-1.0, 0.5, 1.0]))
+    >>> hardtanh_backward(np.full(3, 5.0), np.array([-1.0, 0.5, 1.0]))
     array([0., 5., 0.])
     """
     grad_output, x, min_val, max_val = common(grad_output, x, min_val, max_val)
@@ -123,11 +99,7 @@ def hardtanh_backward(
 def thresholded_relu(x: ArrayLike, /, alpha: ArrayLike = 1) -> Any:
     """`+0 if x <= alpha else x`.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.thresholded_relu(np.array([-2.0, 1.0, 1.5, np.nan]))
+    >>> thresholded_relu(np.array([-2.0, 1.0, 1.5, np.nan]))
     array([0. , 0. , 1.5, nan])
     """
     x, alpha = common(x, alpha)
@@ -138,11 +110,7 @@ def thresholded_relu(x: ArrayLike, /, alpha: ArrayLike = 1) -> Any:
 def thresholded_relu_backward(grad_output: ArrayLike, x: ArrayLike, /, alpha: ArrayLike = 1) -> Any:
     """`+0 if x <= alpha else grad_output`.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.thresholded_relu_backward(np.full(3, 5.0), np.array([-2.0, 1.0, 1.5]))
+    >>> thresholded_relu_backward(np.full(3, 5.0), np.array([-2.0, 1.0, 1.5]))
     array([0., 0., 5.])
     """
     grad_output, x, alpha = common(grad_output, x, alpha)
@@ -153,11 +121,7 @@ def thresholded_relu_backward(grad_output: ArrayLike, x: ArrayLike, /, alpha: Ar
 def threshold(x: ArrayLike, /, threshold: ArrayLike, value: ArrayLike) -> Any:
     """`value if x <= threshold else x`.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.threshold(np.array([-2.0, 1.0, 1.5, np.nan]), 1.0, 20.0)
+    >>> threshold(np.array([-2.0, 1.0, 1.5, np.nan]), 1.0, 20.0)
     array([20. , 20. ,  1.5,  nan])
     """
     x, threshold, value = common(x, threshold, value)
@@ -168,11 +132,7 @@ def threshold(x: ArrayLike, /, threshold: ArrayLike, value: ArrayLike) -> Any:
 def threshold_backward(grad_output: ArrayLike, x: ArrayLike, /, threshold: ArrayLike) -> Any:
     """`+0 if x <= threshold else grad_output`.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.threshold_backward(np.full(3, 5.0), np.array([-2.0, 1.0, 1.5]), 1.0)
+    >>> threshold_backward(np.full(3, 5.0), np.array([-2.0, 1.0, 1.5]), 1.0)
     array([0., 0., 5.])
     """
     grad_output, x, threshold = common(grad_output, x, threshold)
@@ -183,11 +143,7 @@ def threshold_backward(grad_output: ArrayLike, x: ArrayLike, /, threshold: Array
 def relu_quantized(x: ArrayLike, /, zero_point: ArrayLike) -> Any:
     """`zero_point if x <= zero_point else x`, for integers alone.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.relu_quantized(np.array([-128, 3, 10], np.int8), 3)
+    >>> relu_quantized(np.array([-128, 3, 10], np.int8), 3)
     array([ 3,  3, 10], dtype=int8)
     """
     x, zero_point = common(x, zero_point)

@@ -1,87 +1,213 @@
-"""maxout and concatenated ReLU, and their gradients."""
+"""Functions along an axis of channels: maxout, CReLU, PReLU, and the gradient of a bias."""
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrelu.reference._dtypes import cast, product_dtype, promoted
-from fastrelu.reference._rectifiers import relu, relu_backward
+from fastrelu.reference._dtypes import (
+    adds,
+    cast,
+    is_narrow_float,
+    leaky_promoted,
+    multiplies,
+    product_dtype,
+    promoted,
+    selects,
+)
+from fastrelu.reference._rectifiers import (
+    crelu_gradient,
+    leaky_relu,
+    leaky_relu_backward,
+    relu,
+    relu_backward,
+)
+
+_BLOCK = 512
+_PARTIAL_SUMS = 16
 
 
-@np.errstate(all="ignore")
-def maxout(x: ArrayLike, groups: int, axis: int = 1) -> NDArray[Any]:
-    """Take the first largest of each `groups` consecutive channels; NaN is above everything.
+@selects
+def maxout(x: ArrayLike, pool_size: int, axis: int = 1) -> NDArray[Any]:
+    """Take the first largest of each `pool_size` consecutive channels; NaN is above everything.
 
-    Examples
-    --------
-    >>> from fastrelu import reference
-    >>> reference.maxout([[1.0, 5.0, -2.0, -7.0]], groups=2)
+    >>> maxout([[1.0, 5.0, -2.0, -7.0]], pool_size=2)
     array([[ 5., -2.]])
     """
     x = cast(x, promoted(x))
-    pools, axis = _pools(x, groups, axis)
+    pools, axis = _pools(x, pool_size, axis)
     return np.take_along_axis(pools, _chosen(pools, axis), axis).squeeze(axis)
 
 
-@np.errstate(all="ignore")
+@selects
 def maxout_backward(
-    grad_output: ArrayLike, x: ArrayLike, groups: int, axis: int = 1
+    grad_output: ArrayLike, x: ArrayLike, pool_size: int, axis: int = 1
 ) -> NDArray[Any]:
     """`grad_output` where maxout took an element, +0 elsewhere.
 
-    Examples
-    --------
-    >>> from fastrelu import reference
-    >>> reference.maxout_backward([[0.5, 0.25]], [[1.0, 5.0, -2.0, -2.0]], groups=2)
+    >>> maxout_backward([[0.5, 0.25]], [[1.0, 5.0, -2.0, -2.0]], pool_size=2)
     array([[0.  , 0.5 , 0.25, 0.  ]])
     """
     dtype = promoted(grad_output, x)
     grad_output, x = cast(grad_output, dtype), cast(x, dtype)
-    pools, axis_of_pools = _pools(x, groups, axis)
+    pools, axis_of_pools = _pools(x, pool_size, axis)
     grad_x = np.zeros(pools.shape, dtype)
     gradient = np.expand_dims(grad_output, axis_of_pools)
     np.put_along_axis(grad_x, _chosen(pools, axis_of_pools), gradient, axis_of_pools)
     return grad_x.reshape(x.shape)
 
 
+@selects
 def crelu(x: ArrayLike, axis: int = 1) -> NDArray[Any]:
     """`relu(x)` and `relu(-x)`, side by side along `axis`.
 
-    Examples
-    --------
-    >>> from fastrelu import reference
-    >>> reference.crelu([[-1.0, 2.0, -0.0]])
+    >>> crelu([[-1.0, 2.0, -0.0]])
     array([[0., 2., 0., 1., 0., 0.]])
     """
     x = cast(x, promoted(x))
     return np.concatenate([relu(x), relu(-x)], axis)
 
 
-@np.errstate(all="ignore")
+@adds
 def crelu_backward(grad_output: ArrayLike, x: ArrayLike, axis: int = 1) -> NDArray[Any]:
     """`relu_backward(g1, x) - relu_backward(g2, -x)`, of the halves of `grad_output`.
 
-    Examples
-    --------
-    >>> from fastrelu import reference
-    >>> reference.crelu_backward([[1.0, 2.0, 3.0, 4.0]], [[5.0, -5.0]])
+    >>> crelu_backward([[1.0, 2.0, 3.0, 4.0]], [[5.0, -5.0]])
     array([[ 1., -4.]])
     """
-    dtype = promoted(grad_output, x)
-    x = cast(x, dtype)
-    first, second = np.split(cast(grad_output, dtype), 2, axis)
-    wide = product_dtype(dtype)
-    positive, negative = relu_backward(first, x), relu_backward(second, -x)
-    return np.asarray((cast(positive, wide) - cast(negative, wide)).astype(dtype))
+    first, second = np.split(np.asarray(grad_output), 2, axis)
+    return np.asarray(crelu_gradient(first, second, x))
 
 
-def _pools(x: NDArray[Any], groups: int, axis: int) -> tuple[NDArray[Any], int]:
+@adds
+def relu_backward_with_bias(
+    grad_output: ArrayLike, x: ArrayLike, axis: int | tuple[int, ...] | None = 0
+) -> tuple[Any, Any]:
+    """`relu_backward(grad_output, x)` and its sum over `axis`.
+
+    >>> relu_backward_with_bias(np.ones((2, 2)), np.array([[1.0, 1.0], [-1.0, 2.0]]))[1]
+    array([1., 2.])
+    """
+    grad_x = np.asarray(relu_backward(grad_output, x))
+    axes = range(grad_x.ndim) if axis is None else np.atleast_1d(axis) % grad_x.ndim
+    if grad_x.dtype.kind in "iu":
+        return grad_x, grad_x.sum(tuple(axes))
+    return grad_x, rounded(sum_over(cast(grad_x, _total_dtype(grad_x.dtype)), axes), grad_x.dtype)
+
+
+@multiplies
+def prelu(x: ArrayLike, weight: ArrayLike, axis: int | None = 1) -> Any:
+    """`leaky_relu(x, weight)` with a 1-D weight along `axis`.
+
+    >>> prelu(np.array([[-2.0, -2.0]]), np.array([0.5, 0.25]))
+    array([[-1. , -0.5]])
+    """
+    return leaky_relu(x, laid_out(weight, np.shape(x), axis))
+
+
+@multiplies
+def prelu_backward(
+    grad_output: ArrayLike, x: ArrayLike, weight: ArrayLike, axis: int | None = 1
+) -> tuple[Any, Any]:
+    """Return the gradient of `x`, and `sum(0 if x > 0 else grad_output * x)` for each weight.
+
+    >>> prelu_backward([[1.0, 1.0]], [[-2.0, 3.0]], np.array([0.5, 0.25]))[1]
+    array([-2.,  0.])
+    """
+    shape = np.broadcast_shapes(np.shape(grad_output), np.shape(x))
+    slopes = laid_out(weight, shape, axis)
+    grad_x = leaky_relu_backward(grad_output, x, slopes)
+    dtype = leaky_promoted(grad_output, x, parameter=weight)
+    wide = _total_dtype(dtype)
+    grad, x = (np.broadcast_to(cast(cast(a, dtype), wide), shape) for a in (grad_output, x))
+    along = (1,) * (len(shape) - np.ndim(slopes)) + np.shape(slopes)
+    axes = [k for k, n in enumerate(along) if n == 1]
+    totals = sum_over(np.where(x > 0, 0, grad * x), axes).reshape(np.shape(weight))
+    own = dtype if type(weight) in (int, float) else np.asarray(weight).dtype
+    return grad_x, rounded(totals, np.dtype(np.float64) if own.kind in "iu" else own)
+
+
+def laid_out(weight: ArrayLike, shape: tuple[int, ...], axis: int | None) -> Any:
+    """Give a weight the shape with which it broadcasts to `shape`."""
+    if np.size(weight) == 1:
+        return weight if np.ndim(weight) == 0 else np.asarray(weight).reshape(())
+    if np.ndim(weight) != 1 or axis is None:
+        return weight
+    return np.expand_dims(weight, tuple(range(1, len(shape) - axis % len(shape))))
+
+
+@np.errstate(all="ignore")
+def sum_over(addends: NDArray[Any], axes: Any) -> NDArray[Any]:
+    """Sum over some axes in the order that the docstring of relu_backward_with_bias states.
+
+    >>> sum_over(np.arange(6.0).reshape(2, 3), [1])
+    array([ 3., 12.])
+    """
+    summed = {int(axis) for axis in axes} | {k for k, n in enumerate(addends.shape) if n == 1}
+    kept = [k for k in range(addends.ndim) if k not in summed]
+    between = [k for k in sorted(summed) if kept and k < kept[-1]]
+    behind = [k for k in sorted(summed) if k not in between]
+    shape = [prod(addends.shape[k] for k in group) for group in (kept, between, behind)]
+    runs = addends.transpose([*kept, *between, *behind]).reshape(shape)
+    totals = _in_order(_run_sums(runs))
+    axes = {int(axis) for axis in axes}
+    return totals.reshape([n for k, n in enumerate(addends.shape) if k not in axes])
+
+
+def _run_sums(runs: NDArray[Any]) -> NDArray[Any]:
+    """Sum along the last axis: in each block by partial sums, the blocks in order."""
+    totals = np.zeros(runs.shape[:-1], runs.dtype)
+    for begin in range(0, runs.shape[-1], _BLOCK):
+        block = runs[..., begin : begin + _BLOCK]
+        sums = np.zeros((*runs.shape[:-1], _PARTIAL_SUMS), runs.dtype)
+        for k in range(block.shape[-1]):
+            sums[..., k % _PARTIAL_SUMS] += block[..., k]
+        while sums.shape[-1] > 1:
+            half = sums.shape[-1] // 2
+            sums = sums[..., :half] + sums[..., half:]
+        totals += sums[..., 0]
+    return totals
+
+
+def _in_order(rows: NDArray[Any]) -> NDArray[Any]:
+    """Sum along the last axis: within blocks in order, then the blocks in order."""
+    totals = np.zeros(rows.shape[:-1], rows.dtype)
+    for begin in range(0, rows.shape[-1], _BLOCK):
+        block = np.zeros_like(totals)
+        for k in range(begin, min(begin + _BLOCK, rows.shape[-1])):
+            block += rows[..., k]
+        totals += block
+    return totals
+
+
+def _total_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(np.longdouble if dtype == np.longdouble else np.float64)
+
+
+@np.errstate(all="ignore")
+def rounded(totals: NDArray[Any], dtype: np.dtype[Any]) -> Any:
+    """Round once to `dtype`: a cast of another package's dtype may round to float32 first.
+
+    So those are given the neighbouring float32 with an odd last bit, which rounds as the total.
+
+    >>> rounded(np.array([0.1]), np.dtype(np.float16))
+    array([0.1], dtype=float16)
+    """
+    if dtype.isbuiltin == 1 or not is_narrow_float(dtype):
+        return totals.astype(dtype)[()]
+    near = totals.astype(np.float32)
+    other = np.nextafter(near, np.where(near > totals, -np.inf, np.inf).astype(np.float32))
+    is_odd = near.view(np.uint32) % 2 == 1
+    return np.where((near == totals) | np.isnan(near) | is_odd, near, other).astype(dtype)[()]
+
+
+def _pools(x: NDArray[Any], pool_size: int, axis: int) -> tuple[NDArray[Any], int]:
     """Give the channels of each pool an axis of their own, and say which."""
     at = range(x.ndim)[axis]
-    shape = (*x.shape[:at], x.shape[at] // groups, groups, *x.shape[at + 1 :])
+    shape = (*x.shape[:at], x.shape[at] // pool_size, pool_size, *x.shape[at + 1 :])
     return x.reshape(shape), at + 1
 
 

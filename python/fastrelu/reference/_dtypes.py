@@ -14,7 +14,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _USER_DEFINED = 2
 """What `numpy.dtype.isbuiltin` says of a dtype that another package registered."""
 
-_arithmetic: dict[str, Arithmetic] = {}
+declared: dict[str, Arithmetic] = {}
+"""The public functions of this package, by name."""
 
 
 def arithmetic(name: str) -> Arithmetic:
@@ -24,13 +25,10 @@ def arithmetic(name: str) -> Arithmetic:
     step in the dtype of the result; "multiplies" computes in `product_dtype` and rounds once, and
     takes integers to float64.
 
-    Examples
-    --------
-    >>> from fastrelu import reference
-    >>> reference.arithmetic("relu"), reference.arithmetic("leaky_relu")
+    >>> arithmetic("relu"), arithmetic("leaky_relu")
     ('selects', 'multiplies')
     """
-    return _arithmetic[name]
+    return declared[name]
 
 
 def selects(function: Function) -> Function:
@@ -47,7 +45,7 @@ def multiplies(function: Function) -> Function:
 
 def _declare(function: Function, kind: Arithmetic) -> Function:
     """Note the kind, and keep the function from warning: unwrapped, it reports what kernels may."""
-    _arithmetic[function.__name__] = kind
+    declared[function.__name__] = kind
     return np.errstate(all="ignore")(function)
 
 
@@ -73,11 +71,7 @@ def at_least(x: NDArray[Any], limit: Any) -> NDArray[np.bool_]:
 def positive(x: NDArray[Any]) -> NDArray[np.bool_]:
     """`x > 0`, also where the dtype of `x` has no zero to compare with (float8_e8m0fnu).
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.positive(np.array([-1.0, 0.0, 1.0, np.nan]))
+    >>> positive(np.array([-1.0, 0.0, 1.0, np.nan]))
     array([False, False,  True, False])
     """
     return np.asarray(cast(x, product_dtype(x.dtype)) > 0)
@@ -94,11 +88,7 @@ def product(values: NDArray[Any], slope: ArrayLike) -> NDArray[Any]:
 
     A NaN in `values` is kept as it is: some packages drop its payload on the way through float32.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.product(np.array([-3.0], np.float16), 0.1)  # 0.1 is not rounded to float16
+    >>> product(np.array([-3.0], np.float16), 0.1)  # 0.1 is not rounded to float16
     array([-0.3], dtype=float16)
     """
     rounded = (wide(values) * cast(slope, product_dtype(values.dtype))).astype(values.dtype)
@@ -108,11 +98,7 @@ def product(values: NDArray[Any], slope: ArrayLike) -> NDArray[Any]:
 def product_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return the dtype that values are multiplied in: float32 for narrower floats, else `dtype`.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.product_dtype(np.dtype(np.float16)), reference.product_dtype(np.dtype(np.float64))
+    >>> product_dtype(np.dtype(np.float16)), product_dtype(np.dtype(np.float64))
     (dtype('float32'), dtype('float64'))
     """
     return np.dtype(np.float32) if is_narrow_float(dtype) else dtype

@@ -1,4 +1,4 @@
-"""Masks, one bit an element, and the gradients from them."""
+"""The elements that relu keeps: as masks of one bit each, with gradients from them, and counted."""
 
 from __future__ import annotations
 
@@ -8,73 +8,60 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrelu.reference._dtypes import (
+    adds,
     at_most,
     cast,
     leaky_promoted,
+    multiplies,
     positive,
     product,
     promoted,
+    selects,
     zero,
 )
 from fastrelu.reference._rectifiers import leaky_relu, leaky_relu_backward, relu
 
 
-@np.errstate(all="ignore")
+@selects
 def relu_with_mask(x: ArrayLike) -> tuple[Any, NDArray[np.uint8]]:
     """`relu(x)`, and the bits of `not x <= 0` in C order.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.relu_with_mask(np.array([-1.0, 2.0, 0.0, np.nan]))
+    >>> relu_with_mask(np.array([-1.0, 2.0, 0.0, np.nan]))
     (array([ 0.,  2.,  0., nan]), array([10], dtype=uint8))
     """
-    values = cast(x, promoted(x))
-    return relu(x), _packed(~at_most(values, 0))
+    return relu(x), _packed(_active(x))
 
 
-@np.errstate(all="ignore")
+@multiplies
 def leaky_relu_with_mask(
     x: ArrayLike, negative_slope: ArrayLike = 0.01
 ) -> tuple[Any, NDArray[np.uint8]]:
     """`leaky_relu(x, negative_slope)`, and the bits of `x > 0` in C order.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.leaky_relu_with_mask(np.array([-1.0, 2.0, 0.0, np.nan]), 0.5)
+    >>> leaky_relu_with_mask(np.array([-1.0, 2.0, 0.0, np.nan]), 0.5)
     (array([-0.5,  2. ,  0. ,  nan]), array([2], dtype=uint8))
     """
     return leaky_relu(x, negative_slope), _packed(positive(cast(x, promoted(x))))
 
 
+@selects
 def relu_backward_from_mask(grad_output: ArrayLike, mask: NDArray[np.uint8]) -> Any:
     """`grad_output` where the bit is 1, else +0.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.relu_backward_from_mask(np.array([5.0, 6.0, 7.0]), np.array([2], np.uint8))
+    >>> relu_backward_from_mask(np.array([5.0, 6.0, 7.0]), np.array([2], np.uint8))
     array([0., 6., 0.])
     """
     grad_output = cast(grad_output, promoted(grad_output))
     return np.where(_unpacked(mask, grad_output), grad_output, zero(grad_output))[()]
 
 
-@np.errstate(all="ignore")
+@multiplies
 def leaky_relu_backward_from_mask(
     grad_output: ArrayLike, mask: NDArray[np.uint8], negative_slope: ArrayLike = 0.01
 ) -> Any:
     """`grad_output` where the bit is 1, else `grad_output * negative_slope`.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.leaky_relu_backward_from_mask([5.0, 6.0], np.array([2], np.uint8), 0.5)
+    >>> leaky_relu_backward_from_mask([5.0, 6.0], np.array([2], np.uint8), 0.5)
     array([2.5, 6. ])
     """
     grad_output = cast(grad_output, leaky_promoted(grad_output, parameter=negative_slope))
@@ -82,21 +69,52 @@ def leaky_relu_backward_from_mask(
     return np.where(bits, grad_output, product(grad_output, negative_slope))[()]
 
 
+@multiplies
 def leaky_relu_backward_from_output(
     grad_output: ArrayLike, y: ArrayLike, negative_slope: ArrayLike = 0.01
 ) -> Any:
     """`grad_output if y > 0 else grad_output * negative_slope`, for slopes of 0 and above.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.leaky_relu_backward_from_output([1.0, 1.0], [-1.5, 3.0], negative_slope=0.5)
+    >>> leaky_relu_backward_from_output([1.0, 1.0], [-1.5, 3.0], negative_slope=0.5)
     array([0.5, 1. ])
     """
     if not np.all(np.asarray(negative_slope) >= 0):
         raise ValueError("negative_slope must be 0 or above")
     return leaky_relu_backward(grad_output, y, negative_slope)
+
+
+@selects
+def active_count(x: ArrayLike, axis: Any = None) -> Any:
+    """`sum(!(x <= 0))`.
+
+    >>> int(active_count([-1.0, 0.0, 2.0]))
+    1
+    """
+    return np.sum(_active(x), axis, dtype=np.intp)
+
+
+@adds
+def sparsity(x: ArrayLike, axis: Any = None) -> Any:
+    """`1 - active_count(x) / number`.
+
+    >>> float(sparsity([-1.0, 0.0, 2.0, 4.0]))
+    0.5
+    """
+    return 1 - active_count(x, axis) / np.asarray(np.sum(np.ones(np.shape(x)), axis))
+
+
+@selects
+def dead_units(x: ArrayLike, axis: Any = 0) -> Any:
+    """`all(x <= 0)`.
+
+    >>> dead_units([[-1.0, 2.0], [0.0, 3.0]])
+    array([ True, False])
+    """
+    return ~np.any(_active(x), axis)
+
+
+def _active(x: ArrayLike) -> NDArray[np.bool_]:
+    return ~at_most(cast(x, promoted(x)), 0)
 
 
 def _packed(bits: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""relu and leaky_relu, their derivatives and their gradients from the input."""
+"""relu and leaky_relu, their derivatives and gradients, and both of sums and scaled arrays."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrelu.reference._dtypes import (
+    adds,
     cast,
     common,
     leaky_promoted,
@@ -27,11 +28,7 @@ from fastrelu.reference._dtypes import (
 def relu(x: ArrayLike, /) -> Any:
     """`+0 if x <= 0 else x`.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.relu(np.array([-1.0, -0.0, 2.0, np.nan]))
+    >>> relu(np.array([-1.0, -0.0, 2.0, np.nan]))
     array([ 0.,  0.,  2., nan])
     """
     x = cast(x, promoted(x))
@@ -42,11 +39,7 @@ def relu(x: ArrayLike, /) -> Any:
 def relu_derivative(x: ArrayLike, /) -> Any:
     """`0 if x <= 0 else 1`.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.relu_derivative(np.array([-1.0, 0.0, 2.0, np.nan]))
+    >>> relu_derivative(np.array([-1.0, 0.0, 2.0, np.nan]))
     array([0., 0., 1., 1.])
     """
     x = cast(x, promoted(x))
@@ -57,11 +50,7 @@ def relu_derivative(x: ArrayLike, /) -> Any:
 def relu_backward(grad_output: ArrayLike, x: ArrayLike, /) -> Any:
     """`+0 if x <= 0 else grad_output`; `x` may be relu's input or its output.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.relu_backward([np.nan, 3.0, -4.0], [-1.0, 2.0, 2.0])
+    >>> relu_backward([np.nan, 3.0, -4.0], [-1.0, 2.0, 2.0])
     array([ 0.,  3., -4.])
     """
     grad_output, x = common(grad_output, x)
@@ -72,26 +61,18 @@ def relu_backward(grad_output: ArrayLike, x: ArrayLike, /) -> Any:
 def leaky_relu(x: ArrayLike, /, negative_slope: ArrayLike = 0.01) -> Any:
     """`x if x > 0 else x * negative_slope`.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.leaky_relu(np.array([-2.0, 0.0, 2.0]), negative_slope=0.5)
+    >>> leaky_relu(np.array([-2.0, 0.0, 2.0]), negative_slope=0.5)
     array([-1.,  0.,  2.])
     """
     x = cast(x, leaky_promoted(x, parameter=negative_slope))
-    return leaky(x, x, negative_slope)
+    return _leaky(x, x, negative_slope)
 
 
 @multiplies
 def leaky_relu_derivative(x: ArrayLike, /, negative_slope: ArrayLike = 0.01) -> Any:
     """`1 if x > 0 else negative_slope`.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.leaky_relu_derivative(np.array([-2.0, 0.0, 2.0]), negative_slope=0.5)
+    >>> leaky_relu_derivative(np.array([-2.0, 0.0, 2.0]), negative_slope=0.5)
     array([0.5, 0.5, 1. ])
     """
     x = cast(x, leaky_promoted(x, parameter=negative_slope))
@@ -104,18 +85,71 @@ def leaky_relu_backward(
 ) -> Any:
     """`grad_output if x > 0 else grad_output * negative_slope`.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.leaky_relu_backward([1.0, 1.0], [-3.0, 3.0], negative_slope=0.5)
+    >>> leaky_relu_backward([1.0, 1.0], [-3.0, 3.0], negative_slope=0.5)
     array([0.5, 1. ])
     """
     dtype = leaky_promoted(grad_output, x, parameter=negative_slope)
-    return leaky(cast(grad_output, dtype), cast(x, dtype), negative_slope)
+    return _leaky(cast(grad_output, dtype), cast(x, dtype), negative_slope)
 
 
-def leaky(values: NDArray[Any], x: NDArray[Any], slope: ArrayLike) -> Any:
+@adds
+def add_relu(x: ArrayLike, y: ArrayLike, /) -> Any:
+    """`relu(x + y)`, the sum rounded to the dtype of the arrays.
+
+    >>> add_relu([-3.0, 1.0, np.inf], [2.0, 2.0, 1.0])
+    array([ 0.,  3., inf])
+    """
+    x, y = common(x, y)
+    return relu(x + y)
+
+
+@multiplies
+def add_leaky_relu(x: ArrayLike, y: ArrayLike, /, negative_slope: ArrayLike = 0.01) -> Any:
+    """`leaky_relu(x + y, negative_slope)`, the sum rounded first; one of integers wraps.
+
+    >>> add_leaky_relu([-3.0, 1.0], [1.0, 2.0], negative_slope=0.5)
+    array([-1.,  3.])
+    """
+    result = leaky_promoted(x, y, parameter=negative_slope)
+    data = promoted(x, y)
+    of_sum = data if data.kind in "iu" else result
+    total = cast(cast(x, of_sum) + cast(y, of_sum), result)
+    return _leaky(total, total, negative_slope)
+
+
+@adds
+def scale_shift_relu(x: ArrayLike, scale: ArrayLike, shift: ArrayLike, /) -> Any:
+    """`relu(x * scale + shift)`, product and sum each rounded to the dtype of the arrays.
+
+    >>> scale_shift_relu([1.0, -1.0], [2.0, 2.0], [0.5, 0.5])
+    array([2.5, 0. ])
+    """
+    x, scale, shift = common(x, scale, shift)
+    return relu(x * scale + shift)
+
+
+@selects
+def negated_relu(x: ArrayLike, /) -> Any:
+    """`relu(-x)`; the sign of a NaN flips, the negative of an integer wraps.
+
+    >>> negated_relu(np.array([-3, 0, 2, -128], np.int8))
+    array([3, 0, 0, 0], dtype=int8)
+    """
+    return relu(-cast(x, promoted(x)))
+
+
+@adds
+def crelu_gradient(grad_positive: ArrayLike, grad_negative: ArrayLike, x: ArrayLike, /) -> Any:
+    """`relu_backward(grad_positive, x) - relu_backward(grad_negative, -x)`.
+
+    >>> crelu_gradient([5.0, 5.0, 5.0], [7.0, 7.0, 7.0], [2.0, 0.0, -2.0])
+    array([ 5.,  0., -7.])
+    """
+    grad_positive, grad_negative, x = common(grad_positive, grad_negative, x)
+    return np.subtract(relu_backward(grad_positive, x), relu_backward(grad_negative, -x))
+
+
+def _leaky(values: NDArray[Any], x: NDArray[Any], slope: ArrayLike) -> Any:
     """`values if x > 0 else values * slope`; what is kept takes no part in the product."""
     kept = positive(x)
     slopes = cast(slope, product_dtype(values.dtype))

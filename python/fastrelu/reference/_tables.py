@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastrelu.reference._dtypes import selects
 
+
+@selects
 def apply_table(x: ArrayLike, table: ArrayLike) -> Any:
     """`table[i]` for each element of `x` whose byte is i.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.apply_table(np.array([3, -1], np.int8), np.arange(256) * 10)
+    >>> apply_table(np.array([3, -1], np.int8), np.arange(256) * 10)
     array([  30, 2550])
     """
     return np.asarray(table)[np.asarray(x).view(np.uint8)]
 
 
+@selects
 def make_table(
     function: Callable[[NDArray[np.float64]], ArrayLike],
     input: tuple[float, int],
@@ -31,11 +31,7 @@ def make_table(
 ) -> NDArray[Any]:
     """`q' = clip(round(f((q - zero_point) * scale) / scale') + zero_point')` for each byte q.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu import reference
-    >>> reference.make_table(np.negative, (1, 0), (2, 0))[[0, 1, 3, 128]]
+    >>> make_table(np.negative, (1, 0), (2, 0))[[0, 1, 3, 128]]
     array([ 0,  0, -2, 64], dtype=int8)
     """
     (scale, zero_point), (out_scale, out_zero_point) = input, output
