@@ -59,7 +59,7 @@ def takes_slope(ufunc: np.ufunc) -> bool:
 
 def not_negative(ufunc: np.ufunc) -> str:
     """The name of the parameter that may not be below 0; empty if there is none."""
-    return next((name for name in parameter_names(ufunc) if name in cases.NOT_NEGATIVE), "")
+    return next(iter(cases.not_negative(parameter_names(ufunc))), "")
 
 
 def array_count(ufunc: np.ufunc) -> int:
@@ -89,7 +89,8 @@ def legal(ufunc: np.ufunc, inputs: Sequence[Any]) -> list[Any]:
 def repeated(ufunc: np.ufunc, array: Any) -> list[Any]:
     """The same array for every input that must be given, except those that the function refuses."""
     names = input_names(ufunc)[: array_count(ufunc)]
-    return [_without_sign(array) if name in cases.NOT_NEGATIVE else array for name in names]
+    bounds = cases.not_negative(names)
+    return [_without_sign(array) if name in bounds else array for name in names]
 
 
 def _without_sign(array: Any) -> Any:
@@ -101,7 +102,7 @@ def _without_sign(array: Any) -> Any:
 
 def beyond_doubt(name: str, values: np.ndarray) -> np.ndarray:
     """What an input of that name takes whatever the others are: each bound on its side of 0."""
-    if name not in ("min_val", "max_val", *cases.NOT_NEGATIVE):
+    if name not in ("min_val", "max_val", "lambd"):
         return values
     if values.dtype.kind == "u":
         top = values.dtype.type(1 << 8 * values.itemsize - 1)

@@ -41,7 +41,7 @@ constexpr Parameter optional(const char* name, double default_value) { return {n
 
 inline constexpr Parameter negative_slope = optional("negative_slope", 0.01), alpha = optional("alpha", 1);
 inline constexpr Parameter min_val = optional("min_val", -1), max_val = optional("max_val", 1);
-inline constexpr Parameter max_value = required("max_value"), threshold = required("threshold");
+inline constexpr Parameter threshold = required("threshold");
 
 inline constexpr int max_parameters = 2;
 

@@ -121,15 +121,15 @@ struct Relu6Backward : FunctionOf<Op::relu6_backward> {  // +0 if x <= 0 or x >=
   }
 };
 
-struct ClippedRelu : FunctionOf<Op::clipped_relu> {  // +0 if x <= 0 else max_value if x >= max_value else x
-  template <class V> static V apply(V x, V max_value) {
-    return select_or_zero(keep(x), select(below(x, max_value), x, max_value));
+struct ClippedRelu : FunctionOf<Op::clipped_relu> {  // +0 if x <= 0 else max_val if x >= max_val else x
+  template <class V> static V apply(V x, V max_val) {
+    return select_or_zero(keep(x), select(below(x, max_val), x, max_val));
   }
 };
 
-struct ClippedReluBackward : FunctionOf<Op::clipped_relu_backward> {  // +0 if x <= 0 or x >= max_value else grad
-  template <class V> static V apply(V grad, V x, V max_value) {
-    return select_or_zero(below(x, max_value), select_or_zero(keep(x), grad));
+struct ClippedReluBackward : FunctionOf<Op::clipped_relu_backward> {  // +0 if x <= 0 or x >= max_val else grad
+  template <class V> static V apply(V grad, V x, V max_val) {
+    return select_or_zero(below(x, max_val), select_or_zero(keep(x), grad));
   }
 };
 

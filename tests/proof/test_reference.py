@@ -306,8 +306,8 @@ def test_bounds_in_the_wrong_order():
             with pytest.raises(ValueError, match=words):
                 function(*inputs, *bounds)
     for function, inputs, name in (
-        (reference.clipped_relu, (x,), "max_value"),
-        (reference.clipped_relu_backward, (x, x), "max_value"),
+        (reference.clipped_relu, (x,), "max_val"),
+        (reference.clipped_relu_backward, (x, x), "max_val"),
         (reference.softshrink, (x,), "lambd"),
         (reference.softshrink_backward, (x, x), "lambd"),
     ):

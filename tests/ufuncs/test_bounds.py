@@ -121,7 +121,7 @@ def test_bounds_are_named_whatever_memory_held_before():
     run = run_python(code, MALLOC_PERTURB_="255")
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines() == [
-        "clipped_relu: max_value (-2.0) is below 0",
+        "clipped_relu: max_val (-2.0) is below 0",
         "hardtanh: min_val (0.0) is above max_val (-2.0)",
         "hardtanh: min_val (1.0) is above max_val (0.5)",
     ]
@@ -185,7 +185,7 @@ def test_foreign_bounds_are_not_looked_at():
 
     for out in ({}, {"out": np.ones(3)}):
         assert fr.hardtanh(np.ones(3), Foreign(), -1.0, **out) == "taken"
-        assert fr.clipped_relu(np.ones(3), max_value=Foreign(), **out) == "taken"
+        assert fr.clipped_relu(np.ones(3), max_val=Foreign(), **out) == "taken"
 
 
 def test_nothing_is_imported_in_a_call(monkeypatch):
@@ -203,14 +203,14 @@ def test_nothing_is_imported_in_a_call(monkeypatch):
         except ValueError as error:
             words.append(str(error))
     monkeypatch.undo()
-    assert words == ["clipped_relu: max_value (-0.5) is below 0"] * 3
+    assert words == ["clipped_relu: max_val (-0.5) is below 0"] * 3
 
 
 def test_missing_parameters_are_named():
     x = np.ones(3)
     for call, words in (
-        (lambda: fr.clipped_relu(x), "1 required positional argument: 'max_value'"),
-        (lambda: fr.clipped_relu_backward(x, x), "1 required positional argument: 'max_value'"),
+        (lambda: fr.clipped_relu(x), "1 required positional argument: 'max_val'"),
+        (lambda: fr.clipped_relu_backward(x, x), "1 required positional argument: 'max_val'"),
         (lambda: fr.threshold(x, 1), "1 required positional argument: 'value'"),
         (lambda: fr.threshold(x, value=1), "1 required positional argument: 'threshold'"),
         (lambda: fr.threshold(x), "2 required positional arguments: 'threshold' and 'value'"),

@@ -390,7 +390,7 @@ def test_overlap_that_is_not_exact_is_handed_on(ufunc):
         for ahead in (True, False):
 
             def make(shift=shift, position=position, ahead=ahead):
-                memory = beyond_doubt("max_value", cases.sample(np.float32, 2 * n, 36))
+                memory = beyond_doubt("max_val", cases.sample(np.float32, 2 * n, 36))
                 views = memory[:n], memory[shift:][:n]
                 arrays = arrays_for(ufunc, n)
                 arrays[position] = views[ahead]
@@ -408,7 +408,7 @@ def test_adjacent_memory_is_no_overlap(ufunc):
     for order in ((0, 1), (1, 0)):
 
         def make(order=order):
-            halves = np.split(beyond_doubt("max_value", cases.sample(np.float32, 80, 37)), 2)
+            halves = np.split(beyond_doubt("max_val", cases.sample(np.float32, 80, 37)), 2)
             arrays = arrays_for(ufunc, 40)
             arrays[-1] = halves[order[0]]
             return arrays, {"out": halves[order[1]]}

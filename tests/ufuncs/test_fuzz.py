@@ -274,7 +274,7 @@ OTHER_KEYWORDS: list[dict[str, Any]] = [
     {"axis": 0},
     {"keepdims": True},
     {"negative_slope": 0.5},
-    {"max_value": 3},
+    {"max_val": 3},
     {"lambd": 3},
     {"no_such": 1},
 ]

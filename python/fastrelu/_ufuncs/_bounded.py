@@ -75,26 +75,26 @@ def relu6_backward(grad_output, x, /):
 
 
 @ufunc
-def clipped_relu(x, /, max_value):
-    """Rectifier with a bound above: ``+0 if x <= 0 else max_value if x >= max_value else x``.
+def clipped_relu(x, /, max_val):
+    """Rectifier with a bound above: ``+0 if x <= 0 else max_val if x >= max_val else x``.
 
     Parameters
     ----------
     x : array_like of integers or floats
         Input of any shape.
-    max_value : array_like of integers or floats
+    max_val : array_like of integers or floats
         The bound: one number, or an array that broadcasts with `x`. A NaN bounds nothing.
 
     Returns
     -------
     y : ndarray or scalar
-        Of the broadcast shape, and of the dtype ``np.result_type(x, max_value)``: a Python number
+        Of the broadcast shape, and of the dtype ``np.result_type(x, max_val)``: a Python number
         keeps the dtype of `x`, but a Python float turns integers into float64.
 
     Raises
     ------
     ValueError
-        If `max_value` is negative anywhere. Nothing has been written then.
+        If `max_val` is negative anywhere. Nothing has been written then.
 
     See Also
     --------
@@ -104,7 +104,7 @@ def clipped_relu(x, /, max_value):
     Notes
     -----
     NaN in `x` stays NaN, with its sign and payload; both zeros become +0.0. No input raises a
-    floating-point warning. The name `max_value` is that of Keras's ``ReLU``.
+    floating-point warning. Keras calls `max_val` ``max_value``.
 
     Examples
     --------
@@ -112,14 +112,14 @@ def clipped_relu(x, /, max_value):
     >>> import fastrelu as fr
     >>> fr.clipped_relu(np.array([-2.0, 0.5, 7.0]), 1.0)
     array([0. , 0.5, 1. ])
-    >>> fr.clipped_relu(np.array([-2, 3, 7], np.int8), max_value=5)
+    >>> fr.clipped_relu(np.array([-2, 3, 7], np.int8), max_val=5)
     array([0, 3, 5], dtype=int8)
     """
 
 
 @ufunc
-def clipped_relu_backward(grad_output, x, /, max_value):
-    """Gradient through :func:`clipped_relu`: ``+0 if x <= 0 or x >= max_value else grad_output``.
+def clipped_relu_backward(grad_output, x, /, max_val):
+    """Gradient through :func:`clipped_relu`: ``+0 if x <= 0 or x >= max_val else grad_output``.
 
     Parameters
     ----------
@@ -127,19 +127,19 @@ def clipped_relu_backward(grad_output, x, /, max_value):
         Gradient of the loss with respect to clipped_relu's output.
     x : array_like of integers or floats
         clipped_relu's input or its output: both give the same bits.
-    max_value : array_like of integers or floats
+    max_val : array_like of integers or floats
         The bound of the forward pass: one number, or an array. A NaN bounds nothing.
 
     Returns
     -------
     grad_x : ndarray or scalar
-        Of the broadcast shape, and of the dtype ``np.result_type(grad_output, x, max_value)``:
+        Of the broadcast shape, and of the dtype ``np.result_type(grad_output, x, max_val)``:
         Python numbers keep the dtype of the arrays.
 
     Raises
     ------
     ValueError
-        If `max_value` is negative anywhere. Nothing has been written then.
+        If `max_val` is negative anywhere. Nothing has been written then.
 
     See Also
     --------

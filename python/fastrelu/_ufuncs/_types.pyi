@@ -122,13 +122,13 @@ class XMaxValue(np.ufunc):  # type: ignore[misc]
         self,
         x: Any,
         /,
-        max_value: ArrayLike,
+        max_val: ArrayLike,
         out: _Result | tuple[_Result],
         **kwargs: Unpack[_Keywords],
     ) -> _Result: ...
     @overload
     def __call__(
-        self, x: Any, /, max_value: ArrayLike, out: Any = None, **kwargs: Unpack[_Keywords]
+        self, x: Any, /, max_val: ArrayLike, out: Any = None, **kwargs: Unpack[_Keywords]
     ) -> Any: ...
 
 @type_check_only
@@ -294,7 +294,7 @@ class GradXMaxValue(np.ufunc):  # type: ignore[misc]
         grad_output: Any,
         x: Any,
         /,
-        max_value: ArrayLike,
+        max_val: ArrayLike,
         out: _Result | tuple[_Result],
         **kwargs: Unpack[_Keywords],
     ) -> _Result: ...
@@ -304,7 +304,7 @@ class GradXMaxValue(np.ufunc):  # type: ignore[misc]
         grad_output: Any,
         x: Any,
         /,
-        max_value: ArrayLike,
+        max_val: ArrayLike,
         out: Any = None,
         **kwargs: Unpack[_Keywords],
     ) -> Any: ...

@@ -45,27 +45,27 @@ def relu6_backward(grad_output: ArrayLike, x: ArrayLike, /) -> Any:
 
 
 @selects
-def clipped_relu(x: ArrayLike, /, max_value: ArrayLike) -> Any:
-    """`+0 if x <= 0 else max_value if x >= max_value else x`.
+def clipped_relu(x: ArrayLike, /, max_val: ArrayLike) -> Any:
+    """`+0 if x <= 0 else max_val if x >= max_val else x`.
 
     >>> clipped_relu(np.array([-1.0, 0.5, 2.0, np.nan]), 1.0)
     array([0. , 0.5, 1. , nan])
     """
-    x, max_value = common(x, max_value)
-    require_not_negative("clipped_relu", "max_value", max_value)
-    return _capped(x, max_value)
+    x, max_val = common(x, max_val)
+    require_not_negative("clipped_relu", "max_val", max_val)
+    return _capped(x, max_val)
 
 
 @selects
-def clipped_relu_backward(grad_output: ArrayLike, x: ArrayLike, /, max_value: ArrayLike) -> Any:
-    """`+0 if x <= 0 or x >= max_value else grad_output`.
+def clipped_relu_backward(grad_output: ArrayLike, x: ArrayLike, /, max_val: ArrayLike) -> Any:
+    """`+0 if x <= 0 or x >= max_val else grad_output`.
 
     >>> clipped_relu_backward(np.full(3, 5.0), np.array([0.0, 0.5, 1.0]), 1.0)
     array([0., 5., 0.])
     """
-    grad_output, x, max_value = common(grad_output, x, max_value)
-    require_not_negative("clipped_relu_backward", "max_value", max_value)
-    return _below_cap(grad_output, x, max_value)
+    grad_output, x, max_val = common(grad_output, x, max_val)
+    require_not_negative("clipped_relu_backward", "max_val", max_val)
+    return _below_cap(grad_output, x, max_val)
 
 
 @selects

@@ -31,7 +31,6 @@ _MOST_PER_SETTING = 1 << 13
 """Values that are run with each of many parameters: only dtypes of one byte have more."""
 _USUAL = {
     "negative_slope": 0.3,
-    "max_value": 6,
     "min_val": 1,
     "max_val": 6,
     "alpha": 1,

@@ -36,9 +36,6 @@ GUARD = 64
 CANARY = 0xA5
 """What the guards, and all else that a layout leaves free, are filled with."""
 
-NOT_NEGATIVE = ("max_value", "lambd")
-"""The parameters that may not be below 0."""
-
 _PARTNERS = (0, 1, -1, 3)
 """How far behind it in a list of numbers those lie that a number makes a pair with."""
 _WIDEST_INTEGER = 8
@@ -235,7 +232,7 @@ def settings(names: Sequence[str], dtype: DTypeLike) -> tuple[tuple[Any, ...], .
     Examples
     --------
     >>> from fastrelu.testing import cases
-    >>> cases.settings(["max_value"], "int8")
+    >>> cases.settings(["max_val"], "int8")
     ((6,), (0,), (1,), (127,))
     """
     dtype = np.dtype(dtype)
@@ -254,7 +251,7 @@ def settings(names: Sequence[str], dtype: DTypeLike) -> tuple[tuple[Any, ...], .
 def legal(names: Sequence[str], values: Sequence[Array]) -> list[Array]:
     """Change as few values of as few operands as needed, so that a function takes them together.
 
-    `names` are those of the operands: a `max_value` becomes positive, `min_val` and `max_val`
+    `names` are those of the operands: a `max_val` alone becomes positive, `min_val` and `max_val`
     change places where they are in the wrong order.
 
     Examples
@@ -266,7 +263,7 @@ def legal(names: Sequence[str], values: Sequence[Array]) -> list[Array]:
     """
     operand = dict(zip(names, values, strict=True))
     with np.errstate(all="ignore"):
-        for name in operand.keys() & NOT_NEGATIVE:
+        for name in not_negative(operand):
             bound = operand[name]
             operand[name] = np.where(bound < bound.dtype.type(0), _opposite(bound), bound)
         if "min_val" in operand:
@@ -275,6 +272,18 @@ def legal(names: Sequence[str], values: Sequence[Array]) -> list[Array]:
             operand["min_val"] = np.where(wrong, high, low)
             operand["max_val"] = np.where(wrong, low, high)
     return list(operand.values())
+
+
+def not_negative(names: Iterable[str]) -> set[str]:
+    """Return those of a function's parameters that may not be below 0.
+
+    Examples
+    --------
+    >>> from fastrelu import cases
+    >>> cases.not_negative(["max_val"]), cases.not_negative(["min_val", "max_val"])
+    ({'max_val'}, set())
+    """
+    return set() if "min_val" in names else {"max_val", "lambd"}.intersection(names)
 
 
 def slope_dtype(dtype: DTypeLike) -> np.dtype[Any]:
@@ -408,7 +417,7 @@ def _are_legal(parameters: dict[str, Any], dtype: np.dtype[Any]) -> bool:
             value = dict(parameters)
             for kind in kinds:
                 value = {name: np.asarray(each).astype(kind) for name, each in value.items()}
-            if any(value[name] < 0 for name in value.keys() & NOT_NEGATIVE):
+            if any(value[name] < 0 for name in not_negative(value)):
                 return False
             if "min_val" in value and value["min_val"] > value["max_val"]:
                 return False
