@@ -11,28 +11,33 @@ if TYPE_CHECKING:
     from fastrelu.testing import Verification
 
 
-def verify(
+def verify(  # noqa: PLR0913
     *,
-    functions: Iterable[str] | None = None,
-    dtypes: Iterable[DTypeLike] | None = None,
-    isas: Iterable[str] | None = None,
+    functions: str | Iterable[str] | None = None,
+    dtypes: DTypeLike | Iterable[DTypeLike] | None = None,
+    isas: str | Iterable[str] | None = None,
+    complete: bool = False,
     exhaustive: bool = False,
     progress: bool = True,
 ) -> Verification:
-    """Compare every kernel with the reference in plain NumPy, bit for bit.
+    """Compare every kernel with the NumPy reference, bit for bit.
 
-    A NaN that arithmetic made or touched may be any NaN, and one that a leaky function kept may
-    differ in its quiet bit; all other results must have the reference's bits.
+    The results must have the bits of `fastrelu.reference`, with two exceptions: a NaN that
+    arithmetic made or changed may be any NaN, and a NaN that a leaky function kept may differ in
+    its quiet bit.
 
     Parameters
     ----------
-    functions : iterable of str, optional
+    functions : str or iterable of str, optional
         Names of functions; all by default.
-    dtypes : iterable of dtype, optional
-        All that any function has a loop for by default. A function leaves out those it has none
-        for: `relu_quantized` takes integers alone.
-    isas : iterable of str, optional
+    dtypes : dtype or iterable of dtypes, optional
+        By default all that any function takes. Each function is run on those that it takes:
+        `relu_quantized` takes integers alone.
+    isas : str or iterable of str, optional
         Instruction sets; by default all that this processor can run.
+    complete : bool, optional
+        Run every case, which takes minutes. By default some are left out, which the result's
+        ``left_out`` describes.
     exhaustive : bool, optional
         Also run all 2**32 float32 patterns through relu, relu_backward and leaky_relu. Takes
         minutes, and about 2 MiB of memory.
@@ -42,23 +47,23 @@ def verify(
     Returns
     -------
     Verification
-        True if nothing differed; `failures` has the first difference of each function, dtype and
-        instruction set, `rows` has all that was compared.
+        True if nothing differed. ``failures`` has the first difference of each function, dtype and
+        instruction set; ``rows`` has the number of results compared for each.
 
     Raises
     ------
     ValueError
         If there is no such function, or no such instruction set on this processor.
     TypeError
-        If a dtype is given that none of the functions takes.
+        If there is no such dtype, or none of the functions takes it.
 
     Examples
     --------
     >>> import fastrelu as fr
-    >>> result = fr.verify(functions=["relu"], dtypes=["int16"], isas=["scalar"], progress=False)
+    >>> result = fr.verify(functions="relu", dtypes="int16", isas="scalar", progress=False)
     >>> bool(result), result.failures
     (True, ())
     """
     from fastrelu import testing  # noqa: PLC0415
 
-    return testing.run(functions, dtypes, isas, exhaustive, progress)
+    return testing.run(testing.plan(functions, dtypes, isas), complete, exhaustive, progress)

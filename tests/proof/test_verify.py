@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import re
 
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu import _core, reference
-from support import ISAS, UFUNCS, usual_dtype
+from fastrelu import _core, reference, testing
+from support import INTERNAL, ISAS, UFUNCS, usual_dtype
 
 NAMES = [ufunc.__name__ for ufunc in UFUNCS]
 
@@ -69,10 +70,44 @@ def test_only_what_was_asked_for():
     assert result.compared > 1000
 
 
-@pytest.mark.parametrize("wrong", [{"functions": ["nonsense"]}, {"isas": ["nonsense"]}])
-def test_what_does_not_exist(wrong):
-    with pytest.raises(ValueError, match="nonsense"):
+@pytest.mark.parametrize("dtype", ["int8", np.int8, np.dtype(np.int8)])
+def test_one_name_is_a_list_of_one(dtype):
+    result = fr.verify(functions="relu", dtypes=dtype, isas="scalar", progress=False)
+    assert [(row.function, row.dtype) for row in result.rows] == [("relu", "int8")]
+    assert result.isas == ("scalar",)
+
+
+@pytest.mark.parametrize(
+    "wrong, error, words",
+    [
+        ({"functions": ["rleu"]}, ValueError, "unknown function 'rleu'; did you mean 'relu'?"),
+        ({"functions": "tanh_"}, ValueError, "choose from relu, relu_derivative, "),
+        ({"functions": [3]}, ValueError, "unknown function 3; choose from relu"),
+        ({"dtypes": "flaot32"}, TypeError, "unknown dtype 'flaot32'; did you mean 'float32'?"),
+        ({"isas": "scaler"}, ValueError, "unknown instruction set 'scaler'; did you mean 'scalar'"),
+    ],
+)
+def test_what_does_not_exist(wrong, error, words):
+    with pytest.raises(error, match=f"^verify: .*{re.escape(words)}") as raised:
         fr.verify(progress=False, **wrong)
+    assert INTERNAL.isdisjoint(re.findall(r"\w+", str(raised.value)))
+
+
+def test_what_is_left_out_is_said():
+    few, every = (
+        fr.verify(functions="prelu", dtypes="int8", isas="scalar", complete=each, progress=False)
+        for each in (False, True)
+    )
+    assert "large arrays" in few.left_out
+    assert few.left_out in str(few)
+    assert every.left_out == ""
+    assert every.compared > few.compared
+
+
+def test_the_public_function_is_that_of_testing():
+    assert testing.verify is fr.verify
+    for name in testing.__all__:
+        assert getattr(testing, name).__doc__
 
 
 def test_dtypes_that_a_function_has_no_loop_for():

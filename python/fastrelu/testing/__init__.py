@@ -1,106 +1,142 @@
-"""Hold every kernel against the NumPy reference, bit for bit."""
+"""The proof of the library: every kernel is compared with the NumPy reference, bit for bit.
+
+`verify` does that and is public as `fastrelu.verify`. `cases` has the inputs that it runs, and
+`forced_isa` chooses the instruction set of a ``with`` block, for tests.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastrelu import _core, _terminal
-from fastrelu.testing import _functions, _ufuncs
-from fastrelu.testing._kernels import forced_isa, supported_dtypes
-from fastrelu.testing._results import Row, Verification
+import fastrelu as fr
+from fastrelu import _core
+from fastrelu._verify import verify
+from fastrelu.testing import _functions, _ufuncs, cases
+from fastrelu.testing._results import Failure, Row, Verification, forced_isa
 from fastrelu.testing._ufuncs import open_nans
+from fastrelu.testing.cases import supported_dtypes
 
-__all__ = ["Verification", "forced_isa", "open_nans", "run", "supported_dtypes", "verified_names"]
+__all__ = [
+    "Failure",
+    "Row",
+    "Verification",
+    "cases",
+    "forced_isa",
+    "open_nans",
+    "plan",
+    "run",
+    "supported_dtypes",
+    "verified_names",
+    "verify",
+]
 
-_Function = _ufuncs.Function | _functions.Function
-
-
-def run(
-    wanted: Iterable[str] | None,
-    dtypes: Iterable[DTypeLike] | None,
-    isas: Iterable[str] | None,
-    exhaustive: bool,
-    progress: bool,
-) -> Verification:
-    """Do what `fastrelu.verify` says; `wanted` are names of functions."""
-    start = perf_counter()
-    isas = _known("instruction set", isas, _core.available_isas())
-    chosen = [_function(name) for name in _known("function", wanted, verified_names())]
-    pairs = _pairs(chosen, dtypes)
-    with _progress(progress, "verify", len(pairs)) as advance:
-        rows = [_verify_pair(function, dtype, isas, advance) for function, dtype in pairs]
-    if exhaustive:
-        rows += _verify_exhaustively(chosen, isas, progress)
-    return Verification(isas, tuple(rows), perf_counter() - start)
+Plan: TypeAlias = tuple[tuple[str, ...], list[tuple[Any, np.dtype[Any]]]]
+"""Instruction sets, and the functions with their dtypes."""
+_Item = TypeVar("_Item")
+_EXHAUSTIVE = ("relu", "relu_backward", "leaky_relu")
+_LEFT_OUT = (
+    "two of three lengths and alignments; for one-byte floats, all of these and operands of "
+    "different layouts; large arrays except of float32; calls in place, by keyword, with out= "
+    "and with where= except once for each layout"
+)
 
 
 def verified_names() -> tuple[str, ...]:
-    """Return the names of all functions that can be verified."""
+    """Return the names of all functions that can be verified, private ones among them."""
     return (*(ufunc.__name__ for ufunc in _core.ufuncs), *_functions.ARGUMENTS)
 
 
-def _function(name: str) -> _Function:
+def plan(
+    functions: str | Iterable[str] | None,
+    dtypes: DTypeLike | Iterable[DTypeLike] | None,
+    isas: str | Iterable[str] | None,
+) -> Plan:
+    """Return what is to be run; raise ValueError or TypeError for what does not exist."""
+    names = verified_names()
+    public = [name for name in names if hasattr(fr, name)]
+    chosen = [_function(each) for each in _known("function", functions, names, public)]
+    available = _core.available_isas()
+    pairs = [(each, dtype) for each in chosen for dtype in _dtypes(dtypes) if each.takes(dtype)]
+    for dtype in () if dtypes is None else _dtypes(dtypes):
+        if dtype not in {taken for _, taken in pairs}:
+            raise TypeError(f"verify: none of these functions takes {dtype}")
+    return _known("instruction set", isas, available, available), pairs
+
+
+def run(plan: Plan, complete: bool, exhaustive: bool, progress: bool) -> Verification:
+    """Do what `fastrelu.verify` says."""
+    start = perf_counter()
+    isas, pairs = plan
+    rows = []
+    for function, dtype in _shown("verify", pairs, progress):
+        rows.append(Row(function.name, dtype.type.__name__, dict.fromkeys(isas, 0)))
+        function.verify(rows[-1], dtype, complete)
+    chosen = dict.fromkeys(each for each, _ in pairs if each.name in _EXHAUSTIVE)
+    for function in chosen if exhaustive else ():
+        rows.append(Row(function.name, "float32, all", dict.fromkeys(isas, 0)))
+        blocks = _shown(f"{function.name}: all float32 patterns", _ufuncs.BLOCKS, progress)
+        for block in blocks:
+            function.verify_patterns(rows[-1], block)
+    left_out = "" if complete else _LEFT_OUT
+    return Verification(isas, tuple(rows), perf_counter() - start, left_out)
+
+
+def _function(name: str) -> Any:
     return _functions.Function(name) if name in _functions.ARGUMENTS else _ufuncs.Function(name)
 
 
-def _pairs(
-    chosen: list[_Function], dtypes: Iterable[DTypeLike] | None
-) -> list[tuple[_Function, np.dtype[Any]]]:
-    """Return what there is of each function with each dtype; a dtype asked for must be of use."""
-    wanted = _dtypes(dtypes)
-    pairs = [(each, dtype) for each in chosen for dtype in wanted if each.takes(dtype)]
-    taken = {dtype for _, dtype in pairs}
-    for dtype in () if dtypes is None else wanted:
-        if dtype not in taken:
-            raise TypeError(f"none of these functions takes {dtype}")
-    return pairs
-
-
-def _verify_pair(
-    function: _Function,
-    dtype: np.dtype[Any],
-    isas: tuple[str, ...],
-    advance: Callable[[int], None],
-) -> Row:
-    if isinstance(function, _ufuncs.Function):
-        row = _ufuncs.verify_ufunc(function, dtype, isas)
-    else:
-        row = _functions.verify_function(function, dtype, isas)
-    advance(1)
-    return row
-
-
-def _verify_exhaustively(
-    chosen: list[_Function], isas: tuple[str, ...], progress: bool
-) -> list[Row]:
-    exhaustive = [
-        each
-        for each in chosen
-        if isinstance(each, _ufuncs.Function) and each.name in _ufuncs.EXHAUSTIVE_FUNCTIONS
-    ]
-    total = len(exhaustive) * _ufuncs.PATTERNS
-    with _progress(progress, "all 2^32 float32 patterns", total) as advance:
-        return [_ufuncs.verify_all_patterns(each, isas, advance) for each in exhaustive]
-
-
-def _dtypes(wanted: Iterable[DTypeLike] | None) -> tuple[np.dtype[Any], ...]:
-    return supported_dtypes() if wanted is None else tuple(np.dtype(each) for each in wanted)
-
-
-def _known(what: str, wanted: Iterable[str] | None, known: Iterable[str]) -> tuple[str, ...]:
-    known = tuple(known)
-    chosen = known if wanted is None else tuple(wanted)
+def _known(
+    what: str, wanted: str | Iterable[str] | None, names: Sequence[str], offered: Sequence[str]
+) -> tuple[str, ...]:
+    if wanted is None:
+        return tuple(names)
+    chosen = (wanted,) if isinstance(wanted, str) else tuple(wanted)
     for name in chosen:
-        if name not in known:
-            raise ValueError(f"no {what} {name!r} here; there is {', '.join(known)}")
+        if name not in names:
+            raise ValueError(_unknown(what, name, offered))
     return chosen
 
 
-def _progress(show: bool, what: str, total: int) -> Any:
-    return _terminal.progress(what, total) if show else nullcontext(lambda steps: None)
+def _unknown(what: str, name: Any, offered: Sequence[str]) -> str:
+    near = get_close_matches(str(name), offered, 1)
+    suggestion = f"did you mean {near[0]!r}? " if near else ""
+    return f"verify: unknown {what} {name!r}; {suggestion}choose from {', '.join(offered)}"
+
+
+def _dtypes(wanted: Any) -> list[np.dtype[Any]]:
+    supported = {dtype.name: dtype for dtype in supported_dtypes()}
+    if wanted is None:
+        return list(supported_dtypes())
+    found = []
+    for each in [wanted] if isinstance(wanted, str | type | np.dtype) else wanted:
+        try:
+            found.append(supported.get(str(each)) or np.dtype(each))
+        except TypeError:
+            raise TypeError(_unknown("dtype", each, list(supported))) from None
+    return found
+
+
+def _shown(what: str, items: Sequence[_Item], show: bool) -> Iterable[_Item]:
+    """Show on stderr how far the iteration has come: by rich where it is installed."""
+    if not show:
+        return items
+    try:
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import track  # noqa: PLC0415
+    except ImportError:
+        return _shown_in_lines(what, items)
+    return track(items, what, console=Console(stderr=True))
+
+
+def _shown_in_lines(what: str, items: Sequence[_Item]) -> Iterator[_Item]:
+    for done, item in enumerate(items):
+        if done % (len(items) // 10 + 1) == 0:
+            print(f"{what}: {done} of {len(items)}", file=sys.stderr)
+        yield item

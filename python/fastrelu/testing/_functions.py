@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -11,8 +12,7 @@ import numpy as np
 import fastrelu as fr
 from fastrelu import reference
 from fastrelu.testing import cases
-from fastrelu.testing._kernels import forced_isa, recorded
-from fastrelu.testing._results import Failure, Row
+from fastrelu.testing._results import Row, recorded
 from fastrelu.testing.cases import LAYOUTS, Array, Layout
 
 Arguments = tuple[Any, ...]
@@ -22,8 +22,6 @@ SHAPES = ((0, 4, 3), (1, 4, 1), (3, 4, 5), (9, 4, 67), (130, 4, 33), (16, 4, 409
 FEW_ELEMENTS = 20_000
 """More of them are run dense only."""
 _SLOPE = 0.3
-_COMPUTING = ("leaky_", "prelu", "relu_backward_with_bias", "crelu_backward", "sparsity")
-"""How the names begin of functions that compute; the others pass on what they are given."""
 
 
 class Operands:
@@ -94,6 +92,7 @@ class Function:
     def __init__(self, name: str) -> None:
         self.name = name
         self.call, self.reference = getattr(fr, name), getattr(reference, name)
+        self.computes = reference.arithmetic(name) != "selects"
         self.arguments = ARGUMENTS[name]
 
     def takes(self, dtype: np.dtype[Any]) -> bool:
@@ -105,30 +104,30 @@ class Function:
             return False
         return True
 
-
-def verify_function(function: Function, dtype: np.dtype[Any], isas: Iterable[str]) -> Row:
-    """Compare all results of one function for one dtype."""
-    row = Row(function.name, dtype.type.__name__, dict.fromkeys(isas, 0))
-    for operands in _operands(dtype):
-        arguments = function.arguments(operands)
-        with np.errstate(all="ignore"):
-            expected = _arrays(function.reference(*arguments))
-        for isa in row.compared:
-            if isa not in row.failures:
-                with forced_isa(isa):
-                    problem = _problem(function, arguments, expected)
-                if problem:
-                    case = f"{operands.shape}, {operands.layout.name}"
-                    row.failures[isa] = Failure(row.function, row.dtype, isa, case, problem)
-                else:
-                    row.compared[isa] += sum(each.size for each in expected)
-    return row
+    def verify(self, row: Row, dtype: np.dtype[Any], complete: bool) -> None:
+        """Compare all results for one dtype."""
+        for operands in _operands(dtype, complete):
+            arguments = self.arguments(operands)
+            with np.errstate(all="ignore"):
+                expected = _arrays(self.reference(*arguments))
+            row.run(partial(_compare, self, operands, arguments, expected))
 
 
-def _operands(dtype: np.dtype[Any]) -> Iterator[Operands]:
+def _operands(dtype: np.dtype[Any], complete: bool) -> Iterator[Operands]:
     for shape, name in product(SHAPES, ("dense", "offset", "stride 2", "Fortran")):
-        if name == "dense" or np.prod(shape) < FEW_ELEMENTS:
+        is_large = np.prod(shape) >= FEW_ELEMENTS
+        if not is_large or (name == "dense" and (complete or dtype == np.float32)):
             yield Operands(dtype, shape, LAYOUTS[name])
+
+
+def _compare(
+    function: Function, operands: Operands, arguments: Arguments, expected: list[Array]
+) -> tuple[int, dict[str, Any]]:
+    """Make one call on the active instruction set."""
+    problem = _problem(function, arguments, expected)
+    if problem:
+        return 0, {"case": f"{operands.shape}, {operands.layout.name}", "problem": problem}
+    return sum(each.size for each in expected), {}
 
 
 def _problem(function: Function, arguments: Arguments, expected: list[Array]) -> str:
@@ -139,11 +138,10 @@ def _problem(function: Function, arguments: Arguments, expected: list[Array]) ->
             actual = _arrays(function.call(*arguments))
     except Exception as error:
         return f"raised {type(error).__name__}: {error}"
-    computes = function.name.startswith(_COMPUTING)
-    if warnings and not computes:
+    if warnings and not function.computes:
         return f"warned {sorted(warnings)}"
     differences = (
-        _difference(number, ours, theirs, computes)
+        _difference(number, ours, theirs, function.computes)
         for number, (ours, theirs) in enumerate(zip(actual, expected, strict=True))
     )
     return next(filter(None, differences), "")

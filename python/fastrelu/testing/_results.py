@@ -1,15 +1,55 @@
-"""What `verify` found."""
+"""How kernels are run on each instruction set, and the result of `verify`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
-from fastrelu import _terminal
+import numpy as np
+
+from fastrelu import _core
+
+_FAILURES_SHOWN = 20
+
+
+@contextmanager
+def forced_isa(name: str) -> Iterator[None]:
+    """Run every function on the instruction set `name` inside a ``with`` block.
+
+    The whole process switches, so this is for tests and measurements in one thread.
+
+    Raises
+    ------
+    ValueError
+        If there is no such instruction set, or this processor cannot run it.
+
+    Examples
+    --------
+    >>> import fastrelu as fr
+    >>> from fastrelu.testing import forced_isa
+    >>> with forced_isa("scalar"):
+    ...     fr.isa()
+    'scalar'
+    """
+    previous = _core.use_isa(name)
+    try:
+        yield
+    finally:
+        _core.use_isa(previous)
+
+
+@contextmanager
+def recorded(kinds: set[str]) -> Iterator[None]:
+    """Collect the kinds of floating-point errors instead of warning about them."""
+    with np.errstate(all="call", call=lambda kind, flags: kinds.add(kind)):
+        yield
 
 
 @dataclass(frozen=True)
 class Failure:
-    """The first thing that was wrong with a function for one dtype on one instruction set."""
+    """The first difference of a function for one dtype on one instruction set."""
 
     function: str
     dtype: str
@@ -22,7 +62,7 @@ class Failure:
     actual: str = ""
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Describe it in one line."""
         what = f"{self.function} {self.dtype} on {self.isa}, {self.case}: {self.problem}"
         if not self.inputs:
             return what
@@ -32,16 +72,24 @@ class Failure:
 
 @dataclass
 class Row:
-    """What was found for one function and dtype, per instruction set."""
+    """The number of results compared, and the failures, of one function and dtype by ISA."""
 
     function: str
     dtype: str
     compared: dict[str, int]
     failures: dict[str, Failure] = field(default_factory=dict)
 
-    def cell(self, isa: str) -> str:
-        """Say in one word what was found on one instruction set."""
-        return "DIFFERS" if isa in self.failures else f"{self.compared[isa]:,}"
+    def run(self, compare: Callable[[], tuple[int, dict[str, Any]]]) -> None:
+        """Call `compare` on each instruction set that has not failed yet.
+
+        It returns the number of results that it compared and the fields of a `Failure`, if any.
+        """
+        for isa in (each for each in self.compared if each not in self.failures):
+            with forced_isa(isa):
+                compared, problem = compare()
+            self.compared[isa] += compared
+            if problem:
+                self.failures[isa] = Failure(self.function, self.dtype, isa, **problem)
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,6 +99,8 @@ class Verification:
     isas: tuple[str, ...]
     rows: tuple[Row, ...]
     seconds: float
+    left_out: str = ""
+    """The cases that were not run; empty after a complete run."""
 
     @property
     def failures(self) -> tuple[Failure, ...]:
@@ -58,27 +108,26 @@ class Verification:
         return tuple(failure for row in self.rows for failure in row.failures.values())
 
     @property
-    def ok(self) -> bool:
-        """Whether nothing differed."""
-        return not self.failures
-
-    @property
     def compared(self) -> int:
-        """How many results were compared."""
+        """The number of results compared."""
         return sum(sum(row.compared.values()) for row in self.rows)
 
     def __bool__(self) -> bool:
         """Whether nothing differed."""
-        return self.ok
+        return not self.failures
 
     def __repr__(self) -> str:
-        """Sum it up in one line."""
-        verdict = "ok" if self.ok else f"{len(self.failures)} DIFFER, the first: {self.failures[0]}"
-        done = f"{self.compared:,} results on {', '.join(self.isas)} in {self.seconds:.1f} s"
-        return f"<Verification of {done}: {verdict}>"
+        """List the first failures, the number of results compared, and the cases left out."""
+        verdict = "all bits agree" if self else f"{len(self.failures)} differences"
+        done = f"{self.compared:,} results compared on {', '.join(self.isas)}"
+        lines = [*map(str, self.failures[:_FAILURES_SHOWN])]
+        lines.append(f"{done} in {self.seconds:.1f} s: {verdict}")
+        return "\n".join([*lines, f"left out: {self.left_out}"] if self.left_out else lines)
 
     def print_table(self) -> None:
-        """Print one row per function and dtype, with the results compared on each ISA."""
-        columns = ("function", "dtype", *self.isas)
-        rows = [(row.function, row.dtype, *map(row.cell, self.isas)) for row in self.rows]
-        _terminal.table("Results compared bit for bit with the reference", columns, rows)
+        """Print one line per function: its dtypes, the results compared, and the verdict."""
+        for name in dict.fromkeys(row.function for row in self.rows):
+            rows = [row for row in self.rows if row.function == name]
+            compared = sum(sum(row.compared.values()) for row in rows)
+            verdict = "DIFFERS" if any(row.failures for row in rows) else "ok"
+            print(f"{name:<32}{len(rows):>3} dtypes {compared:>16,} results  {verdict}")

@@ -9,24 +9,24 @@ nothing else may.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from fastrelu import _core, reference
 from fastrelu.testing import cases
-from fastrelu.testing._kernels import forced_isa, recorded
-from fastrelu.testing._results import Failure, Row
+from fastrelu.testing._results import Row, recorded
 from fastrelu.testing.cases import LAYOUTS, Array, Layout
 
-EXHAUSTIVE_FUNCTIONS = ("relu", "relu_backward", "leaky_relu")
-EXHAUSTIVE_BLOCK = 1 << 16
-"""Patterns at once: about 2 MiB of temporaries, which stay in a core's own cache."""
-PATTERNS = 1 << 32
+BLOCKS = range(0, 1 << 32, 1 << 16)
+"""All float32 patterns, so many at once that the temporaries stay in a core's own cache."""
 _DENSE = LAYOUTS["dense"]
+_STEP = 3
+"""One of so many lengths and alignments is run by default: odd, to meet every tail of a vector."""
 _MOST_PER_SETTING = 1 << 13
 """Values that are run with each of many parameters: only dtypes of one byte have more."""
 _USUAL = {
@@ -49,10 +49,6 @@ def open_nans(function: str, inputs: Sequence[Any], actual: Array, expected: Arr
     Arithmetic may give a NaN any sign and payload. What it passed on without touching keeps both,
     except for the quiet bit.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu.testing import open_nans
     >>> x = np.array([np.nan, -np.inf])
     >>> open_nans("relu", [x], x, x), open_nans("hardswish", [x], x, x)
     (array([False, False]), array([ True, False]))
@@ -105,6 +101,20 @@ class Function:
             return False
         return True
 
+    def verify(self, row: Row, dtype: np.dtype[Any], complete: bool) -> None:
+        """Compare its results for one dtype."""
+        for case in _cases(self, dtype, complete):
+            expectation = _Expectation(self, case.inputs(), case.parameters)
+            row.run(partial(_compare, expectation, case))
+
+    def verify_patterns(self, row: Row, start: int) -> None:
+        """Compare its results for the block of float32 patterns that begins with `start`."""
+        x = np.arange(start, start + BLOCKS.step, dtype=np.uint32)
+        # An odd factor makes the gradients run through all patterns too, in another order.
+        gradient = x * np.uint32(0x9E3779B1)
+        inputs = tuple(each.view(np.float32) for each in (gradient, x)[-len(self.arrays) :])
+        row.run(partial(_compare_patterns, _Expectation(self, inputs, ()), start))
+
     def parameter_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         """Return the dtype of an array of parameters that does not change that of the result."""
         return cases.slope_dtype(dtype) if self.arithmetic == "multiplies" else dtype
@@ -117,6 +127,8 @@ class _Case:
     values: tuple[Array, ...]
     layouts: tuple[Layout, ...]
     parameters: tuple[Any, ...] = ()
+    every_way: bool = True
+    """Whether the call is also made in place, with ``out=`` and with ``where=``."""
 
     def inputs(self) -> tuple[Array, ...]:
         placed = zip(self.values, self.layouts, strict=True)
@@ -184,32 +196,29 @@ class _Expectation:
         }
 
 
-def verify_ufunc(function: Function, dtype: np.dtype[Any], isas: tuple[str, ...]) -> Row:
-    """Compare all results of one ufunc for one dtype."""
-    row = Row(function.name, dtype.type.__name__, dict.fromkeys(isas, 0))
-    for case in _cases(function, dtype):
-        expectation = _Expectation(function, case.inputs(), case.parameters)
-        for isa in isas:
-            if isa not in row.failures:
-                with forced_isa(isa):
-                    _verify_case(row, isa, case, expectation)
-    return row
+def _compare(expected: _Expectation, case: _Case) -> tuple[int, dict[str, Any]]:
+    """Make one call in all ways that the case asks for."""
+    compared = 0
+    for way, args, keywords in _calls(expected, case):
+        problem = _problem(expected, args, keywords)
+        if problem:
+            return compared, {"case": f"{case}, {way}", **problem}
+        compared += expected.result.size
+    return compared, {}
 
 
-def _verify_case(row: Row, isa: str, case: _Case, expectation: _Expectation) -> None:
-    for path, args, keywords in _calls(expectation, case):
-        fields = _problem(expectation, args, keywords)
-        if fields:
-            label = f"{case}, {path}"
-            row.failures[isa] = Failure(row.function, row.dtype, isa, label, **fields)
-            return
-        row.compared[isa] += expectation.result.size
+def _compare_patterns(expected: _Expectation, start: int) -> tuple[int, dict[str, Any]]:
+    out = np.full(4 * expected.result.size, cases.CANARY, np.uint8).view(np.float32)
+    problem = _problem(expected, expected.inputs, {"out": out}) or {}
+    return out.size, {"case": f"block at {start:#010x}", **problem} if problem else {}
 
 
 def _calls(expected: _Expectation, case: _Case) -> Iterator[tuple[str, Any, dict[str, Any]]]:
-    """Make one call in every way: a description, the inputs and the keywords."""
+    """Yield ways to make one call: a description, the inputs and the keywords."""
     inputs, parameters, result = expected.inputs, case.parameters, expected.result
     yield "plain call", (*inputs, *parameters), {}
+    if not case.every_way:
+        return
     yield "where=True", (*inputs, *parameters), {"where": True}
     out = case.empty_out(result.dtype)
     yield "out=", (*inputs, *parameters), {"out": out}
@@ -249,18 +258,46 @@ def _problem(expected: _Expectation, args: Any, keywords: dict[str, Any]) -> dic
     return fields
 
 
-def _cases(function: Function, dtype: np.dtype[Any]) -> Iterator[_Case]:
+def _cases(function: Function, dtype: np.dtype[Any], complete: bool) -> Iterator[_Case]:
+    return _all_cases(function, dtype) if complete else _few_cases(function, dtype)
+
+
+def _all_cases(function: Function, dtype: np.dtype[Any]) -> Iterator[_Case]:
     yield from _special_cases(function, dtype)
-    for n in cases.lengths(dtype):
-        yield _sampled(function, dtype, n, _DENSE)
-    for offset, layout in enumerate(cases.alignments(dtype)):
-        yield _sampled(function, dtype, 2 * cases.values_at_once(dtype) + offset, layout)
-    for layout in LAYOUTS.values():
-        yield from _layout_cases(function, dtype, layout)
+    yield from _dense_cases(function, dtype, 1)
+    for n in (5, 40, _several_bodies(dtype)):
+        yield from _layout_cases(function, dtype, n)
     for layout in (_DENSE, LAYOUTS["offset"]):
         yield _sampled(function, dtype, cases.large_length(dtype), layout)
-    if function.parameters:
-        yield from _parameter_cases(function, dtype)
+    yield from _parameter_cases(function, dtype)
+
+
+def _few_cases(function: Function, dtype: np.dtype[Any]) -> Iterator[_Case]:
+    """Yield cases for half a minute in all: each kernel and each layout, not each with each."""
+    share_a_loop = dtype.itemsize == 1 and cases.is_float(dtype)
+    for case in _layout_cases(function, dtype, _several_bodies(dtype)):
+        is_uniform = len(set(case.layouts)) == 1
+        if is_uniform or not share_a_loop:
+            yield replace(case, every_way=is_uniform)
+    plain = [_special_cases(function, dtype), _parameter_cases(function, dtype)]
+    if not share_a_loop:
+        plain.append(_dense_cases(function, dtype, _STEP))
+    if dtype == np.float32:
+        large = _sampled(function, dtype, cases.large_length(dtype), LAYOUTS["offset"])
+        plain.append(iter([large]))
+    for case in chain.from_iterable(plain):
+        yield replace(case, every_way=False)
+
+
+def _several_bodies(dtype: np.dtype[Any]) -> int:
+    return 3 * cases.values_at_once(dtype) + 13
+
+
+def _dense_cases(function: Function, dtype: np.dtype[Any], step: int) -> Iterator[_Case]:
+    for n in cases.lengths(dtype)[::step]:
+        yield _sampled(function, dtype, n, _DENSE)
+    for offset, layout in list(enumerate(cases.alignments(dtype)))[::step]:
+        yield _sampled(function, dtype, 2 * cases.values_at_once(dtype) + offset, layout)
 
 
 def _special_cases(function: Function, dtype: np.dtype[Any]) -> Iterator[_Case]:
@@ -278,9 +315,9 @@ def _against_each_other(function: Function, values: Array) -> list[Array]:
     return [*(random.choice(values, pairs[0].size) for _ in function.arrays[2:]), *pairs]
 
 
-def _layout_cases(function: Function, dtype: np.dtype[Any], layout: Layout) -> Iterator[_Case]:
-    same_shape = LAYOUTS[{0: "dense", -1: "0-d"}.get(layout.rows, "rows")]
-    for n in (5, 40, 3 * cases.values_at_once(dtype) + 13):
+def _layout_cases(function: Function, dtype: np.dtype[Any], n: int) -> Iterator[_Case]:
+    for layout in LAYOUTS.values():
+        same_shape = LAYOUTS[{0: "dense", -1: "0-d"}.get(layout.rows, "rows")]
         yield _sampled(function, dtype, n, layout)
         if len(function.arrays) > 1 and layout != same_shape:
             yield _sampled(function, dtype, n, same_shape, layout)
@@ -288,6 +325,8 @@ def _layout_cases(function: Function, dtype: np.dtype[Any], layout: Layout) -> I
 
 
 def _parameter_cases(function: Function, dtype: np.dtype[Any]) -> Iterator[_Case]:
+    if not function.parameters:
+        return
     case = _shuffled(function, cases.every_lane(dtype)[:_MOST_PER_SETTING])
     names, wide = function.parameters, function.parameter_dtype(dtype)
     for setting in cases.settings(names, dtype):
@@ -324,38 +363,6 @@ def _case(function: Function, dtype: np.dtype[Any], values: Sequence[Array]) -> 
         needed = set(function.parameters)  # there is no -1
     parameters = tuple(_USUAL[each] for each in function.parameters if each in needed)
     return _Case(tuple(values), (_DENSE,) * len(values), parameters)
-
-
-def verify_all_patterns(
-    function: Function,
-    isas: tuple[str, ...],
-    advance: Callable[[int], None],
-    stop: int = PATTERNS,
-) -> Row:
-    """Compare a function's results for all float32 patterns below `stop`."""
-    row = Row(function.name, "float32, all", dict.fromkeys(isas, 0))
-    offsets = np.arange(EXHAUSTIVE_BLOCK, dtype=np.uint32)
-    out = np.empty(EXHAUSTIVE_BLOCK, np.float32)
-    for start in range(0, stop, EXHAUSTIVE_BLOCK):
-        x = offsets + np.uint32(start)
-        # An odd factor makes the gradients run through all patterns too, in another order.
-        gradient = x * np.uint32(0x9E3779B1)
-        inputs = tuple(each.view(np.float32) for each in (gradient, x)[-len(function.arrays) :])
-        expectation = _Expectation(function, inputs, ())
-        for isa in (each for each in isas if each not in row.failures):
-            warnings: set[str] = set()
-            out.view(np.uint8).fill(cases.CANARY)
-            with forced_isa(isa), recorded(warnings):
-                function.ufunc(*inputs, out=out)
-            fields = expectation.difference(out)
-            if warnings and function.arithmetic == "selects":
-                fields = {"problem": f"warned {sorted(warnings)}"}
-            row.compared[isa] += out.size
-            if fields:
-                case = f"block at {start:#010x}"
-                row.failures[isa] = Failure(row.function, row.dtype, isa, case, **fields)
-        advance(EXHAUSTIVE_BLOCK)
-    return row
 
 
 def _described(slope: Any) -> str:

@@ -10,13 +10,18 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from fastrelu import _core
 from fastrelu.reference import product_dtype
 
 Array = NDArray[Any]
@@ -86,10 +91,7 @@ class Format:
 def format_of(dtype: DTypeLike) -> Format:
     """Where a float keeps its bits.
 
-    Examples
-    --------
-    >>> from fastrelu.testing import cases
-    >>> cases.format_of("float32")
+    >>> format_of("float32")
     Format(width=32, fraction=23)
     """
     dtype = np.dtype(dtype)
@@ -106,11 +108,7 @@ def bits(values: Any) -> Array:
 
     Bytes that carry no value, as in an 80-bit longdouble, are left out.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu.testing import cases
-    >>> cases.bits(np.array([1.0, -0.0], np.float32))
+    >>> bits(np.array([1.0, -0.0], np.float32))
     array([1065353216, 2147483648], dtype=uint32)
     """
     flat = np.ravel(values)
@@ -123,11 +121,7 @@ def bits(values: Any) -> Array:
 def hexadecimal(value: Any) -> str:
     """Write the bits of one value, as in ``0x7fc00000``.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu.testing import cases
-    >>> cases.hexadecimal(np.float32("nan"))
+    >>> hexadecimal(np.float32("nan"))
     '0x7fc00000'
     """
     return "0x" + np.ascontiguousarray(bits(value)).tobytes()[::_BIG_END_FIRST].hex()
@@ -154,17 +148,36 @@ def special_values(dtype: DTypeLike) -> Array:
 
     An 8-bit dtype gives all its values.
 
-    Examples
-    --------
-    >>> from fastrelu.testing import cases
-    >>> cases.special_values("int8").size, bool((cases.special_values("float32") == 1).any())
+    >>> special_values("int8").size, bool((special_values("float32") == 1).any())
     (256, True)
     """
     dtype = np.dtype(dtype)
+    return _special_values(dtype, dtype.char).copy()
+
+
+@cache
+def _special_values(dtype: np.dtype[Any], char: str) -> Array:
+    """Return them; the character tells int64 and longlong apart, which are equal."""
     if dtype.itemsize == 1:
         return every_pattern(dtype)
     patterns = _special_float(format_of(dtype)) if is_float(dtype) else _special_integer(dtype)
     return from_patterns(patterns, dtype)
+
+
+def supported_dtypes() -> tuple[np.dtype[Any], ...]:
+    """Return every dtype that some function has a loop for."""
+    characters = (loop[0] for ufunc in _core.ufuncs for loop in ufunc.types)
+    return (*(np.dtype(each) for each in dict.fromkeys(characters)), *_dtypes_of_ml_dtypes())
+
+
+def _dtypes_of_ml_dtypes() -> Iterator[np.dtype[Any]]:
+    """Yield those that relu takes; none if the package is not installed."""
+    if find_spec("ml_dtypes") is None:
+        return
+    for scalar_type in vars(import_module("ml_dtypes")).values():
+        if isinstance(scalar_type, type) and issubclass(scalar_type, np.generic):
+            with suppress(TypeError):
+                yield _core.relu(np.empty(0, scalar_type)).dtype
 
 
 def every_pattern(dtype: DTypeLike) -> Array:
@@ -184,16 +197,13 @@ def every_lane(dtype: DTypeLike) -> Array:
 def sample(dtype: DTypeLike, n: int, seed: int = 0) -> Array:
     """`n` values, half of them random bit patterns and half special values, well mixed.
 
-    Examples
-    --------
-    >>> from fastrelu.testing import cases
-    >>> cases.sample("int16", 1000, seed=1).dtype
+    >>> sample("int16", 1000, seed=1).dtype
     dtype('int16')
     """
     dtype = np.dtype(dtype)
     random = np.random.default_rng(seed)
     if dtype.itemsize == 1:
-        return random.choice(every_pattern(dtype), n)
+        return random.choice(special_values(dtype), n)
     values = np.frombuffer(bytearray(random.bytes(n * dtype.itemsize)), np.uint8).view(dtype)
     if _is_extended(dtype):
         _make_valid_extended(values)
@@ -205,10 +215,7 @@ def sample(dtype: DTypeLike, n: int, seed: int = 0) -> Array:
 def slopes(dtype: DTypeLike) -> tuple[Any, ...]:
     """Scalar slopes for an `x` of this dtype, those of another dtype among them.
 
-    Examples
-    --------
-    >>> from fastrelu.testing import cases
-    >>> cases.slopes("float32")[:3]
+    >>> slopes("float32")[:3]
     (0.01, 0.2, 0.0)
     """
     wide = slope_dtype(dtype)
@@ -229,10 +236,7 @@ def settings(names: Sequence[str], dtype: DTypeLike) -> tuple[tuple[Any, ...], .
 
     Two parameters give legal pairs of these: each with itself and with some of the others.
 
-    Examples
-    --------
-    >>> from fastrelu.testing import cases
-    >>> cases.settings(["max_val"], "int8")
+    >>> settings(["max_val"], "int8")
     ((6,), (0,), (1,), (127,))
     """
     dtype = np.dtype(dtype)
@@ -254,11 +258,7 @@ def legal(names: Sequence[str], values: Sequence[Array]) -> list[Array]:
     `names` are those of the operands: a `max_val` alone becomes positive, `min_val` and `max_val`
     change places where they are in the wrong order.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastrelu.testing import cases
-    >>> cases.legal(["min_val", "max_val"], [np.array([1.0, 2.0]), np.array([3.0, -3.0])])
+    >>> legal(["min_val", "max_val"], [np.array([1.0, 2.0]), np.array([3.0, -3.0])])
     [array([ 1., -3.]), array([3., 2.])]
     """
     operand = dict(zip(names, values, strict=True))
@@ -277,10 +277,7 @@ def legal(names: Sequence[str], values: Sequence[Array]) -> list[Array]:
 def not_negative(names: Iterable[str]) -> set[str]:
     """Return those of a function's parameters that may not be below 0.
 
-    Examples
-    --------
-    >>> from fastrelu import cases
-    >>> cases.not_negative(["max_val"]), cases.not_negative(["min_val", "max_val"])
+    >>> not_negative(["max_val"]), not_negative(["min_val", "max_val"])
     ({'max_val'}, set())
     """
     return set() if "min_val" in names else {"max_val", "lambd"}.intersection(names)
@@ -300,10 +297,7 @@ def values_at_once(dtype: DTypeLike) -> int:
 def lengths(dtype: DTypeLike) -> range:
     """Every length from nothing to one unrolled body and 3 more.
 
-    Examples
-    --------
-    >>> from fastrelu.testing import cases
-    >>> cases.lengths("float32")
+    >>> lengths("float32")
     range(0, 68)
     """
     return range(values_at_once(dtype) + 4)
