@@ -5,163 +5,100 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
-
-import numpy as np
+from collections.abc import Sequence
 
 import fastrelu as fr
-from fastrelu import _core, bench, demo
-from fastrelu.testing import supported_dtypes, verified_names
 
 _EXAMPLES = """\
 examples:
-  python -m fastrelu info                   version, compiler, instruction sets, threads
-  python -m fastrelu verify                 every kernel against NumPy, bit for bit
+  python -m fastrelu info                 version, compiler, instruction sets, threads
+  python -m fastrelu verify               every kernel against NumPy, bit for bit (30 seconds)
+  python -m fastrelu verify --all         all cases (minutes)
   python -m fastrelu verify --isa avx2 --function relu --function leaky_relu
-  python -m fastrelu verify --exhaustive    all 2^32 float32 patterns as well (minutes)
-  python -m fastrelu demo                   train on real digits with NumPy and with fastrelu
-  python -m fastrelu bench                  how much faster than NumPy's idioms, here
-  python -m fastrelu COMMAND --help         all options of one command
+  python -m fastrelu demo                 train a network with NumPy and with fastrelu
+  python -m fastrelu COMMAND --help       all options of one command
 
 FASTRELU_ISA=NAME in the environment forces an instruction set for the whole process.
 
-exit status:
-  0  all is well
-  1  verify, demo or bench found a difference
-  2  wrong usage, or an optional package is missing (the message says how to install it)
+exit status: 0 success; 1 verify or demo found a difference; 2 wrong usage, or an optional package
+is missing; 130 interrupted
 """
-
-_FAILURES_SHOWN = 20
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
+    """Run one command; return the exit status."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
     try:
-        try:
-            return _run(_parser().parse_args(argv))
-        finally:
-            sys.stdout.flush()
+        options = _parser(arguments[:1] == ["demo"]).parse_args(arguments)
+        status: int = options.run(options)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever read the output has seen enough, as `head` has
+    except BrokenPipeError:  # the reader has seen enough, as `head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at exit
         return 141
+    return status
 
 
-def _run(args: argparse.Namespace) -> int:
-    return {"verify": _verify, "demo": _demo, "bench": _bench, "info": _info}[args.command](args)
-
-
-def _parser() -> argparse.ArgumentParser:
+def _parser(is_demo: bool) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m fastrelu",
-        description="ReLU and Leaky ReLU for NumPy arrays: check, watch and time them.",
+        description="Activation functions for NumPy arrays: inspect, verify and try them.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _configure_verify(
-        commands.add_parser(
-            "verify",
-            help="compare every kernel with the NumPy reference, bit for bit",
-            description="Compare every function, dtype, instruction set and layout with the "
-            "reference in plain NumPy, bit for bit; exit status 1 if anything differs.",
-        )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    info = commands.add_parser("info", help="print versions, instruction sets and threads")
+    info.set_defaults(run=_info)
+    verify = commands.add_parser(
+        "verify",
+        help="compare every kernel with the NumPy reference, bit for bit",
+        description="Compare every function, dtype and instruction set with the reference in "
+        "plain NumPy, bit for bit. The exit status is 1 if anything differs.",
     )
-    demo.configure(
-        commands.add_parser(
-            "demo", help="train on real digits with NumPy's idioms and with fastrelu"
-        )
-    )
-    bench.configure(
-        commands.add_parser(
-            "bench",
-            help="time every function against NumPy's idioms and a copy",
-            description="Time fastrelu, NumPy's idioms and a copy of the same bytes in interleaved "
-            "rounds, after holding every idiom's result against fastrelu's.",
-        )
-    )
-    commands.add_parser("info", help="print version, compiler, instruction sets, threads and NumPy")
+    _add_verify_arguments(verify)
+    training = commands.add_parser("demo", help="train a network with NumPy and with fastrelu")
+    if is_demo:  # the other commands do without its imports
+        from fastrelu import demo  # noqa: PLC0415
+
+        demo.add_arguments(training)
+        training.set_defaults(run=demo.run)
     return parser
 
 
-def _configure_verify(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--function",
-        action="append",
-        choices=verified_names(),
-        metavar="NAME",
-        help="only this function (may be repeated): %(choices)s",
-    )
-    parser.add_argument(
-        "--dtype",
-        action="append",
-        type=_dtype,
-        metavar="NAME",
-        help="only this dtype, such as float32 (may be repeated)",
-    )
-    parser.add_argument(
-        "--isa",
-        action="append",
-        choices=_core.available_isas(),
-        metavar="NAME",
-        help="only this instruction set (may be repeated); on this processor: %(choices)s",
-    )
+def _info(options: argparse.Namespace) -> int:
+    fr.show_config()
+    return 0
+
+
+def _add_verify_arguments(parser: argparse.ArgumentParser) -> None:
+    for name, example in (("function", "relu"), ("dtype", "float32"), ("isa", "avx2")):
+        only = f"only this {name}, such as {example} (may be repeated)"
+        parser.add_argument(f"--{name}", action="append", metavar="NAME", help=only)
+    parser.add_argument("--all", action="store_true", help="run all cases (minutes)")
     parser.add_argument(
         "--exhaustive",
         action="store_true",
-        help="also all 2^32 float32 patterns through relu, relu_backward and leaky_relu (minutes)",
+        help="also run all 2^32 float32 patterns through relu, relu_backward and leaky_relu "
+        "(minutes)",
     )
-    parser.add_argument(
-        "--quiet", action="store_true", help="neither progress nor table, only the verdict"
-    )
+    parser.add_argument("--quiet", action="store_true", help="print the result only")
+    parser.set_defaults(run=_verify, parser=parser)
 
 
-def _dtype(name: str) -> np.dtype[Any]:
-    known = {dtype.name: dtype for dtype in supported_dtypes()}
-    if name not in known:
-        raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(known)}")
-    return known[name]
+def _verify(options: argparse.Namespace) -> int:
+    from fastrelu import testing  # noqa: PLC0415
 
-
-def _verify(args: argparse.Namespace) -> int:
-    result = fr.verify(
-        functions=args.function,
-        dtypes=args.dtype,
-        isas=args.isa,
-        exhaustive=args.exhaustive,
-        progress=not args.quiet,
-    )
-    if not args.quiet:
-        result.print_table()
-    for failure in result.failures[:_FAILURES_SHOWN]:
-        print(failure)
-    verdict = "all bits agree" if result else f"{len(result.failures)} differences"
-    print(f"{result.compared:,} results compared in {result.seconds:.1f} s: {verdict}")
-    return 0 if result else 1
-
-
-def _demo(args: argparse.Namespace) -> int:
-    return _with_extras(demo.main, args)
-
-
-def _bench(args: argparse.Namespace) -> int:
-    return _with_extras(bench.main, args)
-
-
-def _with_extras(command: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     try:
-        return command(args)
-    except ImportError as missing_extra:
-        print(missing_extra, file=sys.stderr)
-        return 2
-
-
-def _info(args: argparse.Namespace) -> int:
-    fr.show_config()
-    return 0
+        plan = testing.plan(options.function, options.dtype, options.isa)
+    except (TypeError, ValueError) as error:
+        options.parser.error(str(error).removeprefix("verify: "))
+    result = testing.run(plan, options.all, options.exhaustive, progress=not options.quiet)
+    if not options.quiet:
+        result.print_table()
+    print(result, *["--all runs these cases, too"] * bool(result.left_out), sep="\n")
+    return 0 if result else 1
 
 
 if __name__ == "__main__":

@@ -270,7 +270,6 @@ def test_a_variable_that_is_no_text(name, category):
 COMMANDS = {
     "info": ["info"],
     "verify": ["verify", "--function", "relu", "--dtype", "int8", "--isa", "scalar", "--quiet"],
-    "bench": ["bench", "--function", "relu", "--size", "16", "--seconds", "0.1", "--quiet"],
 }
 
 
