@@ -5,36 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# The ufuncs that Python code names; `ufuncs` has all.
 relu: np.ufunc
-relu_derivative: np.ufunc
-relu_backward: np.ufunc
-leaky_relu: np.ufunc
-leaky_relu_derivative: np.ufunc
-leaky_relu_backward: np.ufunc
-add_relu: np.ufunc
-add_leaky_relu: np.ufunc
-scale_shift_relu: np.ufunc
 negated_relu: np.ufunc
 crelu_gradient: np.ufunc
-relu6: np.ufunc
-relu6_backward: np.ufunc
-clipped_relu: np.ufunc
-clipped_relu_backward: np.ufunc
-hardtanh: np.ufunc
-hardtanh_backward: np.ufunc
-thresholded_relu: np.ufunc
-thresholded_relu_backward: np.ufunc
-threshold: np.ufunc
-relu_quantized: np.ufunc
-squared_relu: np.ufunc
-squared_relu_backward: np.ufunc
-hardsigmoid: np.ufunc
-hardsigmoid_backward: np.ufunc
-hardswish: np.ufunc
-hardswish_backward: np.ufunc
-softshrink: np.ufunc
-softshrink_backward: np.ufunc
-threshold_backward: np.ufunc
 ufuncs: tuple[np.ufunc, ...]
 compiler: str
 max_threads: int
