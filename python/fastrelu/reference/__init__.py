@@ -6,9 +6,16 @@ them, and never warn. They share no code with the library: `fastrelu.reference` 
 
 NaN compares false with everything, so `x <= 0` keeps it and `x > 0` does not.
 
+A docstring here is the formula; that of the library's function has parameters and examples.
+
+>>> import numpy as np
 >>> from fastrelu import reference
->>> reference.relu([-1.0, -0.0, 2.0])
-array([0., 0., 2.])
+>>> reference.relu([-1.0, -0.0, 2.0, np.nan])
+array([ 0.,  0.,  2., nan])
+>>> reference.leaky_relu_backward([1.0, 1.0], [-3.0, 3.0], negative_slope=0.5)
+array([0.5, 1. ])
+>>> reference.arithmetic("relu"), reference.arithmetic("leaky_relu")
+('selects', 'multiplies')
 """
 
 from __future__ import annotations

@@ -32,11 +32,7 @@ _PARTIAL_SUMS = 16
 
 @selects
 def maxout(x: ArrayLike, pool_size: int, axis: int = 1) -> NDArray[Any]:
-    """Take the first largest of each `pool_size` consecutive channels; NaN is above everything.
-
-    >>> maxout([[1.0, 5.0, -2.0, -7.0]], pool_size=2)
-    array([[ 5., -2.]])
-    """
+    """Take the first largest of each `pool_size` consecutive channels; NaN is above everything."""
     x = cast(x, promoted(x))
     pools, axis = _pools(x, pool_size, axis)
     return np.take_along_axis(pools, _chosen(pools, axis), axis).squeeze(axis)
@@ -46,11 +42,7 @@ def maxout(x: ArrayLike, pool_size: int, axis: int = 1) -> NDArray[Any]:
 def maxout_backward(
     grad_output: ArrayLike, x: ArrayLike, pool_size: int, axis: int = 1
 ) -> NDArray[Any]:
-    """`grad_output` where maxout took an element, +0 elsewhere.
-
-    >>> maxout_backward([[0.5, 0.25]], [[1.0, 5.0, -2.0, -2.0]], pool_size=2)
-    array([[0.  , 0.5 , 0.25, 0.  ]])
-    """
+    """`grad_output` where maxout took an element, +0 elsewhere."""
     dtype = promoted(grad_output, x)
     grad_output, x = cast(grad_output, dtype), cast(x, dtype)
     pools, axis_of_pools = _pools(x, pool_size, axis)
@@ -62,22 +54,14 @@ def maxout_backward(
 
 @selects
 def crelu(x: ArrayLike, axis: int = 1) -> NDArray[Any]:
-    """`relu(x)` and `relu(-x)`, side by side along `axis`.
-
-    >>> crelu([[-1.0, 2.0, -0.0]])
-    array([[0., 2., 0., 1., 0., 0.]])
-    """
+    """`relu(x)` and `relu(-x)`, side by side along `axis`."""
     x = cast(x, promoted(x))
     return np.concatenate([relu(x), relu(-x)], axis)
 
 
 @adds
 def crelu_backward(grad_output: ArrayLike, x: ArrayLike, axis: int = 1) -> NDArray[Any]:
-    """`relu_backward(g1, x) - relu_backward(g2, -x)`, of the halves of `grad_output`.
-
-    >>> crelu_backward([[1.0, 2.0, 3.0, 4.0]], [[5.0, -5.0]])
-    array([[ 1., -4.]])
-    """
+    """`relu_backward(g1, x) - relu_backward(g2, -x)`, of the halves of `grad_output`."""
     first, second = np.split(np.asarray(grad_output), 2, axis)
     return np.asarray(crelu_gradient(first, second, x))
 
@@ -86,11 +70,7 @@ def crelu_backward(grad_output: ArrayLike, x: ArrayLike, axis: int = 1) -> NDArr
 def relu_backward_with_bias(
     grad_output: ArrayLike, x: ArrayLike, axis: int | tuple[int, ...] | None = 0
 ) -> tuple[Any, Any]:
-    """`relu_backward(grad_output, x)` and its sum over `axis`.
-
-    >>> relu_backward_with_bias(np.ones((2, 2)), np.array([[1.0, 1.0], [-1.0, 2.0]]))[1]
-    array([1., 2.])
-    """
+    """`relu_backward(grad_output, x)` and its sum over `axis`."""
     grad_x = np.asarray(relu_backward(grad_output, x))
     axes = range(grad_x.ndim) if axis is None else np.atleast_1d(axis) % grad_x.ndim
     if grad_x.dtype.kind in "iu":
@@ -100,11 +80,7 @@ def relu_backward_with_bias(
 
 @multiplies
 def prelu(x: ArrayLike, weight: ArrayLike, axis: int | None = 1) -> Any:
-    """`leaky_relu(x, weight)` with a 1-D weight along `axis`.
-
-    >>> prelu(np.array([[-2.0, -2.0]]), np.array([0.5, 0.25]))
-    array([[-1. , -0.5]])
-    """
+    """`leaky_relu(x, weight)` with a 1-D weight along `axis`."""
     return leaky_relu(x, laid_out(weight, np.shape(x), axis))
 
 
@@ -112,11 +88,7 @@ def prelu(x: ArrayLike, weight: ArrayLike, axis: int | None = 1) -> Any:
 def prelu_backward(
     grad_output: ArrayLike, x: ArrayLike, weight: ArrayLike, axis: int | None = 1
 ) -> tuple[Any, Any]:
-    """Return the gradient of `x`, and `sum(0 if x > 0 else grad_output * x)` for each weight.
-
-    >>> prelu_backward([[1.0, 1.0]], [[-2.0, 3.0]], np.array([0.5, 0.25]))[1]
-    array([-2.,  0.])
-    """
+    """Return the gradient of `x`, and `sum(0 if x > 0 else grad_output * x)` for each weight."""
     shape = np.broadcast_shapes(np.shape(grad_output), np.shape(x))
     slopes = laid_out(weight, shape, axis)
     grad_x = leaky_relu_backward(grad_output, x, slopes)
@@ -141,11 +113,7 @@ def laid_out(weight: ArrayLike, shape: tuple[int, ...], axis: int | None) -> Any
 
 @np.errstate(all="ignore")
 def sum_over(addends: NDArray[Any], axes: Any) -> NDArray[Any]:
-    """Sum over some axes in the order that the docstring of relu_backward_with_bias states.
-
-    >>> sum_over(np.arange(6.0).reshape(2, 3), [1])
-    array([ 3., 12.])
-    """
+    """Sum over some axes in the order that the docstring of relu_backward_with_bias states."""
     summed = {int(axis) for axis in axes} | {k for k, n in enumerate(addends.shape) if n == 1}
     kept = [k for k in range(addends.ndim) if k not in summed]
     between = [k for k in sorted(summed) if kept and k < kept[-1]]
@@ -192,9 +160,6 @@ def rounded(totals: NDArray[Any], dtype: np.dtype[Any]) -> Any:
     """Round once to `dtype`: a cast of another package's dtype may round to float32 first.
 
     So those are given the neighbouring float32 with an odd last bit, which rounds as the total.
-
-    >>> rounded(np.array([0.1]), np.dtype(np.float16))
-    array([0.1], dtype=float16)
     """
     if dtype.isbuiltin == 1 or not is_narrow_float(dtype):
         return totals.astype(dtype)[()]

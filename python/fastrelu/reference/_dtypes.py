@@ -24,9 +24,6 @@ def arithmetic(name: str) -> Arithmetic:
     "selects" passes bits on or replaces them and never reports anything; "adds" computes step by
     step in the dtype of the result; "multiplies" computes in `product_dtype` and rounds once, and
     takes integers to float64.
-
-    >>> arithmetic("relu"), arithmetic("leaky_relu")
-    ('selects', 'multiplies')
     """
     return declared[name]
 
@@ -69,11 +66,7 @@ def at_least(x: NDArray[Any], limit: Any) -> NDArray[np.bool_]:
 
 @np.errstate(all="ignore")
 def positive(x: NDArray[Any]) -> NDArray[np.bool_]:
-    """`x > 0`, also where the dtype of `x` has no zero to compare with (float8_e8m0fnu).
-
-    >>> positive(np.array([-1.0, 0.0, 1.0, np.nan]))
-    array([False, False,  True, False])
-    """
+    """`x > 0`, also where the dtype of `x` has no zero to compare with (float8_e8m0fnu)."""
     return np.asarray(cast(x, product_dtype(x.dtype)) > 0)
 
 
@@ -87,20 +80,13 @@ def product(values: NDArray[Any], slope: ArrayLike) -> NDArray[Any]:
     """`values * slope`, multiplied in `product_dtype` and rounded to the dtype of `values`.
 
     A NaN in `values` is kept as it is: some packages drop its payload on the way through float32.
-
-    >>> product(np.array([-3.0], np.float16), 0.1)  # 0.1 is not rounded to float16
-    array([-0.3], dtype=float16)
     """
     rounded = (wide(values) * cast(slope, product_dtype(values.dtype))).astype(values.dtype)
     return np.where(np.isnan(values), values, rounded)
 
 
 def product_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the dtype that values are multiplied in: float32 for narrower floats, else `dtype`.
-
-    >>> product_dtype(np.dtype(np.float16)), product_dtype(np.dtype(np.float64))
-    (dtype('float32'), dtype('float64'))
-    """
+    """Return the dtype that values are multiplied in: float32 for narrower floats, else `dtype`."""
     return np.dtype(np.float32) if is_narrow_float(dtype) else dtype
 
 

@@ -24,11 +24,7 @@ from fastrelu.reference._rectifiers import leaky_relu, leaky_relu_backward, relu
 
 @selects
 def relu_with_mask(x: ArrayLike) -> tuple[Any, NDArray[np.uint8]]:
-    """`relu(x)`, and the bits of `not x <= 0` in C order.
-
-    >>> relu_with_mask(np.array([-1.0, 2.0, 0.0, np.nan]))
-    (array([ 0.,  2.,  0., nan]), array([10], dtype=uint8))
-    """
+    """`relu(x)`, and the bits of `not x <= 0` in C order."""
     return relu(x), _packed(_active(x))
 
 
@@ -36,21 +32,13 @@ def relu_with_mask(x: ArrayLike) -> tuple[Any, NDArray[np.uint8]]:
 def leaky_relu_with_mask(
     x: ArrayLike, negative_slope: ArrayLike = 0.01
 ) -> tuple[Any, NDArray[np.uint8]]:
-    """`leaky_relu(x, negative_slope)`, and the bits of `x > 0` in C order.
-
-    >>> leaky_relu_with_mask(np.array([-1.0, 2.0, 0.0, np.nan]), 0.5)
-    (array([-0.5,  2. ,  0. ,  nan]), array([2], dtype=uint8))
-    """
+    """`leaky_relu(x, negative_slope)`, and the bits of `x > 0` in C order."""
     return leaky_relu(x, negative_slope), _packed(positive(cast(x, promoted(x))))
 
 
 @selects
 def relu_backward_from_mask(grad_output: ArrayLike, mask: NDArray[np.uint8]) -> Any:
-    """`grad_output` where the bit is 1, else +0.
-
-    >>> relu_backward_from_mask(np.array([5.0, 6.0, 7.0]), np.array([2], np.uint8))
-    array([0., 6., 0.])
-    """
+    """`grad_output` where the bit is 1, else +0."""
     grad_output = cast(grad_output, promoted(grad_output))
     return np.where(_unpacked(mask, grad_output), grad_output, zero(grad_output))[()]
 
@@ -59,11 +47,7 @@ def relu_backward_from_mask(grad_output: ArrayLike, mask: NDArray[np.uint8]) -> 
 def leaky_relu_backward_from_mask(
     grad_output: ArrayLike, mask: NDArray[np.uint8], negative_slope: ArrayLike = 0.01
 ) -> Any:
-    """`grad_output` where the bit is 1, else `grad_output * negative_slope`.
-
-    >>> leaky_relu_backward_from_mask([5.0, 6.0], np.array([2], np.uint8), 0.5)
-    array([2.5, 6. ])
-    """
+    """`grad_output` where the bit is 1, else `grad_output * negative_slope`."""
     grad_output = cast(grad_output, leaky_promoted(grad_output, parameter=negative_slope))
     bits = _unpacked(mask, grad_output)
     return np.where(bits, grad_output, product(grad_output, negative_slope))[()]
@@ -73,11 +57,7 @@ def leaky_relu_backward_from_mask(
 def leaky_relu_backward_from_output(
     grad_output: ArrayLike, y: ArrayLike, negative_slope: ArrayLike = 0.01
 ) -> Any:
-    """`grad_output if y > 0 else grad_output * negative_slope`, for slopes of 0 and above.
-
-    >>> leaky_relu_backward_from_output([1.0, 1.0], [-1.5, 3.0], negative_slope=0.5)
-    array([0.5, 1. ])
-    """
+    """`grad_output if y > 0 else grad_output * negative_slope`, for slopes of 0 and above."""
     if not np.all(np.asarray(negative_slope) >= 0):
         raise ValueError("negative_slope must be 0 or above")
     return leaky_relu_backward(grad_output, y, negative_slope)
@@ -85,31 +65,19 @@ def leaky_relu_backward_from_output(
 
 @selects
 def active_count(x: ArrayLike, axis: Any = None) -> Any:
-    """`sum(!(x <= 0))`.
-
-    >>> int(active_count([-1.0, 0.0, 2.0]))
-    1
-    """
+    """`sum(!(x <= 0))`."""
     return np.sum(_active(x), axis, dtype=np.intp)
 
 
 @adds
 def sparsity(x: ArrayLike, axis: Any = None) -> Any:
-    """`1 - active_count(x) / number`.
-
-    >>> float(sparsity([-1.0, 0.0, 2.0, 4.0]))
-    0.5
-    """
+    """`1 - active_count(x) / number`."""
     return 1 - active_count(x, axis) / np.asarray(np.sum(np.ones(np.shape(x)), axis))
 
 
 @selects
 def dead_units(x: ArrayLike, axis: Any = 0) -> Any:
-    """`all(x <= 0)`.
-
-    >>> dead_units([[-1.0, 2.0], [0.0, 3.0]])
-    array([ True, False])
-    """
+    """`all(x <= 0)`."""
     return ~np.any(_active(x), axis)
 
 

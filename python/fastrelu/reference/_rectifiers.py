@@ -26,55 +26,35 @@ from fastrelu.reference._dtypes import (
 
 @selects
 def relu(x: ArrayLike, /) -> Any:
-    """`+0 if x <= 0 else x`.
-
-    >>> relu(np.array([-1.0, -0.0, 2.0, np.nan]))
-    array([ 0.,  0.,  2., nan])
-    """
+    """`+0 if x <= 0 else x`."""
     x = cast(x, promoted(x))
     return np.where(not_positive(x), zero(x), x)[()]
 
 
 @selects
 def relu_derivative(x: ArrayLike, /) -> Any:
-    """`0 if x <= 0 else 1`.
-
-    >>> relu_derivative(np.array([-1.0, 0.0, 2.0, np.nan]))
-    array([0., 0., 1., 1.])
-    """
+    """`0 if x <= 0 else 1`."""
     x = cast(x, promoted(x))
     return np.where(not_positive(x), zero(x), one(x))[()]
 
 
 @selects
 def relu_backward(grad_output: ArrayLike, x: ArrayLike, /) -> Any:
-    """`+0 if x <= 0 else grad_output`; `x` may be relu's input or its output.
-
-    >>> relu_backward([np.nan, 3.0, -4.0], [-1.0, 2.0, 2.0])
-    array([ 0.,  3., -4.])
-    """
+    """`+0 if x <= 0 else grad_output`; `x` may be relu's input or its output."""
     grad_output, x = common(grad_output, x)
     return np.where(not_positive(x), zero(x), grad_output)[()]
 
 
 @multiplies
 def leaky_relu(x: ArrayLike, /, negative_slope: ArrayLike = 0.01) -> Any:
-    """`x if x > 0 else x * negative_slope`.
-
-    >>> leaky_relu(np.array([-2.0, 0.0, 2.0]), negative_slope=0.5)
-    array([-1.,  0.,  2.])
-    """
+    """`x if x > 0 else x * negative_slope`."""
     x = cast(x, leaky_promoted(x, parameter=negative_slope))
     return _leaky(x, x, negative_slope)
 
 
 @multiplies
 def leaky_relu_derivative(x: ArrayLike, /, negative_slope: ArrayLike = 0.01) -> Any:
-    """`1 if x > 0 else negative_slope`.
-
-    >>> leaky_relu_derivative(np.array([-2.0, 0.0, 2.0]), negative_slope=0.5)
-    array([0.5, 0.5, 1. ])
-    """
+    """`1 if x > 0 else negative_slope`."""
     x = cast(x, leaky_promoted(x, parameter=negative_slope))
     return np.where(positive(x), one(x), cast(negative_slope, x.dtype))[()]
 
@@ -83,33 +63,21 @@ def leaky_relu_derivative(x: ArrayLike, /, negative_slope: ArrayLike = 0.01) -> 
 def leaky_relu_backward(
     grad_output: ArrayLike, x: ArrayLike, /, negative_slope: ArrayLike = 0.01
 ) -> Any:
-    """`grad_output if x > 0 else grad_output * negative_slope`.
-
-    >>> leaky_relu_backward([1.0, 1.0], [-3.0, 3.0], negative_slope=0.5)
-    array([0.5, 1. ])
-    """
+    """`grad_output if x > 0 else grad_output * negative_slope`."""
     dtype = leaky_promoted(grad_output, x, parameter=negative_slope)
     return _leaky(cast(grad_output, dtype), cast(x, dtype), negative_slope)
 
 
 @adds
 def add_relu(x: ArrayLike, y: ArrayLike, /) -> Any:
-    """`relu(x + y)`, the sum rounded to the dtype of the arrays.
-
-    >>> add_relu([-3.0, 1.0, np.inf], [2.0, 2.0, 1.0])
-    array([ 0.,  3., inf])
-    """
+    """`relu(x + y)`, the sum rounded to the dtype of the arrays."""
     x, y = common(x, y)
     return relu(x + y)
 
 
 @multiplies
 def add_leaky_relu(x: ArrayLike, y: ArrayLike, /, negative_slope: ArrayLike = 0.01) -> Any:
-    """`leaky_relu(x + y, negative_slope)`, the sum rounded first; one of integers wraps.
-
-    >>> add_leaky_relu([-3.0, 1.0], [1.0, 2.0], negative_slope=0.5)
-    array([-1.,  3.])
-    """
+    """`leaky_relu(x + y, negative_slope)`, the sum rounded first; one of integers wraps."""
     result = leaky_promoted(x, y, parameter=negative_slope)
     data = promoted(x, y)
     of_sum = data if data.kind in "iu" else result
@@ -119,32 +87,20 @@ def add_leaky_relu(x: ArrayLike, y: ArrayLike, /, negative_slope: ArrayLike = 0.
 
 @adds
 def scale_shift_relu(x: ArrayLike, scale: ArrayLike, shift: ArrayLike, /) -> Any:
-    """`relu(x * scale + shift)`, product and sum each rounded to the dtype of the arrays.
-
-    >>> scale_shift_relu([1.0, -1.0], [2.0, 2.0], [0.5, 0.5])
-    array([2.5, 0. ])
-    """
+    """`relu(x * scale + shift)`, product and sum each rounded to the dtype of the arrays."""
     x, scale, shift = common(x, scale, shift)
     return relu(x * scale + shift)
 
 
 @selects
 def negated_relu(x: ArrayLike, /) -> Any:
-    """`relu(-x)`; the sign of a NaN flips, the negative of an integer wraps.
-
-    >>> negated_relu(np.array([-3, 0, 2, -128], np.int8))
-    array([3, 0, 0, 0], dtype=int8)
-    """
+    """`relu(-x)`; the sign of a NaN flips, the negative of an integer wraps."""
     return relu(-cast(x, promoted(x)))
 
 
 @adds
 def crelu_gradient(grad_positive: ArrayLike, grad_negative: ArrayLike, x: ArrayLike, /) -> Any:
-    """`relu_backward(grad_positive, x) - relu_backward(grad_negative, -x)`.
-
-    >>> crelu_gradient([5.0, 5.0, 5.0], [7.0, 7.0, 7.0], [2.0, 0.0, -2.0])
-    array([ 5.,  0., -7.])
-    """
+    """`relu_backward(grad_positive, x) - relu_backward(grad_negative, -x)`."""
     grad_positive, grad_negative, x = common(grad_positive, grad_negative, x)
     return np.subtract(relu_backward(grad_positive, x), relu_backward(grad_negative, -x))
 

@@ -89,11 +89,7 @@ class Format:
 
 
 def format_of(dtype: DTypeLike) -> Format:
-    """Where a float keeps its bits.
-
-    >>> format_of("float32")
-    Format(width=32, fraction=23)
-    """
+    """Where a float keeps its bits."""
     dtype = np.dtype(dtype)
     if _is_extended(dtype):
         return Format(width=1 + 15 + _EXTENDED_FRACTION, fraction=_EXTENDED_FRACTION)
@@ -107,9 +103,6 @@ def bits(values: Any) -> Array:
     """Return the bits of each value in C order: an unsigned integer, or bytes (longdouble).
 
     Bytes that carry no value, as in an 80-bit longdouble, are left out.
-
-    >>> bits(np.array([1.0, -0.0], np.float32))
-    array([1065353216, 2147483648], dtype=uint32)
     """
     flat = np.ravel(values)
     if flat.itemsize <= _WIDEST_INTEGER:
@@ -119,11 +112,7 @@ def bits(values: Any) -> Array:
 
 
 def hexadecimal(value: Any) -> str:
-    """Write the bits of one value, as in ``0x7fc00000``.
-
-    >>> hexadecimal(np.float32("nan"))
-    '0x7fc00000'
-    """
+    """Write the bits of one value, as in ``0x7fc00000``."""
     return "0x" + np.ascontiguousarray(bits(value)).tobytes()[::_BIG_END_FIRST].hex()
 
 
@@ -147,9 +136,6 @@ def special_values(dtype: DTypeLike) -> Array:
     """Zeros, ones, denormals, infinities, extremes and NaNs, each with its neighbours.
 
     An 8-bit dtype gives all its values.
-
-    >>> special_values("int8").size, bool((special_values("float32") == 1).any())
-    (256, True)
     """
     dtype = np.dtype(dtype)
     return _special_values(dtype, dtype.char).copy()
@@ -195,11 +181,7 @@ def every_lane(dtype: DTypeLike) -> Array:
 
 
 def sample(dtype: DTypeLike, n: int, seed: int = 0) -> Array:
-    """`n` values, half of them random bit patterns and half special values, well mixed.
-
-    >>> sample("int16", 1000, seed=1).dtype
-    dtype('int16')
-    """
+    """`n` values, half of them random bit patterns and half special values, well mixed."""
     dtype = np.dtype(dtype)
     random = np.random.default_rng(seed)
     if dtype.itemsize == 1:
@@ -213,11 +195,7 @@ def sample(dtype: DTypeLike, n: int, seed: int = 0) -> Array:
 
 
 def slopes(dtype: DTypeLike) -> tuple[Any, ...]:
-    """Scalar slopes for an `x` of this dtype, those of another dtype among them.
-
-    >>> slopes("float32")[:3]
-    (0.01, 0.2, 0.0)
-    """
+    """Scalar slopes for an `x` of this dtype, those of another dtype among them."""
     wide = slope_dtype(dtype)
     limits = np.finfo(wide)
     kind: Callable[[Any], Any] = wide.type if wide == np.longdouble else float
@@ -235,9 +213,6 @@ def settings(names: Sequence[str], dtype: DTypeLike) -> tuple[tuple[Any, ...], .
     """Scalars for the parameters of those names, for arrays of this dtype.
 
     Two parameters give legal pairs of these: each with itself and with some of the others.
-
-    >>> settings(["max_val"], "int8")
-    ((6,), (0,), (1,), (127,))
     """
     dtype = np.dtype(dtype)
     if "negative_slope" in names:
@@ -257,9 +232,6 @@ def legal(names: Sequence[str], values: Sequence[Array]) -> list[Array]:
 
     `names` are those of the operands: a `max_val` alone becomes positive, `min_val` and `max_val`
     change places where they are in the wrong order.
-
-    >>> legal(["min_val", "max_val"], [np.array([1.0, 2.0]), np.array([3.0, -3.0])])
-    [array([ 1., -3.]), array([3., 2.])]
     """
     operand = dict(zip(names, values, strict=True))
     with np.errstate(all="ignore"):
@@ -275,11 +247,7 @@ def legal(names: Sequence[str], values: Sequence[Array]) -> list[Array]:
 
 
 def not_negative(names: Iterable[str]) -> set[str]:
-    """Return those of a function's parameters that may not be below 0.
-
-    >>> not_negative(["max_val"]), not_negative(["min_val", "max_val"])
-    ({'max_val'}, set())
-    """
+    """Return those of a function's parameters that may not be below 0."""
     return set() if "min_val" in names else {"max_val", "lambd"}.intersection(names)
 
 
@@ -295,11 +263,7 @@ def values_at_once(dtype: DTypeLike) -> int:
 
 
 def lengths(dtype: DTypeLike) -> range:
-    """Every length from nothing to one unrolled body and 3 more.
-
-    >>> lengths("float32")
-    range(0, 68)
-    """
+    """Every length from nothing to one unrolled body and 3 more."""
     return range(values_at_once(dtype) + 4)
 
 
