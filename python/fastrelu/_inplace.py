@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from fastrelu._layout import Array, carries_more, refuse, renamed
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu, relu_backward
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from fastrelu._ufuncs._types import Numbers
+
 __all__ = ["leaky_relu_", "leaky_relu_backward_", "relu_", "relu_backward_"]
 
-_Buffer = TypeVar("_Buffer")
+_Buffer = TypeVar("_Buffer", bound="Buffer | Array")
 
 
 def relu_(x: _Buffer, /) -> _Buffer:
@@ -55,7 +59,7 @@ def relu_(x: _Buffer, /) -> _Buffer:
     return x
 
 
-def leaky_relu_(x: _Buffer, /, negative_slope: ArrayLike = 0.01) -> _Buffer:
+def leaky_relu_(x: _Buffer, /, negative_slope: Numbers = 0.01) -> _Buffer:
     """Leaky rectified linear unit in place: ``x = x if x > 0 else x * negative_slope``.
 
     Parameters
@@ -99,7 +103,7 @@ def leaky_relu_(x: _Buffer, /, negative_slope: ArrayLike = 0.01) -> _Buffer:
     return x
 
 
-def relu_backward_(grad_output: _Buffer, x: ArrayLike, /) -> _Buffer:
+def relu_backward_(grad_output: _Buffer, x: Numbers, /) -> _Buffer:
     """Gradient through :func:`relu` in place: ``grad_output = +0 if x <= 0 else grad_output``.
 
     Parameters
@@ -145,7 +149,7 @@ def relu_backward_(grad_output: _Buffer, x: ArrayLike, /) -> _Buffer:
 
 
 def leaky_relu_backward_(
-    grad_output: _Buffer, x: ArrayLike, /, negative_slope: ArrayLike = 0.01
+    grad_output: _Buffer, x: Numbers, /, negative_slope: Numbers = 0.01
 ) -> _Buffer:
     """Gradient through :func:`leaky_relu` in place: ``grad_output *= 1 if x > 0 else slope``.
 
@@ -196,7 +200,7 @@ def leaky_relu_backward_(
     return grad_output
 
 
-def _check(function: str, name: str, values: ArrayLike, array: Array) -> None:
+def _check(function: str, name: str, values: Numbers, array: Array) -> None:
     """Refuse another argument that carries more, unless the overwritten array is of its kind."""
     if carries_more(values) and not isinstance(array, type(values)):
         refuse(function, name, values)

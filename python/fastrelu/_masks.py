@@ -303,7 +303,8 @@ def leaky_relu_backward_from_output(
     if not (type(negative_slope) is float and negative_slope >= 0):
         _refuse_negative(negative_slope)
     try:
-        return leaky_relu_backward(grad_output, y, negative_slope, out=out)
+        gradient: Any = leaky_relu_backward  # whatever type is given: it tells which fit
+        return gradient(grad_output, y, negative_slope, out=out)
     except (TypeError, ValueError) as error:
         raise renamed("leaky_relu_backward_from_output", error) from error
 

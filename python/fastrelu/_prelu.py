@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike
 from fastrelu import _core, _layout
 from fastrelu._layout import Array, Axes, Grouping
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu_backward
+
+if TYPE_CHECKING:
+    from fastrelu._ufuncs._types import Numbers
 
 __all__ = ["prelu", "prelu_backward", "relu_backward_with_bias", "rrelu", "rrelu_with_slopes"]
 
@@ -83,9 +86,7 @@ def relu_backward_with_bias(
     return _relu_backward_with_bias(grad_output, x, axis, out) if both is NotImplemented else both
 
 
-def prelu(
-    x: ArrayLike, weight: ArrayLike, /, axis: int | None = 1, out: Array | None = None
-) -> Any:
+def prelu(x: Numbers, weight: Numbers, /, axis: int | None = 1, out: Array | None = None) -> Any:
     """Leaky ReLU with learned slopes: ``x if x > 0 else x * weight``, one weight per channel.
 
     Parameters
@@ -210,7 +211,7 @@ def prelu_backward(
 
 
 def rrelu(
-    x: ArrayLike,
+    x: Numbers,
     /,
     lower: float = 1 / 8,
     upper: float = 1 / 3,
@@ -272,7 +273,7 @@ def rrelu(
 
 
 def rrelu_with_slopes(
-    x: ArrayLike,
+    x: Numbers,
     /,
     lower: float = 1 / 8,
     upper: float = 1 / 3,
@@ -426,7 +427,7 @@ def _gradient_and_input(
     return grad, x, shape
 
 
-def _is_number(weight: ArrayLike) -> bool:
+def _is_number(weight: object) -> bool:
     """Say whether it is a Python number, which has no dtype to keep."""
     return type(weight) in (int, float)
 

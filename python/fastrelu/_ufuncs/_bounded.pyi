@@ -1,12 +1,12 @@
 from fastrelu._ufuncs._types import (
     GradX,
     GradXAlpha,
-    GradXMaxValue,
+    GradXMaxVal,
     GradXMinValMaxVal,
     GradXThreshold,
     X,
     XAlpha,
-    XMaxValue,
+    XMaxVal,
     XMinValMaxVal,
     XThreshold,
     XZeroPoint,
@@ -14,8 +14,8 @@ from fastrelu._ufuncs._types import (
 
 relu6: X
 relu6_backward: GradX
-clipped_relu: XMaxValue
-clipped_relu_backward: GradXMaxValue
+clipped_relu: XMaxVal
+clipped_relu_backward: GradXMaxVal
 hardtanh: XMinValMaxVal
 hardtanh_backward: GradXMinValMaxVal
 thresholded_relu: XAlpha
