@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from math import prod
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,6 +45,10 @@ _LARGEST_SIZE = np.iinfo(np.intp).max
 """What NumPy's arrays have at most; axes of length 0 do not count."""
 
 
+@overload
+def active_count(x: ArrayLike, /, axis: None = None) -> int: ...
+@overload
+def active_count(x: ArrayLike, /, axis: int | tuple[int, ...]) -> Any: ...
 def active_count(x: ArrayLike, /, axis: _Axes = None) -> Any:
     """Count the active elements, those that relu keeps: ``sum(!(x <= 0))``.
 
@@ -85,6 +89,10 @@ def active_count(x: ArrayLike, /, axis: _Axes = None) -> Any:
     return _of_any_layout("active_count", x, axis, int) if count is NotImplemented else count
 
 
+@overload
+def sparsity(x: ArrayLike, /, axis: None = None) -> float: ...
+@overload
+def sparsity(x: ArrayLike, /, axis: int | tuple[int, ...]) -> Any: ...
 def sparsity(x: ArrayLike, /, axis: _Axes = None) -> Any:
     """Fraction of inactive elements: ``1 - active_count(x) / number``.
 
@@ -124,6 +132,10 @@ def sparsity(x: ArrayLike, /, axis: _Axes = None) -> Any:
     return _of_any_layout("sparsity", x, axis, float) if fraction is NotImplemented else fraction
 
 
+@overload
+def dead_units(x: ArrayLike, /, axis: None) -> bool: ...
+@overload
+def dead_units(x: ArrayLike, /, axis: int | tuple[int, ...] = 0) -> Any: ...
 def dead_units(x: ArrayLike, /, axis: _Axes = 0) -> Any:
     """Find the units that are never active in a batch: ``all(x <= 0)``.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,7 +13,7 @@ from fastrelu._layout import Array, Axes, Grouping
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu_backward
 
 if TYPE_CHECKING:
-    from fastrelu._ufuncs._types import Numbers
+    from fastrelu._ufuncs._types import FloatArray, Numbers
 
 __all__ = ["prelu", "prelu_backward", "relu_backward_with_bias", "rrelu", "rrelu_with_slopes"]
 
@@ -86,6 +86,14 @@ def relu_backward_with_bias(
     return _relu_backward_with_bias(grad_output, x, axis, out) if both is NotImplemented else both
 
 
+@overload
+def prelu(
+    x: FloatArray, weight: FloatArray | float, /, axis: int | None = 1, out: None = None
+) -> FloatArray: ...
+@overload
+def prelu(
+    x: Numbers, weight: Numbers, /, axis: int | None = 1, out: Array | None = None
+) -> Any: ...
 def prelu(x: Numbers, weight: Numbers, /, axis: int | None = 1, out: Array | None = None) -> Any:
     """Leaky ReLU with learned slopes: ``x if x > 0 else x * weight``, one weight per channel.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -14,10 +14,16 @@ from fastrelu._layout import Array
 
 __all__ = ["apply_table", "make_table"]
 
+_Entry = TypeVar("_Entry", bound=np.generic)
+
 _ENTRIES = 256
 _ENTRY_SIZES = (1, 2, 4, 8)
 
 
+@overload
+def apply_table(x: Array, table: NDArray[_Entry], /, out: None = None) -> NDArray[_Entry]: ...
+@overload
+def apply_table(x: ArrayLike, table: ArrayLike, /, out: Array | None = None) -> Any: ...
 def apply_table(x: ArrayLike, table: ArrayLike, /, out: Array | None = None) -> Any:
     """Entry of a table for each byte: ``y[i] = table[x[i]]``, the byte of `x` read as uint8.
 

@@ -79,6 +79,10 @@ def shifted(x: F32) -> F32:
     return fr.add_relu(x, 1.0)
 
 
+def prelu(x: F32, weight: F32) -> F32:
+    return fr.prelu(x, weight)
+
+
 def relu_of_floats(x: NDArray[np.floating]) -> NDArray[np.floating]:
     return fr.relu(x)
 
@@ -144,6 +148,16 @@ def in_place(f32: F32) -> None:
     assert_type(fr.relu_backward_(f32, f32), F32)
 
 
+def beside_ufuncs(f32: F32, u8: NDArray[np.uint8]) -> None:
+    assert_type(fr.prelu(f32, 0.25), F32)
+    assert_type(fr.crelu(f32), NDArray[Any])
+    assert_type(fr.apply_table(u8, np.arange(256, dtype=np.float32)), F32)
+    assert_type(fr.active_count(f32), int)
+    assert_type(fr.sparsity(f32), float)
+    assert_type(fr.dead_units(f32, axis=None), bool)
+    assert_type(fr.dead_units(f32), Any)
+
+
 x32 = np.full((2, 4), -2.5, np.float32)
 for wrapper in (relu, relu_derivative, leaky_relu, leaky_relu_of_slope, leaky_relu_derivative):
     assert_type(wrapper(x32), F32)
@@ -152,3 +166,4 @@ for wrapper2 in (relu_into, relu_gradient, leaky_relu_of_slopes, leaky_relu_grad
 relu_of_rows(x32)
 ufuncs(x32.astype(np.int8), x32.astype(np.float16), x32, x32.astype(np.float64))
 in_place(x32)
+beside_ufuncs(x32, np.zeros(3, np.uint8))

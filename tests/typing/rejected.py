@@ -64,8 +64,8 @@ def in_place(x: F32) -> None:
 
 
 def beside_ufuncs(x: F32, anything: Any) -> None:
-    fr.prelu("text", 0.2)  # type: ignore[arg-type]
-    fr.sparsity(x, 0.5)  # type: ignore[arg-type]
+    fr.prelu("text", 0.2)  # type: ignore[call-overload]
+    fr.sparsity(x, 0.5)  # type: ignore[call-overload]
     fr.set_num_threads("two")  # type: ignore[arg-type]
     fr.verify(functions=anything, dtype="int8")  # type: ignore[call-arg]
     fr.no_such_function(x)  # type: ignore[attr-defined]

@@ -43,7 +43,7 @@ _A = TypeVar("_A", bound=_N)
 _B = TypeVar("_B", bound=_N)
 _C = TypeVar("_C", bound=_N)
 _F = TypeVar("_F", bound=np.floating)
-_FloatArray = TypeVar("_FloatArray", bound=NDArray[np.floating])
+FloatArray = TypeVar("FloatArray", bound=NDArray[np.floating])
 _Floats = TypeVar("_Floats", bound=NDArray[np.floating] | np.floating)
 _IntArray = TypeVar("_IntArray", bound=NDArray[np.integer])
 _Real = NDArray[np.floating] | NDArray[np.integer] | np.floating | np.integer
@@ -98,7 +98,7 @@ class XMultiplied(_NotBinary):  # type: ignore[misc]
 
 class XY(np.ufunc):  # type: ignore[misc]
     @overload
-    def __call__(self, x: _FloatArray, y: _FloatArray, /) -> _FloatArray: ...
+    def __call__(self, x: FloatArray, y: FloatArray, /) -> FloatArray: ...
     @overload
     def __call__(self, x: _IntArray, y: _IntArray, /) -> _IntArray: ...
     @overload
@@ -110,9 +110,7 @@ class XY(np.ufunc):  # type: ignore[misc]
 
 class XScaleShift(_NotBinary):  # type: ignore[misc]
     @overload
-    def __call__(
-        self, x: _FloatArray, scale: _FloatArray, shift: _FloatArray, /
-    ) -> _FloatArray: ...
+    def __call__(self, x: FloatArray, scale: FloatArray, shift: FloatArray, /) -> FloatArray: ...
     @overload
     def __call__(self, x: _IntArray, scale: _IntArray, shift: _IntArray, /) -> _IntArray: ...
     @overload
@@ -149,8 +147,8 @@ class XYSlope(_NotBinary):  # type: ignore[misc]
     ) -> NDArray[_F]: ...
     @overload
     def __call__(
-        self, x: _FloatArray, y: _FloatArray | float, /, negative_slope: float = 0.01
-    ) -> _FloatArray: ...
+        self, x: FloatArray, y: FloatArray | float, /, negative_slope: float = 0.01
+    ) -> FloatArray: ...
     @overload
     def __call__(
         self, x: _A, y: _B, /, negative_slope: _N = 0.01, out: _New = None, **kw: Unpack[_Kw]
@@ -236,7 +234,7 @@ class XZeroPoint(np.ufunc):  # type: ignore[misc]
 
 class GradX(np.ufunc):  # type: ignore[misc]
     @overload
-    def __call__(self, grad_output: _FloatArray, x: _FloatArray, /) -> _FloatArray: ...
+    def __call__(self, grad_output: FloatArray, x: FloatArray, /) -> FloatArray: ...
     @overload
     def __call__(self, grad_output: _IntArray, x: _IntArray, /) -> _IntArray: ...
     @overload
@@ -246,7 +244,7 @@ class GradX(np.ufunc):  # type: ignore[misc]
 
 class GradXMultiplied(np.ufunc):  # type: ignore[misc]
     @overload
-    def __call__(self, grad_output: _FloatArray, x: _FloatArray, /) -> _FloatArray: ...
+    def __call__(self, grad_output: FloatArray, x: FloatArray, /) -> FloatArray: ...
     @overload
     def __call__(self, grad_output: _IntArray, x: _IntArray, /) -> NDArray[np.float64]: ...
     @overload
@@ -261,8 +259,8 @@ class GradXSlope(_NotBinary):  # type: ignore[misc]
     ) -> NDArray[_F]: ...
     @overload
     def __call__(
-        self, grad_output: _FloatArray, x: _FloatArray, /, negative_slope: float = 0.01
-    ) -> _FloatArray: ...
+        self, grad_output: FloatArray, x: FloatArray, /, negative_slope: float = 0.01
+    ) -> FloatArray: ...
     @overload
     def __call__(
         self, grad_output: _IntArray, x: _IntArray, /, negative_slope: float = 0.01
@@ -294,9 +292,7 @@ class GradXMaxVal(_NotBinary):  # type: ignore[misc]
         self, grad_output: NDArray[_F], x: NDArray[_F], /, max_val: NDArray[_F] | _F
     ) -> NDArray[_F]: ...
     @overload
-    def __call__(
-        self, grad_output: _FloatArray, x: _FloatArray, /, max_val: float
-    ) -> _FloatArray: ...
+    def __call__(self, grad_output: FloatArray, x: FloatArray, /, max_val: float) -> FloatArray: ...
     @overload
     def __call__(
         self, grad_output: _A, x: _B, /, max_val: _N, out: _New = None, **kw: Unpack[_Kw]
@@ -318,8 +314,8 @@ class GradXMinValMaxVal(_NotBinary):  # type: ignore[misc]
     ) -> NDArray[_F]: ...
     @overload
     def __call__(
-        self, grad_output: _FloatArray, x: _FloatArray, /, min_val: float = -1, max_val: float = 1
-    ) -> _FloatArray: ...
+        self, grad_output: FloatArray, x: FloatArray, /, min_val: float = -1, max_val: float = 1
+    ) -> FloatArray: ...
     @overload
     def __call__(
         self,
@@ -350,8 +346,8 @@ class GradXAlpha(_NotBinary):  # type: ignore[misc]
     ) -> NDArray[_F]: ...
     @overload
     def __call__(
-        self, grad_output: _FloatArray, x: _FloatArray, /, alpha: float = 1
-    ) -> _FloatArray: ...
+        self, grad_output: FloatArray, x: FloatArray, /, alpha: float = 1
+    ) -> FloatArray: ...
     @overload
     def __call__(
         self, grad_output: _A, x: _B, /, alpha: _N = 1, out: _New = None, **kw: Unpack[_Kw]
@@ -368,8 +364,8 @@ class GradXLambd(_NotBinary):  # type: ignore[misc]
     ) -> NDArray[_F]: ...
     @overload
     def __call__(
-        self, grad_output: _FloatArray, x: _FloatArray, /, lambd: float = 0.5
-    ) -> _FloatArray: ...
+        self, grad_output: FloatArray, x: FloatArray, /, lambd: float = 0.5
+    ) -> FloatArray: ...
     @overload
     def __call__(
         self, grad_output: _IntArray, x: _IntArray, /, lambd: float = 0.5
@@ -390,8 +386,8 @@ class GradXThreshold(_NotBinary):  # type: ignore[misc]
     ) -> NDArray[_F]: ...
     @overload
     def __call__(
-        self, grad_output: _FloatArray, x: _FloatArray, /, threshold: float
-    ) -> _FloatArray: ...
+        self, grad_output: FloatArray, x: FloatArray, /, threshold: float
+    ) -> FloatArray: ...
     @overload
     def __call__(
         self, grad_output: _A, x: _B, /, threshold: _N, out: _New = None, **kw: Unpack[_Kw]
