@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import re
+from collections import defaultdict
 
 import fastrelu as fr
 import pytest
@@ -11,6 +13,27 @@ from support import ISAS
 def pytest_configure(config):
     meaning = "large arrays and optimised compiles: seconds, not milliseconds"
     config.addinivalue_line("markers", f"slow: {meaning}")
+    meaning = "every test that is not slow, with each value of a parameter once: under a minute"
+    config.addinivalue_line("markers", f"quick: {meaning}")
+    if config.option.markexpr == "quick":
+        os.environ.setdefault("FASTRELU_FUZZ", "short")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by markers
+def pytest_collection_modifyitems(items):
+    """Mark as quick: of each test that is not slow, the cases whose ids have a word that is new.
+
+    A test meets each function and each dtype once, not all of them each other: it does not need
+    ``threshold-float32`` after ``relu-float32`` and ``threshold-int8``. Of the instruction sets it
+    meets the best.
+    """
+    met = defaultdict(lambda: set(ISAS[1:]))
+    for item in items:
+        test, _, case = item.nodeid.partition("[")
+        words = {"", *case.rstrip("]").split("-")}
+        if not item.get_closest_marker("slow") and not words <= met[test]:
+            item.add_marker("quick")
+            met[test] |= words
 
 
 def pytest_addoption(parser):

@@ -46,16 +46,18 @@ pytest.importorskip("hypothesis")
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-LONG = os.environ.get("FASTRELU_FUZZ") == "long"
+EXTENT = os.environ.get("FASTRELU_FUZZ", "")
+LONG = EXTENT == "long"
 
 
 def bounded(max_examples: int) -> settings:
     """So many examples, always the same; in a long run many more, and others each time."""
+    times = {"long": 200, "short": 1 / 4}.get(EXTENT, 1)
     return settings(
         derandomize=not LONG,
         deadline=None,
         database=None,
-        max_examples=max_examples * (200 if LONG else 1),
+        max_examples=int(max_examples * times),
         print_blob=LONG,
         suppress_health_check=list(HealthCheck),
     )
