@@ -1,227 +1,200 @@
-"""The main job: train on real digits with NumPy's idioms and with fastrelu, byte for byte alike.
+"""The main job: train scikit-learn's network with its own relu and with fastrelu's.
 
-Copies of one small multilayer perceptron learn in lock-step. They share every line of code but the
-step of a hidden layer, a `Step` record, which NumPy's idioms take on one side and fastrelu on the
-other; with ``--fused``, masks and fused functions on a third. At every step the activations and the
-gradients of all sides are compared as bytes.
+The network is `MLPClassifier` on the digits, with either relu in its tables of activations and
+derivatives. The demo compares the bytes of all weights, and times both; then NumPy's idioms.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+import warnings
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from timeit import Timer
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
-from fastrelu._arguments import picture, whole_number
-from fastrelu._extras import require
-from fastrelu._large import report_fusions, report_idioms
-from fastrelu._lockstep import Plan, Training, train
-from fastrelu._perceptron import LAYERS, Digits, Network
-from fastrelu._same import DifferenceError
-from fastrelu._steps import ACTIVATIONS, MASKED_PRODUCT, unfused
-from fastrelu._terminal import table
-from fastrelu.plot import Curves, draw
+import fastrelu as fr
 
-EPOCHS = 40
-ELEMENTS = (1 << 20, 1 << 23)
-HELD_OUT = 360
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the demo's options to `parser`, whose result goes to `main`."""
-    parser.add_argument(
-        "--epochs",
-        type=whole_number(1),
-        default=EPOCHS,
-        metavar="N",
-        help="passes over the training set (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=whole_number(0),
-        default=0,
-        metavar="N",
-        help="seed of the split, the weights and the large arrays (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--elements",
-        type=whole_number(1),
-        nargs="+",
-        default=ELEMENTS,
-        metavar="N",
-        help=f"sizes of the large arrays (default: {' '.join(map(str, ELEMENTS))})",
-    )
-    parser.add_argument(
-        "--fused",
-        action="store_true",
-        help="train with masks and fused steps, too, and time them",
-    )
-    parser.add_argument(
-        "--plot",
-        type=picture,
-        metavar="FILE.png",
-        help="draw the functions, their derivatives, the training curves and the activity log",
-    )
+HIDDEN, FITS = (256, 128), 5
+SIZES, ROUNDS, SECONDS = (64, 4096, 65536, 1 << 20), 7, 0.004
+IDIOMS = {  # what people write with NumPy, and the call of fastrelu that takes its place
+    "np.maximum(x, 0)": "relu(x)",
+    "np.maximum(x, s * x)": "leaky_relu(x, s)",
+    "np.where(x > 0, x, s * x)": "leaky_relu(x, s)",
+    "g * (x > 0)": "relu_backward(g, x)",
+    "np.where(x > 0, g, s * g)": "leaky_relu_backward(g, x, s)",
+    "np.maximum(x + g, 0)": "add_relu(x, g)",
+}
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")  # Okabe and Ito's
 
 
-def main(args: argparse.Namespace) -> int:
-    """Run the demo with the options that `configure` declared; return the exit status."""
-    return run(
-        epochs=args.epochs,
-        seed=args.seed,
-        plot=args.plot,
-        elements=args.elements,
-        fused=args.fused,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `run` takes."""
+    number: dict[str, Any] = {"type": _positive, "metavar": "N"}
+    parser.add_argument("--epochs", **number, default=20, help="of each training (default: 20)")
+    sizes = f"sizes of the arrays to time (default: {' '.join(map(str, SIZES))})"
+    parser.add_argument("--elements", **number, nargs="+", default=SIZES, help=sizes)
+    parser.add_argument("--plot", type=_picture, metavar="FILE.png", help="draw the results")
 
 
-def run(
-    *,
-    epochs: int = EPOCHS,
-    seed: int = 0,
-    plot: str | None = None,
-    elements: Sequence[int] = ELEMENTS,
-    fused: bool = False,
-) -> int:
-    """Train with NumPy and with fastrelu, compare every byte, and print what each took.
-
-    Parameters
-    ----------
-    epochs : int
-        Passes over the training set.
-    seed : int
-        Seed of the split, the weights and the large arrays.
-    plot : str, optional
-        The PNG file to draw.
-    elements : sequence of int
-        Sizes of the large arrays that idioms and functions are timed on at the end.
-    fused : bool
-        Whether masks and fused steps take part.
-
-    Returns
-    -------
-    int
-        0, or 1 if anything differed; the first difference is then on stderr.
-
-    Raises
-    ------
-    ImportError
-        If an extra is missing, before any work is done.
-    """
-    digits = _load_digits(seed)
-    if plot is not None:
-        require("matplotlib", "plot")
+def run(options: argparse.Namespace) -> int:
+    """Run the demo; return 0, or 2 if a package is missing. It exits with 1 if bytes differ."""
     try:
-        plan = Plan(epochs, seed, fused, watched=plot is not None)
-        trained = {name: train(name, digits, plan) for name in ACTIVATIONS}
-        _report_training(trained, digits, fused=fused)
-        if plot is not None:
-            draw({name: _curves(training) for name, training in trained.items()}, plot)
-            print(
-                f"{plot}: the functions, their derivatives, the training curves and the activity "
-                "log, which takes fastrelu some of the time above\n"
-            )
-        report_idioms(elements, seed)
-        if fused:
-            report_fusions(elements, seed)
-    except DifferenceError as difference:
-        print(f"fastrelu and NumPy differ: {difference}", file=sys.stderr)
-        return 1
+        digits = import_module("sklearn.datasets").load_digits()
+        if options.plot:
+            import_module("matplotlib.figure")
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0].replace("sklearn", "scikit-learn")
+        print(f"{package} is not installed; try: pip install {package}", file=sys.stderr)
+        return 2
+    with fr.num_threads(1), import_module("threadpoolctl").threadpool_limits(1):
+        times = train(digits, options.epochs)
+        speeds = time_idioms(options.elements)
+    if options.plot:
+        _draw(times, options.elements, speeds).savefig(options.plot, dpi=90)
+        print(f"\n{options.plot}: the functions, their derivatives and the times")
     return 0
 
 
-def _curves(training: Training) -> Curves:
-    return Curves(training.networks[-1].history, training.activity)
+def train(digits: Any, epochs: int) -> dict[str, list[float]]:
+    """Train both ways, compare all bytes; return the seconds of a training, and those in relu."""
+    tables = import_module("sklearn.neural_network._base")
+    functions = {
+        "scikit-learn": (tables.ACTIVATIONS["relu"], tables.DERIVATIVES["relu"]),
+        # Both work in place, and the derivative is given relu's output.
+        "fastrelu": (lambda x: fr.relu(x, out=x), lambda y, g: fr.relu_backward(g, y, out=g)),
+    }
+    fits: dict[str, list[tuple[Any, float, float]]] = {name: [] for name in functions}
+    for _ in _progress(range(FITS), "train scikit-learn's network"):
+        for name, pair in functions.items():
+            fits[name].append(_fit(digits, epochs, *pair))
+        own, ours = (each[-1][0] for each in fits.values())
+        _require_same("weights and biases of scikit-learn's network", own, ours)
+    times = {name: [median(fit[k] for fit in each) for k in (1, 2)] for name, each in fits.items()}
+    print(f"scikit-learn's network: all {ours.size:,} weights and biases have the same bytes")
+    rows = [
+        [f"{name:12}", f"{total:6.3f} s", f"{1e3 * relu:5.1f} ms", f"{relu / total:5.1%}"]
+        for name, (total, relu) in times.items()
+    ]
+    title = f"MLPClassifier, {epochs} epochs, medians of {FITS} trainings, on one thread"
+    _table(title, ["relu by     ", "training", " in relu", "share"], rows)
+    return times
 
 
-def _load_digits(seed: int) -> Digits:
-    images, labels = require("sklearn.datasets", "demo").load_digits(return_X_y=True)
-    images = (images / images.max()).astype(np.float32)
-    held_out, kept = np.split(np.random.default_rng(seed).permutation(len(labels)), [HELD_OUT])
-    return Digits(images[kept], labels[kept], images[held_out], labels[held_out])
+def _fit(digits: Any, epochs: int, relu: Any, derivative: Any) -> tuple[Any, float, float]:
+    """Train with these functions; return all parameters, the seconds, and those in relu."""
+    in_relu: list[float] = []
+
+    def timed(function: Callable[..., Any]) -> Callable[..., None]:
+        def call(*arrays: Any) -> None:
+            start = perf_counter()
+            function(*arrays)
+            in_relu.append(perf_counter() - start)
+
+        return call
+
+    neural = import_module("sklearn.neural_network")
+    network = neural.MLPClassifier(HIDDEN, max_iter=epochs, n_iter_no_change=epochs, random_state=0)
+    with (
+        patch.dict(neural._base.ACTIVATIONS, relu=timed(relu)),  # both are restored at the end
+        patch.dict(neural._base.DERIVATIVES, relu=timed(derivative)),
+        warnings.catch_warnings(action="ignore"),  # so few epochs do not converge
+    ):
+        seconds = Timer(lambda: network.fit(np.float32(digits.data / 16), digits.target)).timeit(1)
+    if network.n_iter_ < epochs:
+        raise KeyboardInterrupt  # scikit-learn caught it, and stopped
+    parameters = [each.ravel() for each in network.coefs_ + network.intercepts_]
+    return np.concatenate(parameters), seconds, sum(in_relu)
 
 
-def _report_training(trained: dict[str, Training], digits: Digits, *, fused: bool) -> None:
-    table(
-        f"{len(digits.labels):,} digits to learn from, {HELD_OUT} held out; "
-        "all activations and gradients had the same bytes at every step",
-        [
-            "activation",
-            "by",
-            "accuracy",
-            *(f"dead, layer {n}" for n in range(1, len(LAYERS) - 1)),
-            *(["saved"] if fused else []),
-            "time",
-            "speed",
-        ],
-        [
-            [
-                name,
-                network.step.by,
-                f"{network.history[-1].accuracy:.1%}",
-                *(f"{share:.1%}" for share in network.history[-1].dead),
-                *([f"{training.saved[network.step.by]:,} bytes"] if fused else []),
-                f"{network.watch.seconds:.3f} s",
-                f"{training.networks[0].watch.seconds / network.watch.seconds:.1f}x",
-            ]
-            for name, training in trained.items()
-            for network in training.networks
-        ],
-    )
-    timed = "steps alone: bias, activation, both gradients" if fused else "activations alone"
-    print(f"accuracy: on held-out digits; time: in {timed}, forward and backward")
-    print("dead: units never active, that is with no sum above 0, on any training image")
-    if fused:
-        print(
-            "saved: for the backward pass of one batch, beside the activations, which the next "
-            "layer needs;\nweighted sums, or for leaky relu fused one bit each; relu fused goes "
-            "back by its activations alone"
-        )
-    print(f"{_negative_zeros(trained['relu'].networks[0], digits)}\n")
-    if fused:
-        _report_bias_gradients(trained)
+def time_idioms(sizes: Sequence[int]) -> dict[str, list[float]]:
+    """Compare and time NumPy's idioms; return how many times faster fastrelu is at each size."""
+    speeds: dict[str, list[float]] = {idiom: [] for idiom in IDIOMS}
+    rows = []
+    for size in _progress(sizes, "time NumPy's idioms"):
+        x, g = np.random.default_rng(0).standard_normal((2, size), np.float32)
+        names = vars(fr) | {"np": np, "x": x, "g": g, "s": 0.01}
+        for idiom, call in IDIOMS.items():
+            code = f"{idiom} + 0"  # g * (x > 0) leaves -0.0
+            _require_same(code, eval(code, names), eval(call, names))
+            timers = [Timer(code, globals=names) for code in (idiom, call)]
+            counts = [1 + int(SECONDS / timer.timeit(1)) for timer in timers]
+            turns = [*zip(timers, counts, strict=True)] * ROUNDS
+            seconds = [timer.timeit(count) / count for timer, count in turns]
+            a, b = min(seconds[::2]), min(seconds[1::2])
+            speeds[idiom].append(a / b)
+            cells = f"{size:8}", f"{idiom:25}", f"{1e6 * a:7.1f}", f"{call.split('(')[0]:19}"
+            rows.append([*cells, f"{1e6 * b:6.2f}", f"{a / b:4.3g}x"])
+    title = f"float32, s = 0.01, new results of the same bytes, best of {ROUNDS}, on one thread"
+    headings = ["elements", f"{'NumPy':25}", "     us", f"{'fastrelu':19}", "    us", "speed"]
+    _table(title, headings, rows)
+    return speeds
 
 
-def _report_bias_gradients(trained: dict[str, Training]) -> None:
-    table(
-        "bias gradients: errors where the two differ, against the exact sum, "
-        "in units in the last place",
-        ["activation", "bias gradients", "that differ", "by", "mean error", "largest error"],
-        [
-            [
-                name,
-                f"{training.bias_gradients.compared:,}",
-                f"{training.bias_gradients.differing:,}",
-                by,
-                f"{errors.mean:,.2f}",
-                f"{errors.largest:,.2f}",
-            ]
-            for name, training in trained.items()
-            for by, errors in training.bias_gradients.summary().items()
-        ],
-    )
-    for name, training in trained.items():
-        if not training.bias_gradients.differing:
-            compared = training.bias_gradients.compared
-            print(f"{name}: all {compared:,} bias gradients had the same bytes\n")
+def _draw(times: dict[str, Any], sizes: Sequence[int], speeds: dict[str, Any]) -> Any:
+    """Draw the functions, their derivatives, the time that training spends in relu, and speeds."""
+    figure = import_module("matplotlib.figure").Figure(figsize=(13, 8), layout="constrained")
+    (values, slopes), (training, speed) = figure.subplots(2, 2)
+    x = np.arange(-10.0, 11)
+    broad = {"linewidth": 5, "marker": "D", "markersize": 9, "label": "leaky_relu, slope 0.1"}
+    for axes, suffix, style in ((values, "", "default"), (slopes, "_derivative", "steps-pre")):
+        leaky, relu = (getattr(fr, name + suffix) for name in ("leaky_relu", "relu"))
+        axes.plot(x, leaky(x, 0.1), color=COLOURS[1], drawstyle=style, **broad)
+        axes.plot(x, relu(x), "o-", color=COLOURS[0], drawstyle=style, label="relu")
+        axes.set(title=f"fr.relu{suffix} and fr.leaky_relu{suffix}", xlabel="x")
+        axes.legend(loc="center left")
+    bars = training.barh([*times], [1e3 * relu for _, relu in times.values()], color=COLOURS)
+    shares = [f"{relu / total:.1%} of {total:.2f} s" for total, relu in times.values()]
+    training.bar_label(bars, shares, padding=4)
+    training.set(title="Training: time in relu and its derivative", xlabel="ms", xmargin=0.4)
+    for (idiom, ratios), colour in zip(speeds.items(), COLOURS, strict=True):
+        speed.plot(sizes, ratios, "o-", color=colour, label=idiom)
+    speed.set(title="Times as fast as NumPy", xlabel="elements", xscale="log", yscale="log")
+    speed.set_yticks([1, 10, 100], ["1", "10", "100"])
+    speed.legend(bbox_to_anchor=(1, 1), title="NumPy's idiom")
+    return figure
 
 
-def _negative_zeros(network: Network, digits: Digits) -> str:
-    """Say what a product with the mask makes of the gradients of `network`, on all digits."""
-    forward = network.forward(digits.images)
-    selected, multiplied = (
-        np.concatenate([each.sums.ravel() for each in gradients[:-1]])
-        for gradients in (
-            variant.backward(forward, digits.labels)
-            for variant in (network, replace(network, step=unfused(MASKED_PRODUCT)))
-        )
-    )
-    same_bits = selected.view(np.uint32) == multiplied.view(np.uint32)
-    count = np.count_nonzero((selected == multiplied) & ~same_bits)
-    return (
-        f"the common g * (x > 0): {count:,} of {selected.size:,} gradients are -0.0 "
-        "where selecting gives +0.0: equal under == only, not in their bytes"
-    )
+def _require_same(what: str, expected: Any, actual: Any) -> None:
+    if (expected.dtype, expected.tobytes()) != (actual.dtype, actual.tobytes()):
+        sys.exit(f"{what}: fastrelu gives other bytes")
+
+
+def _progress(steps: Sequence[int], text: str) -> Any:
+    try:
+        console = import_module("rich.console").Console(stderr=True)
+    except ModuleNotFoundError:
+        print(f"{text} ...", file=sys.stderr)
+        return steps
+    return import_module("rich.progress").track(steps, text, console=console)
+
+
+def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    print(f"\n{title}")
+    try:
+        table = import_module("rich.table").Table(*headings, box=None, pad_edge=False)
+    except ModuleNotFoundError:
+        print(*map("  ".join, [headings, *rows]), sep="\n")
+        return
+    for row in rows:
+        table.add_row(*row)
+    import_module("rich").print(table)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 on")
+    return int(text)
+
+
+def _picture(text: str) -> str:
+    if not text.endswith(".png") or not Path(text).absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is not a .png file in a folder that exists")
+    return text
