@@ -9,6 +9,7 @@ import sys
 from types import SimpleNamespace
 
 import fastrelu as fr
+import numpy as np
 import pytest
 from fastrelu import demo
 from fastrelu.__main__ import main
@@ -51,6 +52,19 @@ def tables():
 @pytest.fixture
 def digits():
     return pytest.importorskip("sklearn.datasets").load_digits()
+
+
+def test_functions_of_both_give_the_same_bytes(tables):
+    """Even at NaN and infinity. Not at -0.0: np.maximum(-0.0, 0) may be either by processor."""
+    tiny = np.finfo(np.float32).smallest_subnormal
+    values = np.array([np.nan, -np.nan, np.inf, -np.inf, tiny, -tiny, 0, 1, -1], np.float32)
+    x, grad = (np.ascontiguousarray(each) for each in np.meshgrid(values, [*values, -0.0]))
+    grad = grad.astype(np.float32)
+    y, grad_x = fr.relu(x), fr.relu_backward(grad, fr.relu(x))
+    tables.ACTIVATIONS["relu"](x)
+    tables.DERIVATIVES["relu"](x, grad)
+    assert x.tobytes() == y.tobytes()
+    assert grad.tobytes() == grad_x.tobytes()
 
 
 def replaced(monkeypatch, **functions):
