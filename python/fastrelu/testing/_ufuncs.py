@@ -29,17 +29,8 @@ _STEP = 3
 """One of so many lengths and alignments is run by default: odd, to meet every tail of a vector."""
 _MOST_PER_SETTING = 1 << 13
 """Values that are run with each of many parameters: only dtypes of one byte have more."""
-_USUAL = {
-    "negative_slope": 0.3,
-    "min_val": 1,
-    "max_val": 6,
-    "alpha": 1,
-    "lambd": 0.5,
-    "threshold": 1,
-    "value": 2,
-    "zero_point": 3,
-}
-"""Parameters that every dtype can hold."""
+_USUAL = {"min_val": 1, "max_val": 6, "threshold": 1, "value": 2, "zero_point": 3}
+"""Parameters that every dtype can hold, where there is no default or not every dtype holds it."""
 
 
 @np.errstate(all="ignore")
@@ -92,6 +83,7 @@ class Function:
         self.arrays = tuple(each.name for each in inputs if each.kind is each.POSITIONAL_ONLY)
         self.parameters = self.inputs[len(self.arrays) :]
         self.required = tuple(each.name for each in inputs if each.default is each.empty)
+        self.usual = {each.name: _USUAL.get(each.name, each.default) for each in inputs}
 
     def takes(self, dtype: np.dtype[Any]) -> bool:
         """Say whether it has a loop for arrays of that dtype."""
@@ -331,7 +323,7 @@ def _parameter_cases(function: Function, dtype: np.dtype[Any]) -> Iterator[_Case
     names, wide = function.parameters, function.parameter_dtype(dtype)
     for setting in cases.settings(names, dtype):
         yield replace(case, parameters=setting)
-    yield replace(case, parameters=tuple(np.array(_USUAL[each], wide) for each in names))
+    yield replace(case, parameters=tuple(np.array(function.usual[each], wide) for each in names))
     random = np.random.default_rng(dtype.itemsize)
     specials = cases.special_values(wide)
     for layout in (LAYOUTS["rows"], LAYOUTS["Fortran"], LAYOUTS["sliced rows"]):
@@ -361,7 +353,7 @@ def _case(function: Function, dtype: np.dtype[Any], values: Sequence[Array]) -> 
     needed = set(function.parameters) & set(function.required)
     if dtype.kind == "u" and "min_val" in function.parameters:
         needed = set(function.parameters)  # there is no -1
-    parameters = tuple(_USUAL[each] for each in function.parameters if each in needed)
+    parameters = tuple(function.usual[each] for each in function.parameters if each in needed)
     return _Case(tuple(values), (_DENSE,) * len(values), parameters)
 
 
