@@ -15,13 +15,13 @@ Examples
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from fastrelu import _core
-from fastrelu._extras import require
 from fastrelu._version import __version__
 
-_threadpoolctl: Any = require("threadpoolctl", "threadpoolctl")
+_threadpoolctl: Any = import_module("threadpoolctl")
 
 __all__ = ["FastreluController"]
 
