@@ -9,6 +9,7 @@ import fastrelu as fr
 import numpy as np
 import pytest
 from fastrelu import _core, reference, testing
+from fastrelu.testing import _ufuncs
 from support import INTERNAL, ISAS, UFUNCS, usual_dtype
 
 NAMES = [ufunc.__name__ for ufunc in UFUNCS]
@@ -61,6 +62,21 @@ def test_a_planted_difference_is_found(monkeypatch, name, wrong):
     assert failure.expected.startswith("0x")
     for each in (name, dtype, isa, failure.expected, failure.actual):
         assert each in str(failure)
+
+
+@pytest.mark.parametrize("name", ["relu", "relu_backward", "leaky_relu"])
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_exhaustive(monkeypatch, name, is_broken):
+    """Of all patterns, those around 1.0."""
+    if is_broken:
+        monkeypatch.setattr(reference, name, broken(name, one_bit))
+    one = np.float32(1).view(np.uint32)
+    monkeypatch.setattr(_ufuncs, "BLOCKS", range(one - (1 << 16), one + (1 << 16), 1 << 16))
+    chosen = {"functions": [name, "relu6"], "dtypes": "float32", "isas": "scalar"}
+    *_, row = fr.verify(**chosen, exhaustive=True, progress=False).rows
+    assert (row.function, row.dtype) == (name, "float32, all")
+    assert row.compared["scalar"] == (1 << 16 if is_broken else 1 << 17)
+    assert [each.case for each in row.failures.values()] == ["block at 0x3f7f0000"] * is_broken
 
 
 def test_only_what_was_asked_for():
