@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import fastrelu as fr
 import numpy as np
 import pytest
@@ -26,7 +28,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-modest = settings(derandomize=True, deadline=None, database=None, max_examples=40)
+IS_SHORT = os.environ.get("FASTRELU_FUZZ") == "short"
+modest = settings(
+    derandomize=True, deadline=None, database=None, max_examples=10 if IS_SHORT else 40
+)
 
 NUMBERS = sorted({dtype.char for dtype in DTYPES})
 FLOATS = sorted({dtype.char for dtype in DTYPES if dtype.kind == "f"})
