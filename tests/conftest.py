@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import re
 from collections import defaultdict
@@ -34,6 +35,10 @@ def pytest_collection_modifyitems(items):
         if not item.get_closest_marker("slow") and not words <= met[test]:
             item.add_marker("quick")
             met[test] |= words
+
+
+def pytest_collection_finish():
+    gc.freeze()  # the tests themselves, which every collection of garbage would look through
 
 
 def pytest_addoption(parser):
