@@ -17,18 +17,32 @@ bool is_of_another_package(const DTypeMeta* dtype) { return PyTypeNum_ISUSERDEF(
 // Half types and, among other packages' dtypes, all that ensure_kernels accepts.
 bool is_narrow_float(const DTypeMeta* dtype) { return dtype->type_num == NPY_HALF || is_of_another_package(dtype); }
 
-int refuse_bool(const char* ufunc) {
-  PyErr_Format(PyExc_TypeError, "%s: bool has no sign to rectify; convert the argument, for example x.astype(np.int8)",
-               ufunc);
-  return -1;
-}
-
 void refuse_float(const char* ufunc, DTypeMeta* dtype) {
-  PyErr_Format(PyExc_TypeError, "%s takes integers, not %S", ufunc, dtype->singleton);
+  PyErr_Format(PyExc_TypeError, "%s takes integers, not %S; quantise the argument, for example %s", ufunc,
+               dtype->singleton, "np.rint(x / scale).astype(np.int8)");
 }
 
-void refuse(const char* ufunc, DTypeMeta* dtype) {
-  PyErr_Format(PyExc_TypeError, "%s has no loop for %R", ufunc, dtype->singleton);
+void refuse(const UfuncSpec& spec, DTypeMeta* dtype) {
+  const bool takes_floats = traits_of(spec.op).dtypes == ArrayTypes::all;
+  PyErr_Format(PyExc_TypeError, "%s takes integers%s, not %s; convert the argument, for example x.astype(np.%s)",
+               spec.name, takes_floats ? " and floats" : "", dtype->scalar_type->tp_name,
+               takes_floats ? "float32" : "int8");
+}
+
+// Refuses inputs whose elements have no sign, and what is not a number. False with an exception set.
+bool has_sign(const UfuncSpec& spec, DTypeMeta* input) {
+  const int type_num = input->type_num;
+  if (type_num == NPY_BOOL) {
+    PyErr_Format(PyExc_TypeError,
+                 "%s: bool has no sign to rectify; convert the argument, for example x.astype(np.int8)", spec.name);
+  } else if (input == &PyArray_PyComplexDType || PyTypeNum_ISCOMPLEX(type_num)) {
+    PyErr_Format(PyExc_TypeError,
+                 "%s: complex numbers have no sign to rectify; pass the real part, x.real, or the magnitude, np.abs(x)",
+                 spec.name);
+  } else if (type_num >= 0 && type_num < NPY_NTYPES_LEGACY && !is_integer(input) && !is_float(input)) {
+    refuse(spec, input);
+  }
+  return !PyErr_Occurred();
 }
 
 // What a call computes in. Without `arrays`, perhaps with an exception set, NumPy knows no common dtype.
@@ -98,7 +112,7 @@ bool has_loops(int index, const Choice& choice) {
   bool is_any_float = is_float(result);
   if (is_of_another_package(arrays)) {
     const int served = ensure_loop(index, arrays);
-    if (served == 0) refuse(spec.name, arrays);
+    if (served == 0) refuse(spec, arrays);
     if (served <= 0) return false;
     is_any_float = true;
   }
@@ -118,7 +132,7 @@ int promote_for(int index, DTypeMeta* const* dtypes, DTypeMeta* const* signature
   DTypeMeta* inputs[max_inputs];
   for (int i = 0; i < nin; ++i) {
     inputs[i] = signature[i] ? signature[i] : dtypes[i];
-    if (inputs[i]->type_num == NPY_BOOL) return refuse_bool(spec.name);
+    if (!has_sign(spec, inputs[i])) return -1;
   }
   Choice choice = choose(spec, inputs, signature[nin]);
   if (!choice.arrays) {

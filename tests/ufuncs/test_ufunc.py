@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from support import (
     INTERNAL,
+    UFUNCS,
     array_count,
     assert_as_promised,
     data_count,
@@ -237,6 +238,39 @@ def test_unknown_keywords(ufunc):
     for name in {"negative_slope", "max_val", "alpha"} - set(parameter_names(ufunc)):
         with pytest.raises(TypeError, match=name):
             ufunc(*[x] * ufunc.nin, **{name: 0.5})
+
+
+@pytest.mark.parametrize("ufunc", UFUNCS, ids=lambda each: each.__name__)
+def test_wrong_numbers_of_arguments_are_said(ufunc):
+    """Inputs with a default are not among those that must be given."""
+    fewest, most = ufunc.nin - len(defaults(ufunc)), ufunc.nin + 1
+    for n in (0, most + 1):
+        words = (
+            rf"^{ufunc.__name__}\(\) takes from {fewest} to {most} positional arguments but {n} "
+        )
+        with pytest.raises(TypeError, match=words):
+            ufunc(*[np.ones(3)] * n)
+
+
+@pytest.mark.parametrize(
+    "wrong, cure",
+    [
+        (np.array([True]), r"bool has no sign to rectify.* x\.astype\(np\.int8\)"),
+        (True, r"bool has no sign to rectify.* x\.astype\(np\.int8\)"),
+        (np.array([1j]), r"complex numbers have no sign.* x\.real.* np\.abs\(x\)"),
+        (1j, r"complex numbers have no sign.* x\.real.* np\.abs\(x\)"),
+        (np.array([1.0], object), r"not numpy\.object_; convert .* x\.astype\(np\."),
+        (np.array(["1"]), r"not numpy\.str_; convert .* x\.astype\(np\."),
+        (np.array([1], "M8[s]"), r"not numpy\.datetime64; convert .* x\.astype\(np\."),
+        (None, r"not numpy\.object_; convert .* x\.astype\(np\."),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("ufunc", UFUNCS, ids=lambda each: each.__name__)
+def test_refused_dtypes_come_with_a_cure(ufunc, wrong, cure):
+    for keywords in ({}, {"out": np.ones(1)}):
+        with pytest.raises(TypeError, match=rf"^{ufunc.__name__}:? .*{cure}"):
+            ufunc(*[wrong] * ufunc.nin, **keywords)
 
 
 def test_second_argument_of_leaky_relu_is_a_slope_not_an_output():
