@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 
+import fastrelu as fr
 import numpy as np
 from cells import Array
 from contenders import LIMIT, OURS
@@ -74,8 +75,8 @@ def _asked() -> Iterator[Contest]:
     )
     for contest in _each(
         "relu_backward_from_mask in place",
-        "g x mask",
-        "fr.relu_backward_from_mask(g, mask, out=g)",
+        "g x of_relu",
+        "fr.relu_backward_from_mask(g, of_relu, out=g)",
         _beside("fr.relu_backward(g, x, out=g)"),
         _numpy("np.multiply(g, x > 0, out=g)", _ZEROS),
         shapes=[(2**exponent,) for exponent in range(12, 27, 2)],
@@ -361,8 +362,8 @@ def _masks() -> Iterator[Contest]:
     )
     yield from _each(
         "relu_backward_from_mask",
-        "g mask",
-        "fr.relu_backward_from_mask(g, mask)",
+        "g mask of_relu",
+        "fr.relu_backward_from_mask(g, of_relu)",
         _numpy("np.where(np.unpackbits(mask, count=g.size, bitorder='little'), g, 0)"),
         _numpy("g * np.unpackbits(mask, count=g.size, bitorder='little')", _ZEROS),
         dtypes=("float32", "float16"),
@@ -376,8 +377,8 @@ def _masks() -> Iterator[Contest]:
     )
     yield from _each(
         "leaky_relu_backward_from_mask",
-        "g mask",
-        "fr.leaky_relu_backward_from_mask(g, mask, 0.2)",
+        "g mask of_leaky",
+        "fr.leaky_relu_backward_from_mask(g, of_leaky, 0.2)",
         _numpy("np.where(np.unpackbits(mask, count=g.size, bitorder='little'), g, g * 0.2)"),
     )
     yield from _each(
@@ -482,22 +483,22 @@ def _units() -> Iterator[Contest]:
         shapes=MATRICES,
     )
     yield from _each(
-        "active_count_from_mask",
-        "x mask",
-        "fr.active_count_from_mask(mask)",
+        "Mask.active_count",
+        "x mask of_relu",
+        "of_relu.active_count()",
         _numpy("int(np.bitwise_count(mask).sum())"),
         _numpy("np.count_nonzero(np.unpackbits(mask))"),
     )
     yield from _each(
-        "sparsity_from_mask",
-        "x mask",
-        "fr.sparsity_from_mask(mask, x.shape)",
+        "Mask.sparsity",
+        "x mask of_relu",
+        "of_relu.sparsity()",
         _numpy("1 - int(np.bitwise_count(mask).sum()) / x.size"),
     )
     yield from _each(
-        "dead_units_from_mask",
-        "x mask",
-        "fr.dead_units_from_mask(mask, x.shape)",
+        "Mask.dead_units",
+        "x mask of_relu",
+        "of_relu.dead_units()",
         _numpy("~np.unpackbits(mask, bitorder='little').reshape(x.shape).any(0)"),
         _numpy(
             "np.unpackbits(np.bitwise_or.reduce(mask.reshape(len(x), -1)), bitorder='little') == 0"
@@ -672,6 +673,8 @@ _MAKERS: dict[str, Maker] = {
     "table": lambda _, dtype: np.arange(256, dtype=np.uint8)[::-1].view(dtype),
     "layer": _layer,
     "mask": _mask,
+    "of_relu": lambda shape, dtype: fr.Mask(_mask(shape, dtype), shape),
+    "of_leaky": lambda shape, dtype: fr.Mask(_mask(shape, dtype), shape, "leaky_relu"),
     "out": lambda shape, dtype: np.full(shape, _FILLER, dtype),
     "bits": lambda shape, dtype: np.full_like(_mask(shape, dtype), _FILLER),
 }

@@ -18,6 +18,7 @@ from typing import Any
 
 import fastrelu as fr
 import numpy as np
+from fastrelu import _core
 from fastrelu.testing import cases, supported_dtypes
 from support import UFUNCS, arithmetic, data_count, legal, not_negative, parameter_names
 
@@ -278,6 +279,12 @@ def _lines(array: np.ndarray, channels: int = 2) -> np.ndarray:
     return array.reshape(channels, -1)
 
 
+def _masked(bits: np.ndarray, shape: Any, kind: str = "relu") -> fr.Mask:
+    """Wrap bits without a look at those that are not used."""
+    shape = shape if isinstance(shape, tuple) else (shape,)
+    return _core.Mask.__new__(fr.Mask, bits, shape, kind)
+
+
 FUNCTIONS: dict[str, Callable[[Guarded, int], Any]] = {
     "relu_with_mask": lambda at, n: fr.relu_with_mask(at.x(n), out=at.out(n), mask=at.mask(n)),
     "relu_with_mask in place": lambda at, n: fr.relu_with_mask(
@@ -288,10 +295,10 @@ FUNCTIONS: dict[str, Callable[[Guarded, int], Any]] = {
     ),
     "relu_with_mask, new results": lambda at, n: fr.relu_with_mask(at.x(n)),
     "relu_backward_from_mask": lambda at, n: fr.relu_backward_from_mask(
-        at.grad(n), at.mask(n), out=at.out(n)
+        at.grad(n), _masked(at.mask(n), n), out=at.out(n)
     ),
     "leaky_relu_backward_from_mask": lambda at, n: fr.leaky_relu_backward_from_mask(
-        at.grad(n), at.mask(n), 0.1, out=at.out(n)
+        at.grad(n), _masked(at.mask(n), n, "leaky_relu"), 0.1, out=at.out(n)
     ),
     "leaky_relu_backward_from_output": lambda at, n: fr.leaky_relu_backward_from_output(
         at.grad(n), at.x(n), 0.1, out=at.out(n)
@@ -304,14 +311,22 @@ FUNCTIONS: dict[str, Callable[[Guarded, int], Any]] = {
     "dead_units": lambda at, n: fr.dead_units(at.x(n)),
     "dead_units of rows": lambda at, n: fr.dead_units(_rows(at.x(2 * (n // 2))), axis=0),
     "dead_units of lines": lambda at, n: fr.dead_units(_lines(at.x(2 * (n // 2))), axis=0),
-    "active_count_from_mask": lambda at, n: fr.active_count_from_mask(at.mask(n), n),
-    "sparsity_from_mask": lambda at, n: fr.sparsity_from_mask(at.mask(n), n),
-    "dead_units_from_mask": lambda at, n: fr.dead_units_from_mask(
-        at.mask(2 * (n // 2)), (n // 2, 2)
+    "add_relu_with_mask": lambda at, n: fr.add_relu_with_mask(
+        at.x(n), at.grad(n), out=at.out(n), mask=at.mask(n)
     ),
-    "dead_units_from_mask of lines": lambda at, n: fr.dead_units_from_mask(
+    "add_leaky_relu_with_mask of rows": lambda at, n: fr.add_leaky_relu_with_mask(
+        _rows(at.x(2 * (n // 2))),
+        at.grad(2),
+        0.1,
+        out=_rows(at.out(2 * (n // 2))),
+        mask=at.mask(2 * (n // 2)),
+    ),
+    "Mask.active_count": lambda at, n: _masked(at.mask(n), n).active_count(),
+    "Mask.sparsity": lambda at, n: _masked(at.mask(n), n).sparsity(),
+    "Mask.dead_units": lambda at, n: _masked(at.mask(2 * (n // 2)), (n // 2, 2)).dead_units(),
+    "Mask.dead_units of lines": lambda at, n: _masked(
         at.mask(2 * (n // 2)), (2, n // 2)
-    ),
+    ).dead_units(),
     "relu_backward_with_bias": lambda at, n: fr.relu_backward_with_bias(
         _rows(at.grad(2 * (n // 2))),
         _rows(at.x(2 * (n // 2))),

@@ -29,6 +29,7 @@ struct MaskWork {
   MaskOp op;
   ActiveKernel type;  // of the arrays: dtype, and data for the kernel
   OutputMemory output_memory;
+  npy_intp period;  // as run_mask_line takes it
 };
 
 // Null if no kernel does this.

@@ -9,6 +9,7 @@
 
 #include "../contract/words.h"
 #include "dense_arrays.h"
+#include "mask_object.h"
 #include "reduced_axes.h"
 
 namespace fastrelu {
@@ -104,66 +105,20 @@ PyObject* sparsity(PyObject* const* arguments) {
 
 // Masks
 
-bool is_mask(PyObject* object) {
-  PyArrayObject* const mask = as_dense(object);
-  return mask && PyArray_TYPE(mask) == NPY_UBYTE && PyArray_NDIM(mask) == 1;
-}
-
-// A tuple of ints that an array could have as its shape, or one int.
-bool read_shape(PyObject* object, int& ndim, npy_intp* shape) {
-  const bool is_tuple = PyTuple_CheckExact(object);
-  ndim = is_tuple ? static_cast<int>(std::min<Py_ssize_t>(PyTuple_GET_SIZE(object), max_array_axes + 1)) : 1;
-  if (ndim > max_array_axes) return false;
-  for (int axis = 0; axis < ndim; ++axis) {
-    PyObject* const length = is_tuple ? PyTuple_GET_ITEM(object, axis) : object;
-    shape[axis] = PyLong_CheckExact(length) ? PyLong_AsSsize_t(length) : -1;
-    if (shape[axis] < 0) {
-      PyErr_Clear();
-      return false;
-    }
-  }
-  return is_array_shape(ndim, shape);
-}
-
-// The first bits of a mask. Further bits of its last byte are padding and may hold anything.
-struct Bits {
-  PyArrayObject* mask;
-  npy_intp count;
-
-  const std::uint8_t* data() const { return static_cast<const std::uint8_t*>(PyArray_DATA(mask)); }
-};
-
-// All bits, or those of an array of some shape, which must fit.
-bool read_bits(PyObject* mask, PyObject* shape, Bits& bits) {
-  if (!is_mask(mask)) return false;
-  bits.mask = as_array(mask);
-  bits.count = 8 * PyArray_SIZE(bits.mask);
-  if (shape == Py_None) return true;
-  int ndim;
-  npy_intp lengths[max_array_axes] = {};
-  if (!read_shape(shape, ndim, lengths)) return false;
-  bits.count = PyArray_MultiplyList(lengths, ndim);
-  return PyArray_SIZE(bits.mask) == mask_bytes(bits.count);
-}
-
-std::int64_t count_set(const Bits& bits) {
+// The bits that are set. Further bits of the last byte are padding and may hold anything.
+std::int64_t count_set(PyObject* bits, npy_intp elements) {
   std::int64_t set = 0;
-  const npy_intp whole = bits.count / 8, rest = bits.count % 8;
-  count(Reduce::bits, DType::uint8, nullptr, bits.mask, {1, 1, 1, whole}, &set);
-  return rest ? set + population(bits.data()[whole] & first_bits(rest)) : set;
+  const npy_intp whole = elements / 8, rest = elements % 8;
+  count(Reduce::bits, DType::uint8, nullptr, as_array(bits), {1, 1, 1, whole}, &set);
+  return rest ? set + population(data_of_bits(bits)[whole] & first_bits(rest)) : set;
 }
 
-// Takes a mask, and the shape of the array that it was made from, or None.
 PyObject* active_count_of_mask(PyObject* const* arguments) {
-  Bits bits;
-  if (!read_bits(arguments[0], arguments[1], bits)) return not_implemented();
-  return PyLong_FromLongLong(count_set(bits));
-}
-
-PyObject* sparsity_of_mask(PyObject* const* arguments) {
-  Bits bits;
-  if (!read_bits(arguments[0], arguments[1], bits)) return not_implemented();
-  return PyFloat_FromDouble(inactive_share(count_set(bits), bits.count));
+  PyObject* const bits = bits_of_mask(arguments[0]);
+  if (!bits) return not_implemented();
+  npy_intp shape[max_array_axes];
+  const int ndim = read_shape(arguments[0], shape);
+  return PyLong_FromLongLong(count_set(bits, PyArray_MultiplyList(shape, ndim)));
 }
 
 template <class Mark> void list_dead(const ReducedAxes& axes, const Mark& mark, npy_intp units, npy_bool* dead) {
@@ -205,19 +160,17 @@ PyObject* dead_units(PyObject* const* arguments) {
   });
 }
 
-// Takes a mask, the shape of the array that it was made from, and axes.
 PyObject* dead_units_of_mask(PyObject* const* arguments) {
-  int ndim;
-  npy_intp shape[max_array_axes] = {};
+  PyObject* const bits = bits_of_mask(arguments[0]);
+  if (!bits) return not_implemented();
+  npy_intp shape[max_array_axes];
+  const int ndim = read_shape(arguments[0], shape);
   ReducedAxes axes;
-  if (!is_mask(arguments[0]) || !read_shape(arguments[1], ndim, shape) || !read_axes(arguments[2], ndim, shape, axes)) {
-    return not_implemented();
-  }
+  if (!read_axes(arguments[1], ndim, shape, axes)) return not_implemented();
   const npy_intp elements = PyArray_MultiplyList(shape, ndim);
-  if (PyArray_SIZE(as_array(arguments[0])) != mask_bytes(elements)) return not_implemented();
-  const auto* const mask = static_cast<const std::uint8_t*>(PyArray_DATA(as_array(arguments[0])));
-  return dead_of(axes, arguments[2] == Py_None,
-                 [&](UnitMarker& marker) { run_without_gil(elements, [&] { marker.mark(0, elements, mask); }); });
+  return dead_of(axes, arguments[1] == Py_None, [&](UnitMarker& marker) {
+    run_without_gil(elements, [&] { marker.mark(0, elements, data_of_bits(bits)); });
+  });
 }
 
 }  // namespace
@@ -226,9 +179,8 @@ PyMethodDef count_methods[] = {
     method<active_count, 2>("active_count"),
     method<sparsity, 2>("sparsity"),
     method<dead_units, 2>("dead_units"),
-    method<active_count_of_mask, 2>("active_count_of_mask"),
-    method<sparsity_of_mask, 2>("sparsity_of_mask"),
-    method<dead_units_of_mask, 3>("dead_units_of_mask"),
+    method<active_count_of_mask, 1>("active_count_of_mask"),
+    method<dead_units_of_mask, 2>("dead_units_of_mask"),
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -3,12 +3,14 @@
 // The functions that make or take a mask, on dense arrays in C order. fastrelu._masks lays out other arguments.
 #pragma once
 
+#include <vector>
+
 #include "arguments.h"
 #include "compute.h"
 
 namespace fastrelu {
 
-// A forward function on arrays as above: x, perhaps a slope, an output. Null out and slope: not given.
+// A forward function on arrays as above: x, perhaps an addend and a slope, an output. Null out and slope: not given.
 struct MaskedForward {
   const char* name;
   MaskOp op;
@@ -16,6 +18,8 @@ struct MaskedForward {
   PyArrayObject* out;
   MaskWork work;
   Number slope;
+  const char* addend = nullptr;
+  std::vector<char> repeated;  // memory for the addend
 
   npy_intp size() const { return PyArray_SIZE(x); }
 };

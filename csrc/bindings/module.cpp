@@ -22,6 +22,7 @@
 #include "exceptions.h"
 #include "fastcall.h"
 #include "gil.h"
+#include "mask_object.h"
 #include "memory.h"
 #include "methods.h"
 #include "ref.h"
@@ -148,6 +149,7 @@ void define(py::module_ m) {
   m.def("available_isas", [] { return names_of(available_isas()); }, docs::available_isas);
   m.def("compiled_isas", [] { return names_of(compiled_isas()); });
   m.def("use_isa", switch_isa, py::arg("name"));
+  define_mask_type(m);
   define_functions(m);
   define_activity(m.ptr(), ufuncs.ptr());
   define_user_dtypes(m.ptr());

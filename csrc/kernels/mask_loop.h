@@ -72,6 +72,14 @@ template <class Rectifier> constexpr bool has_output<MaskOnly<Rectifier>> = fals
 
 template <class T> constexpr bool has_nan = is_half<T> || std::is_floating_point_v<T>;
 
+// A rectifier of a sum, which is rounded to the arrays' type first.
+template <class Rectifier, Op op> struct OfSum : FunctionOf<op> {
+  template <class X> static auto ask(X sum) { return Rectifier::ask(sum); }
+  template <class... Value> static auto pass(Value... value) { return Rectifier::pass(value...); }
+};
+template <class Op> constexpr bool is_of_sum = false;
+template <class Rectifier, Op op> constexpr bool is_of_sum<OfSum<Rectifier, op>> = true;
+
 // Whether there was a NaN among numbers, or among vectors of them.
 template <class V, class = void> struct NanTrace {
   void add(V) {}
@@ -120,14 +128,18 @@ template <class Op, class T> struct MaskedCall {
   using M = LaneMask<V>;
   static constexpr ptrdiff_t width = V::width, group = masks_at_once<V>;
 
-  const T* in;
+  const T *in, *addend;
   T* out;
   std::uint8_t* mask;
   ptrdiff_t n;
   C slope = C();
 
   explicit MaskedCall(const MaskCall& call)
-      : in(reinterpret_cast<const T*>(call.in)), out(reinterpret_cast<T*>(call.out)), mask(call.mask), n(call.n) {
+      : in(reinterpret_cast<const T*>(call.in)),
+        addend(reinterpret_cast<const T*>(call.addend)),
+        out(reinterpret_cast<T*>(call.out)),
+        mask(call.mask),
+        n(call.n) {
     if constexpr (Op::inputs > Op::arrays) slope = *static_cast<const C*>(call.slope);
   }
 
@@ -148,6 +160,15 @@ template <class Op, class T> struct MaskedCall {
     return has_output<Op> ? first_block<width, stores>(out, n) % width : 0;
   }
 
+  // What the rectifier looks at, as it is stored.
+  template <class Step> auto operand(Step step, ptrdiff_t i) const {
+    if constexpr (is_of_sum<Op>) {
+      return Round<T>()(plus(step.load(in + i), step.load(addend + i)));
+    } else {
+      return step.stored(in + i);
+    }
+  }
+
   // An answer and its result: of one number, or of a vector.
   template <class Value> struct Made {
     std::conditional_t<std::is_same_v<Value, C>, bool, M> answer;
@@ -155,7 +176,7 @@ template <class Op, class T> struct MaskedCall {
   };
 
   template <class Step, class Value> Made<Value> make(Step step, ptrdiff_t i, NanTrace<Value>& nan) const {
-    const auto x = step.stored(in + i);
+    const auto x = operand(step, i);
     const auto answer = static_cast<decltype(Made<Value>::answer)>(Op::ask(x));
     const Made<Value> made{answer, pass(step, answer, Value(x))};
     nan.add(made.value);
@@ -356,6 +377,21 @@ template <class T> constexpr bool has_leaky_masks = is_half<T> || std::is_same_v
 struct LeakyMaking {
   template <class T> static constexpr MaskKernel make() {
     if constexpr (has_leaky_masks<T>) return making<LeakyRelu, T>();
+    return {};
+  }
+};
+
+// long double reports by other flags, and Python adds floats of one byte.
+struct ReluOfSumMaking {
+  template <class T> static constexpr MaskKernel make() {
+    if constexpr (has_leaky_masks<T> || std::is_integral_v<T>) return making<OfSum<Relu, Op::add_relu>, T>();
+    return {};
+  }
+};
+
+struct LeakyOfSumMaking {
+  template <class T> static constexpr MaskKernel make() {
+    if constexpr (has_leaky_masks<T>) return making<OfSum<LeakyRelu, Op::add_leaky_relu>, T>();
     return {};
   }
 };

@@ -39,6 +39,8 @@ constexpr Isa make_table(const char* name) {
   };
   add<MaskMaking<Relu>>(isa, MaskOp::relu);
   add<LeakyMaking>(isa, MaskOp::leaky_relu);
+  add<ReluOfSumMaking>(isa, MaskOp::add_relu);
+  add<LeakyOfSumMaking>(isa, MaskOp::add_leaky_relu);
   add<ReluTaking>(isa, MaskOp::relu_backward);
   add<LeakyTaking>(isa, MaskOp::leaky_relu_backward);
   add<MaskMaking<MaskOnly<Relu>>>(isa, MaskOp::keep);

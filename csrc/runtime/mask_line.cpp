@@ -40,11 +40,28 @@ Found run_watched(MaskLoop* loop, const MaskCall& call, ptrdiff_t size, const Ma
   return sum;
 }
 
+// Runs the loop once for each repetition of the addend.
+Found run_adding(MaskLoop* loop, const MaskCall& call, ptrdiff_t size, ptrdiff_t period, ptrdiff_t begin,
+                 ptrdiff_t end) {
+  Found sum{};
+  for (ptrdiff_t next; begin < end; begin = next) {
+    const ptrdiff_t behind = begin % period;
+    next = std::min(begin - behind + period, end);
+    MaskCall part = part_of(call, size, begin, next);
+    part.addend += behind * size;
+    add(sum, loop(part));
+  }
+  return sum;
+}
+
 }  // namespace
 
-Found run_mask_line(const MaskKernel& kernel, const MaskCall& call, const Line& line, const MaskWatch& watch) {
-  MaskLoop* const loop = choose_loop(kernel, line.memory, line.bytes, call.in == call.out);
+Found run_mask_line(const MaskKernel& kernel, const MaskCall& call, const Line& line, const MaskWatch& watch,
+                    ptrdiff_t period) {
+  const bool is_in_place = call.in == call.out || (call.addend && call.addend == call.out);
+  MaskLoop* const loop = choose_loop(kernel, line.memory, line.bytes, is_in_place);
   const auto run = [&](ptrdiff_t begin, ptrdiff_t end) {
+    if (call.addend) return run_adding(loop, call, line.out_size, period, begin, end);
     if (watch || !call.mask) return run_watched(loop, call, line.out_size, watch, begin, end);
     return loop(part_of(call, line.out_size, begin, end));
   };

@@ -6,12 +6,12 @@ scaled arrays `add_relu`, `add_leaky_relu` and `scale_shift_relu`; with bounds `
 `hardswish` and `softshrink`, all with a ``_backward``; and `relu_quantized`. `relu_`,
 `leaky_relu_`, `relu_backward_` and `leaky_relu_backward_` overwrite their first argument.
 
-`relu_with_mask` and `relu_backward_from_mask`, and those of leaky_relu, store one bit per element
-for the backward pass. `relu_backward_with_bias`, `prelu`, `prelu_backward`, `rrelu` and
-`rrelu_with_slopes` have parameters that are learned or drawn. `maxout`, `crelu` and their gradients
-work along an axis of channels, `make_table` and `apply_table` on quantised numbers. `active_count`,
-`sparsity` and `dead_units` count active elements, as do their namesakes for masks; `activity` logs
-them.
+`relu_with_mask`, `add_relu_with_mask` and `relu_backward_from_mask`, and those of leaky_relu, store
+one bit per element for the backward pass, a `Mask`. `relu_backward_with_bias`, `prelu`,
+`prelu_backward`, `rrelu` and `rrelu_with_slopes` have parameters that are learned or drawn.
+`maxout`, `crelu` and their gradients work along an axis of channels, `make_table` and `apply_table`
+on quantised numbers. `active_count`, `sparsity` and `dead_units` count active elements, as do the
+methods of a `Mask`; `activity` logs them.
 
 `verify` compares every kernel with the NumPy reference in `fastrelu.reference`; `show_config`
 prints what runs where, `isa` and `available_isas` the instruction sets. Large results reuse cached

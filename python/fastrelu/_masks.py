@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from math import prod
+from typing import Any, SupportsIndex
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastrelu import _core
+from fastrelu._counts import active_count
 from fastrelu._layout import (
     answered,
     broadcast,
@@ -15,14 +17,26 @@ from fastrelu._layout import (
     check_place,
     dense,
     is_float,
+    normalized,
     numbers,
     plain,
     refuse,
+    remaining,
     renamed,
 )
-from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu, relu_backward
+from fastrelu._ufuncs import (
+    add_leaky_relu,
+    add_relu,
+    leaky_relu,
+    leaky_relu_backward,
+    relu,
+    relu_backward,
+)
 
 __all__ = [
+    "Mask",
+    "add_leaky_relu_with_mask",
+    "add_relu_with_mask",
     "leaky_relu_backward_from_mask",
     "leaky_relu_backward_from_output",
     "leaky_relu_with_mask",
@@ -30,11 +44,331 @@ __all__ = [
     "relu_with_mask",
 ]
 
-Mask = NDArray[np.uint8]
+_Bits = NDArray[np.uint8]
+_Axes = int | tuple[int, ...] | None
+
+_KINDS = ("relu", "leaky_relu")
+_UNPACKED_AT_ONCE = 1 << 18
+"""Elements that are unpacked at a time, a byte each: they stay in the cache."""
+
+
+class Mask(_core.Mask):
+    """One bit for each element of an array: all that the gradient needs to know of it.
+
+    :func:`relu_with_mask` and its relatives make masks, and the gradients take them; a mask that
+    does not belong to the gradient, by its shape or by its function, is refused. Wrap bits that
+    were saved, or made by other code, in a mask of your own.
+
+    Parameters
+    ----------
+    bits : ndarray of uint8
+        ``np.packbits(active, bitorder="little")``: the elements in C order, the first in the lowest
+        bit of the first byte; the unused bits of the last byte are 0. One axis, contiguous. The
+        mask keeps the array itself, not a copy.
+    shape : int or tuple of int
+        The shape of the array that the bits are of.
+    kind : {"relu", "leaky_relu"}, default "relu"
+        What a set bit says: relu's ``not x <= 0``, or leaky relu's ``x > 0``. They differ on NaN.
+
+    Attributes
+    ----------
+    bits, shape, kind
+        As given; read-only. The elements of `bits` may change, as they do in a mask that is used
+        again. Therefore a mask is not hashable.
+
+    Raises
+    ------
+    TypeError
+        If `bits` is not an ndarray of uint8, `shape` not an integer or a sequence of integers, or
+        `kind` not a string.
+    ValueError
+        If `bits` does not have one axis, contiguous memory, the length that `shape` needs, and
+        zeros in its unused bits; if no array has that shape; or if there is no such kind.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> y, mask = fr.relu_with_mask(np.array([[-1.0, 2.0], [3.0, 4.0]]))
+    >>> mask
+    Mask(array([14], dtype=uint8), shape=(2, 2), kind='relu')
+    >>> fr.Mask(mask.bits.copy(), (2, 2)) == mask
+    True
+    """
+
+    __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]  # bits may change
+
+    def __new__(
+        cls, bits: _Bits, shape: SupportsIndex | tuple[SupportsIndex, ...], kind: str = "relu"
+    ) -> Mask:
+        """Check all arguments."""
+        lengths = _as_shape(shape)
+        _check_kind("Mask", kind)
+        _check_bits("Mask", "bits", bits, lengths)
+        unused = -prod(lengths) % 8
+        if unused and bits[-1] >> (8 - unused):
+            raise ValueError(
+                f"Mask: the last {unused} bits are not 0, but an array of shape {lengths} does not "
+                'use them; the bits must be those of np.packbits(..., bitorder="little")'
+            )
+        return super().__new__(cls, dense(bits), lengths, kind)
+
+    @classmethod
+    def from_bool(cls, active: ArrayLike, kind: str = "relu") -> Mask:
+        """Pack an array of bools.
+
+        Parameters
+        ----------
+        active : array_like of bool
+            For each element whether its bit is set.
+        kind : {"relu", "leaky_relu"}, default "relu"
+            The function whose gradient the mask is for.
+
+        Returns
+        -------
+        mask : Mask
+            Of the shape of `active`.
+
+        Raises
+        ------
+        TypeError
+            If `active` holds anything but bools, or carries more than its elements.
+
+        Examples
+        --------
+        >>> import fastrelu as fr
+        >>> fr.Mask.from_bool([[False, True], [True, True]])
+        Mask(array([14], dtype=uint8), shape=(2, 2), kind='relu')
+        """
+        array = plain("Mask.from_bool", "active", active)
+        if array.dtype != np.bool_:
+            raise TypeError(
+                f"Mask.from_bool: active holds {array.dtype}, not bool; pass a comparison, for "
+                "example x > 0"
+            )
+        return cls(np.packbits(array.ravel(), bitorder="little"), array.shape, kind)
+
+    def to_bool(self) -> NDArray[np.bool_]:
+        """Unpack the bits into a new array of bools, of the mask's shape.
+
+        Examples
+        --------
+        >>> import fastrelu as fr
+        >>> fr.relu_with_mask([-1.0, 2.0])[1].to_bool()
+        array([False,  True])
+        """
+        return self._unpacked(0, prod(self.shape)).view(np.bool_).reshape(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that the bits take."""
+        return self.bits.nbytes
+
+    def active_count(self, axis: _Axes = None) -> Any:
+        """Count the bits that are set.
+
+        Parameters
+        ----------
+        axis : int, tuple of int, or None, default None
+            The axes to count along; None for all.
+
+        Returns
+        -------
+        count : int, or ndarray of intp
+            As :func:`active_count` gives it for the array that the mask was made of; in a mask of
+            leaky relu, NaN does not count.
+
+        Raises
+        ------
+        numpy.exceptions.AxisError
+            If there is no such axis.
+
+        Examples
+        --------
+        >>> import fastrelu as fr
+        >>> mask = fr.Mask.from_bool([[False, True], [True, True]])
+        >>> mask.active_count(), mask.active_count(axis=0)
+        (3, array([1, 2]))
+        """
+        axes = normalized("Mask.active_count", axis, len(self.shape))
+        counts = self._counted(axes, np.intp)
+        return int(counts) if axis is None else counts[()]
+
+    def sparsity(self, axis: _Axes = None) -> Any:
+        """Share of the bits that are not set: ``1 - active_count / number``.
+
+        Parameters
+        ----------
+        axis : int, tuple of int, or None, default None
+            The axes to count along; None for all.
+
+        Returns
+        -------
+        share : float, or ndarray of float64
+            As :func:`sparsity` gives it for the array that the mask was made of. Of no elements it
+            is NaN, without a warning.
+
+        Raises
+        ------
+        numpy.exceptions.AxisError
+            If there is no such axis.
+
+        Examples
+        --------
+        >>> import fastrelu as fr
+        >>> fr.Mask.from_bool([[False, True], [True, True]]).sparsity()
+        0.25
+        """
+        axes = normalized("Mask.sparsity", axis, len(self.shape))
+        shares = self._counted(axes, np.float64)
+        number = prod(self.shape[each] for each in axes)
+        with np.errstate(invalid="ignore"):  # in place: there may be many units
+            shares /= -float(number)
+        shares += 1
+        return float(shares) if axis is None else shares[()]
+
+    def dead_units(self, axis: _Axes = 0) -> Any:
+        """Find the units of which no bit is set.
+
+        Parameters
+        ----------
+        axis : int, tuple of int, or None, default 0
+            The axes of the batch: ``(0, 2, 3)`` finds the dead channels of images in the order
+            NCHW.
+
+        Returns
+        -------
+        dead : ndarray of bool, or bool
+            For each unit whether no bit of it is set; over an empty batch none is.
+
+        Raises
+        ------
+        numpy.exceptions.AxisError
+            If there is no such axis.
+
+        Examples
+        --------
+        >>> import fastrelu as fr
+        >>> fr.Mask.from_bool([[False, True], [False, False]]).dead_units()
+        array([ True, False])
+        """
+        name = "Mask.dead_units"
+        axes = normalized(name, axis, len(self.shape))
+        dead = self._answered(name, _core.dead_units_of_mask(self, axes))
+        return bool(dead) if axis is None else dead[()]
+
+    def _counted(self, axes: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """Count along the axes: with leading ones, some rows at a time, which are unpacked."""
+        if len(axes) == len(self.shape):
+            return np.array(self._answered("Mask", _core.active_count_of_mask(self)), dtype)
+        counts = np.zeros(remaining(self.shape, axes), dtype)
+        if axes != tuple(range(len(axes))):
+            counts[...] = active_count(self.to_bool().view(np.uint8), axes)
+        elif number := prod(self.shape):
+            columns = counts.size
+            at_once = max(_UNPACKED_AT_ONCE // columns, 1) * columns
+            for begin in range(0, number, at_once):
+                rows = self._unpacked(begin, min(begin + at_once, number)).reshape(-1, columns)
+                row = rows[0] if len(rows) == 1 else active_count(rows, 0)
+                counts += row.reshape(counts.shape)
+        return counts
+
+    def _answered(self, name: str, result: Any) -> Any:
+        if result is NotImplemented:  # somebody has changed the array
+            _check_bits(name, "bits", self.bits, self.shape)
+        return answered(name, result, self.bits)
+
+    def _unpacked(self, begin: int, end: int) -> _Bits:
+        """Give the bits from `begin` to `end`, a byte each."""
+        first = begin // 8
+        _check_bits("Mask", "bits", self.bits, self.shape)
+        packed = self.bits[first : -(-end // 8)]
+        return np.unpackbits(packed, count=end - first * 8, bitorder="little")[begin - first * 8 :]
+
+    def __eq__(self, other: object) -> bool:
+        """Compare kind, shape and bits."""
+        if not isinstance(other, Mask):
+            return NotImplemented
+        same = (self.kind, self.shape) == (other.kind, other.shape)
+        return same and np.array_equal(self.bits, other.bits)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy by what the mask is made of."""
+        return type(self), (self.bits, self.shape, self.kind)
+
+    def __repr__(self) -> str:
+        """Show what the mask is made of."""
+        return f"Mask({self.bits!r}, shape={self.shape}, kind={self.kind!r})"
+
+
+_core.set_mask_class(Mask)
+
+
+def _as_shape(shape: Any) -> tuple[int, ...]:
+    """Return a shape as NumPy reads it."""
+    try:
+        return np.broadcast_to(np.uint8(0), shape).shape
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"Mask: shape must be that of an array, an integer or a tuple of integers, not "
+            f"{shape!r}: {error}"
+        ) from None
+
+
+def _check_kind(function: str, kind: Any) -> None:
+    if not isinstance(kind, str):
+        raise TypeError(f"{function}: kind must be a str, not {type(kind).__name__}")
+    if kind not in _KINDS:
+        raise ValueError(f"{function}: kind must be 'relu' or 'leaky_relu', not {kind!r}")
+
+
+def _check_bits(function: str, name: str, bits: Any, shape: tuple[int, ...]) -> None:
+    """Refuse what cannot be the bits of an array of that shape."""
+    if carries_more(bits):
+        refuse(function, name, bits)
+    size = -(-prod(shape) // 8)
+    fitting = f"the bits of an array of shape {shape} are {size} contiguous bytes of uint8"
+    if not isinstance(bits, np.ndarray):
+        raise TypeError(f"{function}: {name} is a {type(bits).__name__}, not an ndarray; {fitting}")
+    if bits.dtype != np.uint8:
+        pack = "; pack bools by fr.Mask.from_bool(active, kind)" * (bits.dtype == np.bool_)
+        raise TypeError(f"{function}: {name} holds {bits.dtype}; {fitting}{pack}")
+    if bits.ndim != 1:
+        raise ValueError(f"{function}: {name} has {bits.ndim} axes, not one; {fitting}")
+    if bits.size != size:
+        raise ValueError(f"{function}: {name} has {bits.size} bytes; {fitting}")
+    if not bits.flags.c_contiguous:
+        raise ValueError(f"{function}: {name} is not contiguous; {fitting}")
+
+
+def _check_mask(function: str, mask: Any, kind: str, shape: tuple[int, ...], of: str) -> None:
+    """Refuse what is not a mask of that kind and shape."""
+    if carries_more(mask):
+        refuse(function, "mask", mask)
+    if not isinstance(mask, Mask):
+        is_bool = isinstance(mask, np.ndarray) and mask.dtype == np.bool_
+        wrap = "fr.Mask.from_bool(active, kind)" if is_bool else "fr.Mask(bits, shape, kind)"
+        given = "an array of bool" if is_bool else f"a {type(mask).__name__}"
+        raise TypeError(
+            f"{function}: mask is {given}, not a Mask; pass the mask that {kind}_with_mask or "
+            f"add_{kind}_with_mask gave, or wrap saved bits: {wrap}"
+        )
+    if mask.kind != kind:
+        raise ValueError(
+            f"{function}: mask is of kind {mask.kind!r}, but this function takes {kind!r}: their "
+            f"bits differ on NaN; pass the mask that {kind}_with_mask or add_{kind}_with_mask gave"
+        )
+    if mask.shape != shape:
+        raise ValueError(
+            f"{function}: mask is of an array of shape {mask.shape}, but {of} has shape {shape}; "
+            f"pass the mask of the same array, or wrap its bits again: fr.Mask(bits, shape, kind)"
+        )
+    _check_bits(function, "mask.bits", mask.bits, shape)
 
 
 def relu_with_mask(
-    x: ArrayLike, /, out: NDArray[Any] | None = None, mask: Mask | None = None
+    x: ArrayLike, /, out: NDArray[Any] | None = None, mask: Mask | _Bits | None = None
 ) -> tuple[Any, Mask]:
     """Compute :func:`relu` and its mask at once: the bit of an element is ``not x <= 0``.
 
@@ -47,27 +381,28 @@ def relu_with_mask(
         Input of any shape.
     out : ndarray, optional
         Where `y` goes, instead of a new array; of the shape of `x`. It may be `x`.
-    mask : ndarray of uint8, optional
-        Where the mask goes, instead of a new array: one axis of ``ceil(x.size / 8)`` bytes.
+    mask : Mask or ndarray of uint8, optional
+        Where the bits go, instead of new memory: a mask of this function and of the shape of `x`,
+        which is returned again, or memory for a new mask, one axis of ``ceil(x.size / 8)`` bytes.
 
     Returns
     -------
     y : ndarray or scalar
         What :func:`relu` gives.
-    mask : ndarray of uint8
-        ``np.packbits(~(x <= 0).ravel(), bitorder="little")``: the elements in C order, the first in
-        the lowest bit of the first byte; the unused bits of the last byte are 0.
+    mask : Mask
+        Its bits are ``np.packbits(~(x <= 0), bitorder="little")``.
 
     Raises
     ------
     TypeError
-        If `x` is bool, complex, or no number at all, or `mask` is no array of uint8.
+        If `x` is bool, complex, or no number at all, or `mask` is neither a mask nor an array of
+        uint8.
         Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
         or an ndarray of another class than memmap and recarray.
     ValueError
-        If `mask` does not have the length that `x` needs, one axis and contiguous memory, if `out`
-        or `mask` is read-only, `out` has another shape than `x`, or the two share memory. Nothing
-        has been written then.
+        If `mask` is of another function or shape, or memory that does not have the length that `x`
+        needs, one axis and contiguous bytes; if `out` or `mask` is read-only, `out` has another
+        shape than `x`, or the two share memory. Nothing has been written then.
 
     See Also
     --------
@@ -82,7 +417,7 @@ def relu_with_mask(
     >>> import numpy as np
     >>> import fastrelu as fr
     >>> y, mask = fr.relu_with_mask(np.array([-1.0, 2.0, 0.0, np.nan]))
-    >>> y, mask
+    >>> y, mask.bits
     (array([ 0.,  2.,  0., nan]), array([10], dtype=uint8))
     >>> fr.relu_backward_from_mask(np.array([5.0, 6.0, 7.0, 8.0]), mask)
     array([0., 6., 0., 8.])
@@ -96,7 +431,7 @@ def leaky_relu_with_mask(
     /,
     negative_slope: ArrayLike = 0.01,
     out: NDArray[Any] | None = None,
-    mask: Mask | None = None,
+    mask: Mask | _Bits | None = None,
 ) -> tuple[Any, Mask]:
     """Compute :func:`leaky_relu` and its mask at once: the bit of an element is ``x > 0``.
 
@@ -108,20 +443,22 @@ def leaky_relu_with_mask(
         Slope for ``x <= 0``: one number, or an array that broadcasts to the shape of `x`.
     out : ndarray, optional
         Where `y` goes, instead of a new array; of the shape of `x`. It may be `x`.
-    mask : ndarray of uint8, optional
-        Where the mask goes, instead of a new array: one axis of ``ceil(x.size / 8)`` bytes.
+    mask : Mask or ndarray of uint8, optional
+        Where the bits go, instead of new memory: a mask of this function and of the shape of `x`,
+        which is returned again, or memory for a new mask, one axis of ``ceil(x.size / 8)`` bytes.
 
     Returns
     -------
     y : ndarray or scalar
         What :func:`leaky_relu` gives.
-    mask : ndarray of uint8
-        ``np.packbits((x > 0).ravel(), bitorder="little")``; the elements are in C order.
+    mask : Mask
+        Its bits are ``np.packbits(x > 0, bitorder="little")``.
 
     Raises
     ------
     TypeError
-        If an argument is bool, complex, or no number at all, or `mask` is no array of uint8.
+        If an argument is bool, complex, or no number at all, or `mask` is neither a mask nor an
+        array of uint8.
         Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
         or an ndarray of another class than memmap and recarray.
     ValueError
@@ -140,7 +477,7 @@ def leaky_relu_with_mask(
     >>> import numpy as np
     >>> import fastrelu as fr
     >>> y, mask = fr.leaky_relu_with_mask(np.array([-1.0, 2.0, 0.0, np.nan]), 0.5)
-    >>> y, mask
+    >>> y, mask.bits
     (array([-0.5,  2. ,  0. ,  nan]), array([2], dtype=uint8))
     >>> fr.leaky_relu_backward_from_mask(np.array([5.0, 6.0, 7.0, 8.0]), mask, 0.5)
     array([2.5, 6. , 3.5, 4. ])
@@ -148,6 +485,136 @@ def leaky_relu_with_mask(
     result: tuple[Any, Mask] = _core.leaky_relu_with_mask(x, negative_slope, out, mask)
     if result is NotImplemented:
         return _with_mask(leaky_relu, x, (negative_slope,), out, mask)
+    return result
+
+
+def add_relu_with_mask(
+    x: ArrayLike,
+    y: ArrayLike,
+    /,
+    out: NDArray[Any] | None = None,
+    mask: Mask | _Bits | None = None,
+) -> tuple[Any, Mask]:
+    """Compute :func:`add_relu` and its mask in one pass: the bit of an element is ``not s <= 0``.
+
+    `s` is ``x + y``, rounded to the dtype of the result. The layer of a network needs one call for
+    bias, activation and mask, a residual block one for sum, activation and mask.
+
+    Parameters
+    ----------
+    x : array_like of integers or floats
+        Input of any shape.
+    y : array_like of integers or floats
+        What is added: an array of the shape of `x`, or one that broadcasts to it, such as a bias.
+    out : ndarray, optional
+        Where the result goes, instead of a new array; of the shape of `x`. It may be `x`, or a `y`
+        of that shape.
+    mask : Mask or ndarray of uint8, optional
+        Where the bits go, as in :func:`relu_with_mask`.
+
+    Returns
+    -------
+    result : ndarray or scalar
+        What :func:`add_relu` gives.
+    mask : Mask
+        Of kind "relu", for :func:`relu_backward_from_mask`.
+
+    Raises
+    ------
+    TypeError
+        If an argument is bool, complex, or no number at all, or `mask` is neither a mask nor an
+        array of uint8.
+        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
+        or an ndarray of another class than memmap and recarray.
+    ValueError
+        As :func:`relu_with_mask`, and if `y` does not broadcast to the shape of `x`.
+
+    Notes
+    -----
+    The gradient with respect to `x` is the one with respect to a `y` of the same shape; for a bias
+    it is summed over the batch. An activity log counts the call as one of :func:`add_relu`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> x, bias = np.array([[-1.0, 2.0], [3.0, -4.0]]), np.array([0.5, -3.0])
+    >>> y, mask = fr.add_relu_with_mask(x, bias)
+    >>> y
+    array([[0. , 0. ],
+           [3.5, 0. ]])
+    >>> fr.relu_backward_from_mask(np.ones((2, 2)), mask)
+    array([[0., 0.],
+           [1., 0.]])
+    """
+    result: tuple[Any, Mask] = _core.add_relu_with_mask(x, y, out, mask)
+    return _add_with_mask(add_relu, (x, y), (), out, mask) if result is NotImplemented else result
+
+
+def add_leaky_relu_with_mask(
+    x: ArrayLike,
+    y: ArrayLike,
+    /,
+    negative_slope: ArrayLike = 0.01,
+    out: NDArray[Any] | None = None,
+    mask: Mask | _Bits | None = None,
+) -> tuple[Any, Mask]:
+    """Compute :func:`add_leaky_relu` and its mask in one pass: the bit of an element is ``s > 0``.
+
+    `s` is ``x + y``, rounded to the dtype of the arrays.
+
+    Parameters
+    ----------
+    x : array_like of integers or floats
+        Input of any shape.
+    y : array_like of integers or floats
+        What is added: an array of the shape of `x`, or one that broadcasts to it, such as a bias.
+    negative_slope : array_like of integers or floats, default 0.01
+        Slope for ``s <= 0``: one number, or an array that broadcasts to the shape of `x`.
+    out : ndarray, optional
+        Where the result goes, instead of a new array; of the shape of `x`. It may be `x`, or a `y`
+        of that shape.
+    mask : Mask or ndarray of uint8, optional
+        Where the bits go, as in :func:`leaky_relu_with_mask`.
+
+    Returns
+    -------
+    result : ndarray or scalar
+        What :func:`add_leaky_relu` gives.
+    mask : Mask
+        Of kind "leaky_relu", for :func:`leaky_relu_backward_from_mask`.
+
+    Raises
+    ------
+    TypeError
+        If an argument is bool, complex, or no number at all, or `mask` is neither a mask nor an
+        array of uint8.
+        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
+        or an ndarray of another class than memmap and recarray.
+    ValueError
+        As :func:`relu_with_mask`, and if `y` or `negative_slope` does not broadcast to the shape of
+        `x`.
+
+    Notes
+    -----
+    An activity log counts the call as one of :func:`add_leaky_relu`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrelu as fr
+    >>> x, bias = np.array([[-1.0, 2.0], [3.0, -4.0]]), np.array([0.5, -3.0])
+    >>> y, mask = fr.add_leaky_relu_with_mask(x, bias, 0.5)
+    >>> y
+    array([[-0.25, -0.5 ],
+           [ 3.5 , -3.5 ]])
+    >>> fr.leaky_relu_backward_from_mask(np.ones((2, 2)), mask, 0.5)
+    array([[0.5, 0.5],
+           [1. , 0.5]])
+    """
+    result: tuple[Any, Mask] = _core.add_leaky_relu_with_mask(x, y, negative_slope, out, mask)
+    if result is NotImplemented:
+        return _add_with_mask(add_leaky_relu, (x, y), (negative_slope,), out, mask)
     return result
 
 
@@ -160,8 +627,8 @@ def relu_backward_from_mask(
     ----------
     grad_output : array_like of integers or floats
         Gradient of the loss with respect to relu's output, of the shape that `x` had.
-    mask : ndarray of uint8
-        From :func:`relu_with_mask`: the bit of each element of `grad_output`, in C order.
+    mask : Mask
+        From :func:`relu_with_mask` or :func:`add_relu_with_mask`, of the shape of `grad_output`.
     out : ndarray, optional
         Where the result goes, instead of a new array. It may be `grad_output`.
 
@@ -173,12 +640,12 @@ def relu_backward_from_mask(
     Raises
     ------
     TypeError
-        If `grad_output` is bool, complex, or no number at all, or `mask` is no array of uint8.
+        If `grad_output` is bool, complex, or no number at all, or `mask` is not a :class:`Mask`.
         Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
         or an ndarray of another class than memmap and recarray.
     ValueError
-        If `mask` does not have the length that `grad_output` needs, one axis and contiguous memory,
-        or if `out` is read-only or has another shape. Nothing has been written then.
+        If `mask` is leaky relu's or has another shape than `grad_output`, or if `out` is read-only
+        or has another shape. Nothing has been written then.
 
     Notes
     -----
@@ -211,8 +678,9 @@ def leaky_relu_backward_from_mask(
     ----------
     grad_output : array_like of integers or floats
         Gradient of the loss with respect to leaky_relu's output, of the shape that `x` had.
-    mask : ndarray of uint8
-        From :func:`leaky_relu_with_mask`: the bit of each element of `grad_output`, in C order.
+    mask : Mask
+        From :func:`leaky_relu_with_mask` or :func:`add_leaky_relu_with_mask`, of the shape of
+        `grad_output`.
     negative_slope : array_like of integers or floats, default 0.01
         The slope of the forward pass: one number, or an array that broadcasts to that shape.
     out : ndarray, optional
@@ -227,7 +695,7 @@ def leaky_relu_backward_from_mask(
     Raises
     ------
     TypeError
-        If an argument is bool, complex, or no number at all, or `mask` is no array of uint8.
+        If an argument is bool, complex, or no number at all, or `mask` is not a :class:`Mask`.
         Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
         or an ndarray of another class than memmap and recarray.
     ValueError
@@ -330,28 +798,81 @@ def _with_mask(
     x: ArrayLike,
     slopes: tuple[ArrayLike, ...],
     out: NDArray[Any] | None,
-    mask: Mask | None,
+    mask: Mask | _Bits | None,
 ) -> tuple[Any, Mask]:
     """Do the same for any layout, dtype and slope: first the bits, then the result."""
     function = f"{ufunc.__name__}_with_mask"
     values = numbers(function, x)
     _check_shapes(function, "x", values.shape, slopes, out)
-    if mask is not None:
-        mask = _checked(function, mask, values.shape)
-        if not mask.flags.writeable:
-            raise ValueError(f"{function}: mask is read-only")
-        if out is not None and np.may_share_memory(mask, out):
-            raise ValueError(f"{function}: mask and out share memory")
+    _check_place_of_bits(function, mask, ufunc.__name__, values.shape, out)
     placed = dense(values)
     bits = answered(function, _core.pack_mask(placed, ufunc is leaky_relu), placed)
     try:
         y = ufunc(x if isinstance(x, (int, float)) else values, *slopes, out=out)
     except (TypeError, ValueError) as error:
         raise renamed(function, error) from error
+    return y, _filled(mask, bits, values.shape, ufunc.__name__)
+
+
+def _add_with_mask(
+    ufunc: np.ufunc,
+    summands: tuple[ArrayLike, ArrayLike],
+    slopes: tuple[ArrayLike, ...],
+    out: NDArray[Any] | None,
+    mask: Mask | _Bits | None,
+) -> tuple[Any, Mask]:
+    """Do the same for any layout, dtype and slope: the result, the bits of the sum, then `out`."""
+    function = f"{ufunc.__name__}_with_mask"
+    kind = ufunc.__name__.removeprefix("add_")
+    values, addend = numbers(function, summands[0]), numbers(function, summands[1], "y")
+    _check_shapes(function, "x", values.shape, slopes, out)
+    _check_broadcasts(function, "y", addend, "x", values.shape)
+    _check_place_of_bits(function, mask, kind, values.shape, out)
+    x, y = (
+        given if isinstance(given, (int, float)) else array
+        for given, array in zip(summands, (values, addend), strict=True)
+    )
+    try:
+        result = ufunc(x, y, *slopes)
+        sums = result if ufunc is add_relu else _sums(x, y, result.dtype)
+        bits = _core.pack_mask(dense(sums), kind == "leaky_relu")
+        if out is not None:
+            np.copyto(out, result, casting="same_kind")
+    except (TypeError, ValueError) as error:
+        raise renamed(function, error) from error
+    return result if out is None else out, _filled(mask, bits, values.shape, kind)
+
+
+@np.errstate(all="ignore")
+def _sums(x: ArrayLike, y: ArrayLike, dtype: np.dtype[Any]) -> Any:
+    """Add as `add_leaky_relu` does: integers wrap, floats are rounded to the result's dtype."""
+    of_integers = np.result_type(x, y).kind in "iu"
+    return np.add(x, y, dtype=None if of_integers else dtype)
+
+
+def _check_place_of_bits(
+    function: str, mask: Any, kind: str, shape: tuple[int, ...], out: NDArray[Any] | None
+) -> None:
     if mask is None:
-        return y, bits
-    mask[...] = bits
-    return y, mask
+        return
+    if isinstance(mask, Mask):
+        _check_mask(function, mask, kind, shape, "x")
+    else:
+        _check_bits(function, "mask", mask, shape)
+    bits = mask.bits if isinstance(mask, Mask) else mask
+    if not bits.flags.writeable:
+        raise ValueError(f"{function}: mask is read-only")
+    if out is not None and np.may_share_memory(bits, out):
+        raise ValueError(f"{function}: mask and out share memory")
+
+
+def _filled(mask: Mask | _Bits | None, bits: _Bits, shape: tuple[int, ...], kind: str) -> Mask:
+    """Put the bits where they were asked for."""
+    if mask is None:
+        return Mask(bits, shape, kind)
+    place = mask.bits if isinstance(mask, Mask) else mask
+    place[...] = bits
+    return mask if isinstance(mask, Mask) else Mask(place, shape, kind)
 
 
 def _from_mask(
@@ -365,12 +886,14 @@ def _from_mask(
     function = f"{ufunc.__name__}_from_mask"
     values = numbers(function, grad_output, "grad_output")
     _check_shapes(function, "grad_output", values.shape, slopes, out)
-    mask = _checked(function, mask, values.shape)
+    kind = ufunc.__name__.removesuffix("_backward")
+    _check_mask(function, mask, kind, values.shape, "grad_output")
+    flat = _core.Mask.__new__(Mask, mask.bits, (values.size,), "relu")
     if ufunc is relu_backward and not _has_zero(values.dtype):
-        flat = dense(values).ravel()
-        flat = answered(function, _core.relu_backward_from_mask(flat, dense(mask), None), flat)
-        return _placed(flat.reshape(values.shape), out)
-    gate = _gate(function, mask, values)
+        line = dense(values).ravel()
+        line = answered(function, _core.relu_backward_from_mask(line, flat, None), line)
+        return _placed(line.reshape(values.shape), out)
+    gate = _gate(function, flat, values)
     gradient = grad_output if isinstance(grad_output, (int, float)) else values
     try:
         return ufunc(gradient, gate, *slopes, out=out)
@@ -397,8 +920,7 @@ def _gate(function: str, mask: Mask, like: NDArray[Any]) -> NDArray[Any]:
     if _has_zero(dtype):
         answered(function, _core.relu_backward_from_mask(gate, mask, gate), gate)
     else:
-        bits = np.unpackbits(mask, count=like.size, bitorder="little")
-        gate[bits == 0] = np.nan
+        gate[~mask.to_bool()] = np.nan
     return gate.reshape(like.shape)
 
 
@@ -412,29 +934,16 @@ def _check_shapes(
     for slope in slopes:
         if carries_more(slope):
             refuse(function, "negative_slope", slope)
-        if broadcast(shape, np.shape(slope)) != shape:
-            raise ValueError(
-                f"{function}: negative_slope of shape {np.shape(slope)} does not broadcast to the "
-                f"shape of {name}, {shape}"
-            )
+        _check_broadcasts(function, "negative_slope", slope, name, shape)
     if out is not None:
         check_place(function, out, shape, name)
 
 
-def _checked(function: str, mask: Any, shape: tuple[int, ...]) -> Mask:
-    """Refuse what is no mask of an array of that shape."""
-    size = int(np.prod(shape, dtype=object))
-    if carries_more(mask):
-        refuse(function, "mask", mask)
-    fitting = f"the mask of {size} elements, of shape {shape}, is {-(-size // 8)} bytes of uint8"
-    if not isinstance(mask, np.ndarray):
-        raise TypeError(f"{function}: mask is a {type(mask).__name__}, no ndarray; {fitting}")
-    if mask.dtype != np.uint8:
-        raise TypeError(f"{function}: mask holds {mask.dtype}; {fitting}")
-    if mask.ndim != 1:
-        raise ValueError(f"{function}: mask has {mask.ndim} axes, not one; {fitting}")
-    if mask.size != -(-size // 8):
-        raise ValueError(f"{function}: mask has {mask.size} bytes; {fitting}")
-    if not mask.flags.c_contiguous:
-        raise ValueError(f"{function}: mask is not contiguous; {fitting}")
-    return np.asarray(mask)
+def _check_broadcasts(
+    function: str, name: str, values: ArrayLike, to: str, shape: tuple[int, ...]
+) -> None:
+    if broadcast(shape, np.shape(values)) != shape:
+        raise ValueError(
+            f"{function}: {name} of shape {np.shape(values)} does not broadcast to the shape of "
+            f"{to}, {shape}"
+        )

@@ -394,8 +394,8 @@ OTHER_FUNCTIONS = [
         "relu_backward_with_bias",
     ),
     *("prelu", "prelu_backward", "rrelu", "crelu", "crelu_backward", "maxout", "maxout_backward"),
-    *("apply_table", "active_count", "sparsity", "dead_units", "active_count_from_mask"),
-    *("sparsity_from_mask", "dead_units_from_mask"),
+    *("apply_table", "active_count", "sparsity", "dead_units", "Mask.active_count"),
+    *("Mask.sparsity", "Mask.dead_units"),
 ]
 """The functions beside the ufuncs that have a speed; `activity` is raced by way of relu."""
 

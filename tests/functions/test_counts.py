@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from enum import IntEnum
-from itertools import combinations, product
+from itertools import combinations
 from math import prod
 
 import fastrelu as fr
@@ -169,21 +169,21 @@ def test_masks():
         mask = packed(x)
         for axis in axes_of(shape):
             for name in ("active_count", "sparsity", "dead_units"):
-                actual = getattr(fr, f"{name}_from_mask")(mask, shape, axis)
+                actual = getattr(fr.Mask(mask, shape), name)(axis)
                 expected = getattr(fr, name)(x, axis)
                 assert type(actual) is type(expected)
                 assert_same(actual, expected)
-    assert fr.active_count_from_mask(packed(np.ones(13))) == 13
-    assert fr.sparsity_from_mask(packed(np.ones(13)), 13) == 0
 
 
 @pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 63, 64, 65, 1000, 1_000_001])
 def test_bits_of_a_mask(n, isa):
-    mask = np.random.default_rng(n).integers(0, 256, n, np.uint8)
-    expected = int(np.bitwise_count(mask).sum())
-    assert fr.active_count_from_mask(mask) == expected
-    assert type(fr.active_count_from_mask(mask)) is int
-    assert fr.active_count_from_mask(mask[1:]) == expected - (n and int(np.bitwise_count(mask[0])))
+    bits = np.random.default_rng(n).integers(0, 256, n, np.uint8)
+    expected = int(np.bitwise_count(bits).sum())
+    assert fr.Mask(bits, 8 * n).active_count() == expected
+    assert type(fr.Mask(bits, 8 * n).active_count()) is int
+    behind = bits[1:]
+    of_first = n and int(np.bitwise_count(bits[0]))
+    assert fr.Mask(behind, 8 * behind.size).active_count() == expected - of_first
 
 
 class Length(IntEnum):
@@ -203,19 +203,18 @@ def test_shapes_are_read_as_by_numpy():
     for shape in ((Length.ROWS, Length.COLUMNS), own, [4, 6], np.array([4, 6]), np.int64([4, 6])):
         for axis in (0, 1, None, (0, 1)):
             for name in ("active_count", "sparsity", "dead_units"):
-                actual = getattr(fr, f"{name}_from_mask")(mask, shape, axis)
+                actual = getattr(fr.Mask(mask, shape), name)(axis)
                 assert_same(actual, getattr(fr, name)(x, axis))
     one = IntEnum("One", {"SIZE": 24}).SIZE
     for size in (24, one, OwnInt(24), np.int64(24), np.uint8(24), np.array(24)):
         for axis in (0, -1, None):
             for name in ("active_count", "sparsity", "dead_units"):
-                actual = getattr(fr, f"{name}_from_mask")(mask, size, axis)
+                actual = getattr(fr.Mask(mask, size), name)(axis)
                 assert_same(actual, getattr(fr, name)(x.ravel(), axis))
 
 
 NO_SHAPES = {
     "bool": (True, TypeError),
-    "bool of NumPy": (np.True_, TypeError),
     "bool as a length": ((True, 1), TypeError),
     "float": (1.0, TypeError),
     "floats": ((1.0, 1), TypeError),
@@ -230,21 +229,21 @@ NO_SHAPES = {
 
 
 @pytest.mark.parametrize("shape, error", NO_SHAPES.values(), ids=NO_SHAPES)
-@pytest.mark.parametrize("name", ["active_count", "sparsity", "dead_units"])
-def test_what_is_no_shape_is_refused(name, shape, error):
-    for size in (0, 1):
-        for axis in (None, 0):
-            with pytest.raises(error, match=f"^{name}_from_mask: "):
-                getattr(fr, f"{name}_from_mask")(np.full(size, 1, np.uint8), shape, axis)
+@pytest.mark.parametrize("size", [0, 1])
+def test_what_is_no_shape_is_refused(size, shape, error):
+    with pytest.raises(error, match=r"^Mask: shape must be"):
+        fr.Mask(np.full(size, 1, np.uint8), shape)
 
 
 def test_what_the_extension_refuses_is_never_an_answer(monkeypatch):
     """NotImplemented is true, 0 units too many."""
     monkeypatch.setattr(_core, "dead_units_of_mask", lambda *arguments: NotImplemented)
+    monkeypatch.setattr(_core, "active_count_of_mask", lambda *arguments: NotImplemented)
     monkeypatch.setattr(_core, "active_count", lambda *arguments: NotImplemented)
-    mask = np.array([1], np.uint8)
-    with pytest.raises(TypeError, match=r"^dead_units_from_mask "):
-        fr.dead_units_from_mask(mask, 1, None)
+    mask = fr.Mask(np.array([1], np.uint8), 1)
+    for method in (mask.dead_units, mask.active_count, mask.sparsity):
+        with pytest.raises(TypeError, match=r"^Mask"):
+            method(None)
     with pytest.raises(TypeError, match=r"^active_count "):
         fr.active_count(np.ones(3))
 
@@ -257,17 +256,17 @@ CRAFTED = [(0, 2**58), (2**58, 0), (0, 2**62), (2**29, 0, 2**31), (0, 1, 2**58, 
 def test_arrays_without_elements_of_any_shape(shape):
     """As a file of 128 bytes can hold them: the results they ask for, or NumPy's refusal."""
     x = np.empty(shape, np.int8)
-    mask = np.empty(0, np.uint8)
+    mask = fr.Mask(np.empty(0, np.uint8), shape)
     for name in ("active_count", "sparsity", "dead_units"):
         for axis in (0, 1, None, tuple(range(x.ndim))):
             reduced = range(x.ndim) if axis is None else np.atleast_1d(axis)
             kept = tuple(n for i, n in enumerate(shape) if i not in reduced)
-            function, of_mask = getattr(fr, name), getattr(fr, f"{name}_from_mask")
+            function, of_mask = getattr(fr, name), getattr(mask, name)
             calls = (
                 (function, x, axis),
                 (function, x.view(np.recarray), axis),
                 (function, x.T, tuple(-1 - i for i in reduced)),
-                (of_mask, mask, shape, axis),
+                (of_mask, axis),
             )
             for call, *arguments in calls:
                 if 0 not in kept and prod(kept) > 2**57:
@@ -308,10 +307,10 @@ for function in (fr.active_count, fr.sparsity):  # results of 64 MiB
     limited(80, lambda n: function(x[:, :n].copy() if n < 2000 else x, 0))
     limited(80, lambda n: function(x[:0, :n], 0))
     limited(80, lambda n: function(x[:0, :n].view(np.recarray), 0))
-for function in (fr.active_count_from_mask, fr.sparsity_from_mask):
-    limited(80, lambda n: function(mask[: n // 8], (1, n), 0))
+for function in (fr.Mask.active_count, fr.Mask.sparsity):
+    limited(80, lambda n: function(fr.Mask(mask[: n // 8], (1, n)), 0))
 limited(12, lambda n: fr.dead_units(x[:0, :n], 0))  # 8 MiB
-limited(12, lambda n: fr.dead_units_from_mask(mask[:0], (0, n), 0))
+limited(12, lambda n: fr.Mask(mask[:0], (0, n)).dead_units(0))
 limited(40, lambda n: fr.relu_backward_with_bias(floats[:, :n], floats[:, :n]))  # 32 MiB
 limited(24, lambda n: fr.relu_backward_with_bias(halves[:, :n], halves[:, :n]))  # 16 MiB
 ones = np.ones((1, n), np.float32)
@@ -338,7 +337,7 @@ def test_columns_that_do_not_fit_at_once():
     """More than are unpacked at a time."""
     x = cases.sample("int8", 3 * 300_001, seed=6).reshape(3, 300_001)
     for name in ("active_count", "sparsity"):
-        actual = getattr(fr, f"{name}_from_mask")(packed(x), x.shape, 0)
+        actual = getattr(fr.Mask(packed(x), x.shape), name)(0)
         assert_same(actual, getattr(fr, name)(x, 0))
 
 
@@ -353,37 +352,33 @@ def test_as_many_axes_as_numpy_has(ndim):
                 shape = np.shape(expected) + (1,) * (ndim - 2) * (axis is not None)
                 expected = expected if axis is None else np.reshape(expected, shape)
                 assert_same(getattr(fr, name)(deep, axis), expected)
-                of_mask = getattr(fr, f"{name}_from_mask")
-                assert_same(of_mask(packed(deep), deep.shape, axis), expected)
+                assert_same(getattr(fr.Mask(packed(deep), deep.shape), name)(axis), expected)
 
 
 def test_unused_bits_are_not_counted():
     mask = np.full(2, 255, np.uint8)
-    assert fr.active_count_from_mask(mask, 11) == 11
-    assert fr.active_count_from_mask(mask, (11,), 0) == 11
-    assert fr.active_count_from_mask(mask, (1, 11), 0).tolist() == [1] * 11
+    for shape, axis, count in (((11,), None, 11), ((11,), 0, 11), ((1, 11), 0, [1] * 11)):
+        made = fr.relu_with_mask(np.ones(shape))[1]
+        made.bits[:] = mask
+        assert np.array_equal(made.active_count(axis), count)
 
 
 def test_common_calls_take_the_short_way():
     x = np.ones((4, 6, 5, 2), np.float32)
-    mask = packed(x)
+    mask = fr.Mask(packed(x), x.shape)
     for axis in (None, 0, 3, -1, (0, 1), (2, 3), (0, 2, 3), (3, 2, 0)):
         for function in (_core.active_count, _core.sparsity, _core.dead_units):
             assert function(x, axis) is not NotImplemented
-        assert _core.dead_units_of_mask(mask, x.shape, axis) is not NotImplemented
-    for function in (_core.active_count_of_mask, _core.sparsity_of_mask):
-        for shape in (None, x.shape, x.size, (x.size,)):
-            assert function(mask, shape) is not NotImplemented
-        for shape in (x.size + 8, (-2, -120), 1.0, [x.size], (2**40, 2**40), True, (1,) * 65):
-            assert function(mask, shape) is NotImplemented
-        assert function(mask[::2], None) is NotImplemented
+        assert _core.dead_units_of_mask(mask, axis) is not NotImplemented
+    assert _core.active_count_of_mask(mask) is not NotImplemented
+    assert _core.active_count_of_mask(mask.bits) is NotImplemented
     assert _core.active_count(x, (1, 3)) is not NotImplemented
     for other in (x.T, x[::2], x.astype(">f4"), x.tolist(), x.view(np.ma.MaskedArray), x > 0):
         for function in (_core.active_count, _core.sparsity, _core.dead_units):
             assert function(other, 0) is NotImplemented
     for axis in (4, -5, (0, 0), 2**70, 1.0, True, [0], "0"):
         assert _core.active_count(x, axis) is NotImplemented
-        assert _core.dead_units_of_mask(mask, x.shape, axis) is NotImplemented
+        assert _core.dead_units_of_mask(mask, axis) is NotImplemented
 
 
 @pytest.mark.parametrize("units", [1, 7, 8, 9, 63, 64, 65, 200])
@@ -396,36 +391,10 @@ def test_each_unit_is_found_dead(units):
             expected = np.arange(units) != unit
             for dead in (
                 fr.dead_units(x),
-                fr.dead_units_from_mask(packed(x), x.shape),
+                fr.Mask(packed(x), x.shape).dead_units(),
                 fr.dead_units(x.T.copy(), 1),
             ):
                 assert_same(dead, expected)
-
-
-MASK = np.zeros(4, np.uint8)
-
-
-@pytest.mark.parametrize(
-    ("mask", "shape", "error", "words"),
-    [
-        (MASK, (5, 5), None, ""),
-        (MASK, (4, 4), ValueError, r"\(4, 4\) has 2 bytes, this one has 4"),
-        (MASK, (-4, -8), ValueError, "negative"),
-        (MASK, 33, ValueError, r"\(33,\) has 5 bytes"),
-        (MASK.astype(np.int8), 32, TypeError, "uint8, not int8"),
-        (MASK.tolist(), 32, TypeError, "uint8, not list"),
-        (MASK.reshape(2, 2), 32, ValueError, r"shape \(2, 2\)"),
-        (np.zeros(8, np.uint8)[::2], 32, ValueError, "non-contiguous"),
-    ],
-)
-def test_what_is_no_mask_is_refused(mask, shape, error, words):
-    functions = (fr.active_count_from_mask, fr.sparsity_from_mask, fr.dead_units_from_mask)
-    for function, axis in product(functions, (None, 0)):
-        if error is None:
-            function(mask, shape, axis)
-        else:
-            with pytest.raises(error, match=words):
-                function(mask, shape, axis)
 
 
 def test_other_errors():
@@ -436,7 +405,9 @@ def test_other_errors():
         for bad in (x > 0, x * 1j, np.array(["a"]), None):
             with pytest.raises(TypeError):
                 function(bad, None)
-    with pytest.raises(TypeError, match="shape"):
-        fr.active_count_from_mask(MASK, axis=0)
-    with pytest.raises(AxisError):
-        fr.active_count_from_mask(MASK, 32, 1)
+    mask = fr.relu_with_mask(x)[1]
+    for method in (mask.active_count, mask.sparsity, mask.dead_units):
+        with pytest.raises(AxisError, match=rf"^Mask\.{method.__name__}: axis 2 is out of bounds"):
+            method(2)
+        with pytest.raises(TypeError, match=rf"^Mask\.{method.__name__}: axis must be an integer"):
+            method(1.0)

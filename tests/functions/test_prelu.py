@@ -608,15 +608,17 @@ def test_the_extension_refuses_what_is_wrongly_laid_out(arguments):
 
 
 DENSE = np.ones((2, 6), np.float32)
-BITS = np.full(2, 255, np.uint8)
+RELUS = fr.relu_with_mask(DENSE)[1]
 CALLS = {
     "apply_table": (np.ones((2, 6), np.uint8), np.ones(256), None),
     "maxout": (DENSE, 2, 1, None),
     "maxout_backward": (DENSE[:, :3].copy(), DENSE, 2, 1, None),
     "relu_with_mask": (DENSE, None, None),
     "leaky_relu_with_mask": (DENSE, 0.5, None, None),
-    "relu_backward_from_mask": (DENSE, BITS, None),
-    "leaky_relu_backward_from_mask": (DENSE, BITS, 0.5, None),
+    "add_relu_with_mask": (DENSE, DENSE[0], None, None),
+    "add_leaky_relu_with_mask": (DENSE, DENSE, 0.5, None, None),
+    "relu_backward_from_mask": (DENSE, RELUS, None),
+    "leaky_relu_backward_from_mask": (DENSE, fr.leaky_relu_with_mask(DENSE)[1], 0.5, None),
     "pack_mask": (DENSE, True),
     "relu_backward_bias": (DENSE, DENSE, 0, None),
     "prelu_backward": (DENSE, DENSE, DENSE[0], 1, None),
@@ -625,9 +627,8 @@ CALLS = {
     "active_count": (DENSE, 0),
     "sparsity": (DENSE, 0),
     "dead_units": (DENSE, 0),
-    "active_count_of_mask": (BITS, (2, 6)),
-    "sparsity_of_mask": (BITS, (2, 6)),
-    "dead_units_of_mask": (BITS, (2, 6), 0),
+    "active_count_of_mask": (RELUS,),
+    "dead_units_of_mask": (RELUS, 0),
 }
 """What the extension's own functions take."""
 ANYTHING = [
@@ -637,6 +638,7 @@ ANYTHING = [
     ),
     *(np.ones(shape, np.float32) for shape in (0, 1, 12, (6, 2), (1,) * 64, ())),
     *(np.ones(n, np.uint8) for n in (0, 1, 2, 256)),
+    *(fr.relu_with_mask(np.ones(shape))[1] for shape in (0, 12, (6, 2))),
     *(DENSE.T, DENSE[:, ::2], DENSE.astype("e"), np.empty((2**58, 0), np.int8)),
     *(None, 0, 1, -1, 2, 2**70, 0.5, "text", True, [0], object(), NotImplemented),
     *((), (0,), (0, 1), (1, 2, 3, 2), (2, 1, 6, 1), (-2, -1, 6, 1), (2**32, 0, 2**32, 1), (2, 6)),

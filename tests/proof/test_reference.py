@@ -157,7 +157,8 @@ def calls_of_all_functions():
     calls = {each.__name__: legal(each, [x, x[::-1], x, x + 1][: each.nin]) for each in UFUNCS}
     calls["relu_quantized"] = [np.arange(-5, 5), 2]
     operands = _functions.Operands(np.dtype(np.float32), (3, 4, 5), cases.LAYOUTS["dense"])
-    return calls | {name: of(operands) for name, of in _functions.ARGUMENTS.items()}
+    of_functions = {name: of(operands) for name, of in _functions.ARGUMENTS.items()}
+    return calls | {name: [*map(_functions.bare, each)] for name, each in of_functions.items()}
 
 
 def test_shares_no_line_with_the_library():

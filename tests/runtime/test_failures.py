@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import hashlib
+import math
 import os
 import pickle
 import platform
@@ -203,6 +204,23 @@ def first_float8_of_a_count() -> Prepared:
 # Masks, gradients with sums, counts, tables, pools
 
 
+def of_bits(*shape: int, kind: str = "relu") -> fr.Mask:
+    return fr.Mask(numbers(math.prod(shape) // 8, dtype=np.uint8), shape, kind)
+
+
+@prepares("functions")
+def added_with_mask() -> Prepared:
+    return fresh(fr.add_relu_with_mask, numbers(ROW, ROW // 2), numbers(ROW // 2))
+
+
+@prepares("functions")
+def added_with_mask_into() -> Prepared:
+    mask = of_bits(LARGE, kind="leaky_relu")
+    prepared = into(old(LARGE), fr.add_leaky_relu_with_mask, numbers(LARGE), numbers(1), mask=mask)
+    prepared.outs.append(mask.bits)
+    return prepared
+
+
 @prepares("functions")
 def with_mask() -> Prepared:
     return fresh(fr.relu_with_mask, numbers(LARGE))
@@ -219,13 +237,12 @@ def with_mask_into() -> Prepared:
 
 @prepares("functions")
 def from_mask() -> Prepared:
-    mask = numbers(LARGE // 8, dtype=np.uint8)
-    return fresh(fr.relu_backward_from_mask, numbers(LARGE), mask)
+    return fresh(fr.relu_backward_from_mask, numbers(LARGE), of_bits(LARGE))
 
 
 @prepares("functions", foreign=True)
 def from_mask_of_strided() -> Prepared:
-    mask = numbers(LARGE // 8, dtype=np.uint8)
+    mask = of_bits(LARGE, kind="leaky_relu")
     return into(
         old(2 * LARGE)[::2], fr.leaky_relu_backward_from_mask, numbers(2 * LARGE)[::2], mask
     )
@@ -253,8 +270,7 @@ def dead() -> Prepared:
 
 @prepares("functions")
 def dead_from_mask() -> Prepared:
-    mask = numbers(ROW * ROW // 16, dtype=np.uint8)
-    return fresh(fr.dead_units_from_mask, mask, (ROW, ROW // 2))
+    return fresh(of_bits(ROW, ROW // 2).dead_units)
 
 
 @prepares("functions")

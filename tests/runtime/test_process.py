@@ -23,7 +23,7 @@ CALLS_WITHOUT_THE_GIL = {
     "gradient and many sums, which NumPy clears": "fr.relu_backward_with_bias(rows, rows)",
     "count": "fr.active_count(x, 0)",
     "dead units": "fr.dead_units(x, 0)",
-    "dead units of a mask": "fr.dead_units_from_mask(bits, x.shape, 0)",
+    "dead units of a mask": "bits.dead_units(0)",
     "maxout": "fr.maxout(x, 2)",
     "table": "fr.apply_table(codes, table)",
     "trim": "fr.trim()",

@@ -678,6 +678,7 @@ def nearly_right(name: str, random: np.random.Generator) -> list[Any]:
     values = {"x": x, "w": np.ones(4, wide), "y": np.ones((2, 2)).astype(dtype)}
     values |= {
         "m": np.ones(1, np.uint8),
+        "k": fr.Mask(np.ones(1, np.uint8), (2, 4), random.choice(["relu", "leaky_relu"])),
         "t": np.ones(256).astype(dtype),
         "i": np.ones((2, 4), np.int8),
     }
@@ -697,8 +698,11 @@ SCALED = np._core._multiarray_umath._get_sfloat_dtype()(1.0)
 PRIVATE = {
     "relu_with_mask": "xnn",
     "leaky_relu_with_mask": "xsnn",
-    "relu_backward_from_mask": "xmn",
-    "leaky_relu_backward_from_mask": "xmsn",
+    "add_relu_with_mask": "xxnk",
+    "add_leaky_relu_with_mask": "xxsnm",
+    "relu_backward_from_mask": "xkn",
+    "leaky_relu_backward_from_mask": "xksn",
+    "Mask": "mha",
     "pack_mask": "xb",
     "relu_backward_bias": "xx0n",
     "prelu_backward": "xxw1n",
@@ -707,9 +711,8 @@ PRIVATE = {
     "active_count": "x0",
     "sparsity": "x0",
     "dead_units": "x0",
-    "active_count_of_mask": "mh",
-    "sparsity_of_mask": "mh",
-    "dead_units_of_mask": "mh0",
+    "active_count_of_mask": "k",
+    "dead_units_of_mask": "k0",
     "apply_table": "itn",
     "maxout": "x21n",
     "maxout_backward": "yx21n",

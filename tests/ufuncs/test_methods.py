@@ -281,7 +281,7 @@ def test_dtypes_without_a_type_number_are_refused(ufunc):
         lambda x: fr.prelu_backward(x, x, 0.5),
         fr.rrelu,
         fr.relu_,
-        lambda x: fr.relu_backward_from_mask(x, np.zeros(1, np.uint8)),
+        lambda x: fr.relu_backward_from_mask(x, fr.Mask(np.zeros(1, np.uint8), 5)),
         lambda x: fr.apply_table(np.zeros(3, np.uint8), np.resize(x, 256)),
     ],
 )

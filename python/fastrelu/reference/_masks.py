@@ -11,6 +11,7 @@ from fastrelu.reference._dtypes import (
     adds,
     at_most,
     cast,
+    common,
     leaky_promoted,
     multiplies,
     positive,
@@ -19,7 +20,13 @@ from fastrelu.reference._dtypes import (
     selects,
     zero,
 )
-from fastrelu.reference._rectifiers import leaky_relu, leaky_relu_backward, relu
+from fastrelu.reference._rectifiers import (
+    add_leaky_relu,
+    leaky_relu,
+    leaky_relu_backward,
+    relu,
+    sum_of,
+)
 
 
 @selects
@@ -34,6 +41,22 @@ def leaky_relu_with_mask(
 ) -> tuple[Any, NDArray[np.uint8]]:
     """`leaky_relu(x, negative_slope)`, and the bits of `x > 0` in C order."""
     return leaky_relu(x, negative_slope), _packed(positive(cast(x, promoted(x))))
+
+
+@adds
+def add_relu_with_mask(x: ArrayLike, y: ArrayLike) -> tuple[Any, NDArray[np.uint8]]:
+    """`add_relu(x, y)`, and the bits of `not x + y <= 0` in C order."""
+    x, y = common(x, y)
+    return relu(x + y), _packed(~at_most(x + y, 0))
+
+
+@multiplies
+def add_leaky_relu_with_mask(
+    x: ArrayLike, y: ArrayLike, negative_slope: ArrayLike = 0.01
+) -> tuple[Any, NDArray[np.uint8]]:
+    """`add_leaky_relu(x, y, negative_slope)`, and the bits of `x + y > 0` in C order."""
+    bits = _packed(positive(sum_of(x, y, negative_slope)))
+    return add_leaky_relu(x, y, negative_slope), bits
 
 
 @selects

@@ -78,11 +78,16 @@ def add_relu(x: ArrayLike, y: ArrayLike, /) -> Any:
 @multiplies
 def add_leaky_relu(x: ArrayLike, y: ArrayLike, /, negative_slope: ArrayLike = 0.01) -> Any:
     """`leaky_relu(x + y, negative_slope)`, the sum rounded first; one of integers wraps."""
+    total = sum_of(x, y, negative_slope)
+    return _leaky(total, total, negative_slope)
+
+
+def sum_of(x: ArrayLike, y: ArrayLike, negative_slope: ArrayLike) -> NDArray[Any]:
+    """`x + y` as `add_leaky_relu` rounds it, in the dtype of its result."""
     result = leaky_promoted(x, y, parameter=negative_slope)
     data = promoted(x, y)
     of_sum = data if data.kind in "iu" else result
-    total = cast(cast(x, of_sum) + cast(y, of_sum), result)
-    return _leaky(total, total, negative_slope)
+    return cast(cast(x, of_sum) + cast(y, of_sum), result)
 
 
 @adds

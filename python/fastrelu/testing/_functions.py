@@ -38,11 +38,15 @@ class Operands:
             return np.asfortranarray(flat.reshape(self.shape))
         return self.layout.place(flat).reshape(self.shape)
 
-    @property
-    def mask(self) -> Array:
+    def mask(self, kind: str) -> fr.Mask:
         """One bit for each element."""
         bits = np.random.default_rng(2).integers(2, size=self.x.size, dtype=np.uint8)
-        return np.packbits(bits, bitorder="little")
+        return fr.Mask(np.packbits(bits, bitorder="little"), self.shape, kind)
+
+    @property
+    def bias(self) -> Array:
+        """One number for each place of the last axis."""
+        return cases.sample(self.dtype, self.shape[-1], 4)
 
     @property
     def weight(self) -> Array:
@@ -68,8 +72,10 @@ class Operands:
 ARGUMENTS: dict[str, Callable[[Operands], Arguments]] = {
     "relu_with_mask": lambda o: (o.x,),
     "leaky_relu_with_mask": lambda o: (o.x, _SLOPE),
-    "relu_backward_from_mask": lambda o: (o.gradient, o.mask),
-    "leaky_relu_backward_from_mask": lambda o: (o.gradient, o.mask, _SLOPE),
+    "add_relu_with_mask": lambda o: (o.x, o.bias),
+    "add_leaky_relu_with_mask": lambda o: (o.x, o.gradient, -_SLOPE),
+    "relu_backward_from_mask": lambda o: (o.gradient, o.mask("relu")),
+    "leaky_relu_backward_from_mask": lambda o: (o.gradient, o.mask("leaky_relu"), _SLOPE),
     "leaky_relu_backward_from_output": lambda o: (o.gradient, o.x, _SLOPE),
     "relu_backward_with_bias": lambda o: (o.gradient, o.x, (0, 2)),
     "prelu": lambda o: (o.x, o.weight),
@@ -109,7 +115,7 @@ class Function:
         for operands in _operands(dtype, complete):
             arguments = self.arguments(operands)
             with np.errstate(all="ignore"):
-                expected = _arrays(self.reference(*arguments))
+                expected = _arrays(self.reference(*map(bare, arguments)))
             row.run(partial(_compare, self, operands, arguments, expected))
 
 
@@ -164,4 +170,10 @@ def _difference(number: int, ours: Array, theirs: Array, computes: bool) -> str:
 
 
 def _arrays(results: Any) -> list[Array]:
-    return [np.asarray(each) for each in (results if isinstance(results, tuple) else (results,))]
+    each_result = results if isinstance(results, tuple) else (results,)
+    return [np.asarray(bare(each)) for each in each_result]
+
+
+def bare(value: Any) -> Any:
+    """Give the bits of a mask, which is all that the reference knows of masks."""
+    return value.bits if isinstance(value, fr.Mask) else value
