@@ -1,128 +1,83 @@
-"""The picture of the report: time against size, share of the limit, speed-up per peer."""
+"""The picture of the report: time against size for four functions, and speed-up over each peer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from cells import CONTIGUOUS
-from contenders import FEW
-from fastrelu._idioms import OUT
-from fastrelu.plot import AXIS, FAINT, INK, new_figure, prepare, show_legend
-from results import Report, Result, Run, geometric_mean
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from idioms import LIMIT, NUMPY, OURS, OUT
+from results import Result, Run, geometric_mean
 
 FUNCTIONS = ("relu", "relu_backward", "leaky_relu", "leaky_relu_backward")
-DTYPE = "float32"
-_NANO = 1e-9
-
 # Okabe and Ito's colours, told apart by every common kind of colour vision; and by their dashes.
 _LINES = {
-    "limit": {"color": AXIS, "linewidth": 5, "alpha": 0.55},
+    "a copy of x": {"color": "0.6", "linewidth": 5, "alpha": 0.55},
     "NumPy": {"color": "#D55E00", "linestyle": "--", "marker": "s", "markersize": 4},
-    "best other peer": {"color": "#009E73", "linestyle": "-.", "marker": "^", "markersize": 5},
+    "best other package": {"color": "#009E73", "linestyle": "-.", "marker": "^", "markersize": 5},
     "fastrelu": {"color": "#0072B2", "linewidth": 2, "marker": "o", "markersize": 4.5},
 }
-_FUNCTION_LINES = (
-    {"color": "#0072B2", "marker": "o"},
-    {"color": "#D55E00", "marker": "s", "linestyle": "--"},
-    {"color": "#009E73", "marker": "^", "linestyle": "-."},
-    {"color": "#CC79A7", "marker": "D", "linestyle": ":"},
-)
 _BARS = ("#0072B2", "#E69F00")
 
 
-def draw(report: Report, path: Path) -> None:
+def draw(runs: Sequence[Run], path: Path) -> None:
     """Write the picture as a PNG file."""
-    figure = new_figure(13, 12.5, h_pad=0.14)
-    panels = figure.subplot_mosaic("ab;cd;sp", height_ratios=[1, 1, 1.25])
-    alone = report.runs[0]
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(13, 12), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplot_mosaic("ab;cd;pp", height_ratios=[1, 1, 1.1])
     for key, function in zip("abcd", FUNCTIONS, strict=True):
-        _draw_times(panels[key], function, _series(alone, function))
-    show_legend(panels["a"], loc="upper right")
-    _draw_shares(panels["s"], alone)
-    _draw_peers(panels["p"], report.runs)
-    figure.savefig(path, dpi=110)
+        _draw_times(panels[key], function, runs[0].results)
+    panels["a"].legend(frameon=False)
+    _draw_peers(panels["p"], runs)
+    figure.savefig(path, dpi=90)
 
 
-def _series(run: Run, function: str) -> list[Result]:
-    chosen = [
-        each
-        for each in run.results
-        if (each.cell.function, each.cell.dtype, each.cell.layout, each.cell.mode)
-        == (function, DTYPE, CONTIGUOUS, OUT)
-    ]
-    return sorted(chosen, key=lambda each: each.cell.size)
-
-
-def _draw_times(axes: Axes, function: str, results: Sequence[Result]) -> None:
-    prepare(axes, f"{function}, {DTYPE}, out=, one thread", "elements")
-    axes.set_ylabel("time per element, ns", color=INK)
-    axes.set(xscale="log", yscale="log")
+def _draw_times(axes: Any, function: str, results: Sequence[Result]) -> None:
+    axes.set_title(f"{function}, float32, out=, one thread")
+    axes.set(xlabel="elements", ylabel="nanoseconds per element", xscale="log", yscale="log")
+    axes.grid(alpha=0.3)
+    chosen = [each for each in results if each.what == f"{function} {OUT}"]
+    cells = [(each, each.where.split()) for each in chosen]
     for label, style in _LINES.items():
         points = [
-            (each.cell.size, time / each.cell.size / _NANO)
-            for each in results
-            if (time := _time(each, label)) is not None
+            (int(words[1]), time / int(words[1]))
+            for each, words in cells
+            if words[0] == "float32"
+            and len(words) == 2  # noqa: PLR2004 - dense
+            and (time := _time(each, label)) is not None
         ]
         if points:
-            axes.plot(*zip(*points, strict=True), label=label, **style)
+            axes.plot(*zip(*sorted(points), strict=True), label=label, **style)
 
 
 def _time(result: Result, label: str) -> float | None:
-    if label == "limit":
-        return result.limit
-    peers = {
-        "fastrelu": ["fastrelu"],
-        "NumPy": ["NumPy"],
-        "best other peer": [each for each in result.peers() if each != "NumPy"],
-    }[label]
-    return result.best_of(*peers)[1] if peers else None
+    others = [each for each in result.peers() if each != NUMPY]
+    peers = {"a copy of x": [LIMIT], "NumPy": [NUMPY], "fastrelu": [OURS]}.get(label, others)
+    times = [time for peer in peers if (time := result.fastest(peer)[1])]
+    return min(times, default=None)
 
 
-def _draw_shares(axes: Axes, run: Run) -> None:
-    prepare(axes, f"Speed as a share of the limit, {DTYPE}, out=, one thread", "elements")
-    axes.set_ylabel("a copy of the same bytes = 100%", color=INK)
-    axes.set_xscale("log")
-    axes.axhline(100, color=AXIS, linewidth=1.2, zorder=1)
-    for function, style in zip(FUNCTIONS, _FUNCTION_LINES, strict=True):
-        points = [
-            (each.cell.size, 100 * each.share)
-            for each in _series(run, function)
-            if each.share is not None and each.cell.size >= FEW
-        ]
-        if points:
-            axes.plot(*zip(*points, strict=True), label=function, markersize=4.5, **style)
-    axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter("{x:g}%")
-    show_legend(axes, loc="best")
-
-
-def _draw_peers(axes: Axes, runs: Sequence[Run]) -> None:
-    prepare(axes, "How many times faster than each peer", "geometric mean over all cells")
-    names = [each for each in runs[0].peers() if any(run.ratios(each) for run in runs)]
-    names.sort(key=lambda name: -geometric_mean(runs[0].ratios(name)))
+def _draw_peers(axes: Any, runs: Sequence[Run]) -> None:
+    axes.set_title("How many times faster: geometric mean over all cells, against each fastest way")
+    names = sorted(runs[0].peers(), key=lambda name: -geometric_mean(runs[0].ratios(name)))
     height = 0.8 / len(runs)
     for number, run in enumerate(runs):
-        rows = [(row, run.ratios(name)) for row, name in enumerate(names) if run.ratios(name)]
-        means = [geometric_mean(ratios) for _, ratios in rows]
+        rows = [(row, geometric_mean(run.ratios(name))) for row, name in enumerate(names)]
         bars = axes.barh(
             [row + (number - (len(runs) - 1) / 2) * height for row, _ in rows],
-            [mean - 1 for mean in means],
+            [mean - 1 for _, mean in rows],
             height,
             left=1,
             color=_BARS[number],
-            label="one thread" if run.threads == 1 else f"{run.threads} threads",
+            label=run.threads,
         )
-        axes.bar_label(bars, [f"{mean:.1f}" for mean in means], padding=3, color=INK, fontsize=9)
+        axes.bar_label(bars, [f"{mean:.1f}" for _, mean in rows], padding=3, fontsize=9)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xscale("log")
-    axes.axvline(1, color=INK, linewidth=1)
-    axes.grid(visible=False, axis="y")
-    axes.grid(color=FAINT, axis="x")
+    axes.axvline(1, color="0.2", linewidth=1)
     axes.margins(x=0.12)
-    show_legend(axes, loc="lower right")
+    axes.legend(loc="lower right", frameon=False)

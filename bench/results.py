@@ -1,163 +1,92 @@
-"""What the measurements say: ratios, geometric means, and the cells that are lost."""
+"""What was measured, as docs/bench.json keeps it, and what follows from it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from math import exp, log
+from math import exp, log, nan
 from pathlib import Path
 from typing import Any
 
-from cells import Cell
-from contenders import LIMIT, OURS
-from situations import Row
-from training import Asked
+from idioms import BESIDE, LIMIT, OURS
 
-_NO_PEERS = (OURS, LIMIT)
+_NO_PEERS = (OURS, BESIDE, LIMIT)
 
 
 @dataclass(frozen=True)
 class Result:
-    """The medians of one cell, in seconds by "peer: code"."""
+    """One cell: nanoseconds by row, "peer: code"; `what` is "relu out", `where` "float32 64"."""
 
-    cell: Cell
-    threads: int
-    seconds: dict[str, float]
-
-    @cached_property
-    def ours(self) -> float:
-        """Our time."""
-        return self.best_of(OURS)[1]
+    what: str
+    where: str
+    times: dict[str, float]
 
     def peers(self) -> list[str]:
         """Name those that computed the cell."""
-        return [each for each in dict.fromkeys(map(peer_of, self.seconds)) if each not in _NO_PEERS]
+        return [each for each in dict.fromkeys(map(_peer_of, self.times)) if each not in _NO_PEERS]
 
-    def best_of(self, *peers: str) -> tuple[str, float]:
-        """Return the code and the time of the fastest way of these peers."""
-        mine = ((name, time) for name, time in self.seconds.items() if peer_of(name) in peers)
-        return min(mine, key=lambda item: item[1])
+    def fastest(self, *peers: str) -> tuple[str, float]:
+        """Return the fastest row of these peers and its time; 0 if they have none."""
+        mine = [(row, time) for row, time in self.times.items() if _peer_of(row) in peers]
+        return min(mine, key=lambda item: item[1], default=("", 0.0))
 
-    @cached_property
-    def best(self) -> tuple[str, float]:
-        """The fastest peer's way."""
-        return self.best_of(*self.peers())
-
-    @cached_property
-    def ratio(self) -> float:
-        """How many times as long as fastrelu the best peer takes."""
-        return self.best[1] / self.ours
-
-    @cached_property
-    def limit(self) -> float | None:
-        """The time of the fastest copy, if the cell has one that moves its bytes."""
-        return (
-            self.best_of(LIMIT)[1] if any(peer_of(each) == LIMIT for each in self.seconds) else None
-        )
-
-    @property
-    def share(self) -> float | None:
-        """The share of the limit's speed that fastrelu reaches."""
-        return None if self.limit is None else self.limit / self.ours
-
-
-@dataclass(frozen=True)
-class Trained:
-    """The medians of one contest of what training needs, in seconds by "label: code"."""
-
-    title: str
-    dtype: str
-    shape: tuple[int, ...]
-    asked: list[Asked]
-    differs: dict[str, str]
-    seconds: dict[str, float]
-
-    @property
-    def ours(self) -> tuple[str, float]:
-        """Our code and time."""
-        return self.best_of(OURS)
-
-    def labels(self) -> list[str]:
-        """Name all who took part."""
-        return list(dict.fromkeys(map(peer_of, self.seconds)))
-
-    def ratio(self, label: str) -> float:
-        """Return how many times as long as fastrelu somebody takes."""
-        return self.best_of(label)[1] / self.ours[1]
-
-    def missed(self) -> list[Asked]:
-        """Return the bounds that were measured and not kept."""
-        measured = (each for each in self.asked if each.against in self.labels())
-        return [each for each in measured if not each.met(self.ratio(each.against))]
-
-    def best_of(self, label: str) -> tuple[str, float]:
-        """Return the code and the time of somebody's fastest way."""
-        mine = ((name, time) for name, time in self.seconds.items() if peer_of(name) == label)
-        return min(mine, key=lambda item: item[1])
+    def ratio(self, *peers: str) -> float:
+        """Return how many times as long as fastrelu the fastest of these peers takes."""
+        return self.fastest(*peers)[1] / self.fastest(OURS)[1]
 
 
 @dataclass(frozen=True)
 class Run:
-    """All cells on one number of threads."""
+    """All cells on one number of threads, "1 thread"."""
 
-    threads: int
+    threads: str
     results: list[Result]
-    situations: list[Row]
-    training: list[Trained]
 
     def peers(self) -> list[str]:
-        """Name all that computed any cell, in the order they first appear."""
+        """Name all that computed any cell."""
         return list(dict.fromkeys(peer for each in self.results for peer in each.peers()))
 
     def ratios(self, peer: str) -> list[float]:
         """Return the peer's time over fastrelu's in every cell that it has."""
-        return [each.best_of(peer)[1] / each.ours for each in self.results if peer in each.peers()]
-
-    def lost(self) -> list[Result]:
-        """Return the cells where a peer is faster, the worst first."""
-        return sorted((each for each in self.results if each.ratio < 1), key=lambda e: e.ratio)
+        return [each.ratio(peer) for each in self.results if peer in each.peers()]
 
 
-@dataclass(frozen=True)
-class Report:
-    """Everything that one call of report.py measured."""
-
-    machine: dict[str, str]
-    command: str
-    training_command: str
-    runs: list[Run]
+def save(data: dict[str, Any], file: Path) -> None:
+    """Write a line for each row, which has all its dtypes and sizes."""
+    text = json.dumps(data, indent=1)
+    text = text.replace("{\n     ", "{").replace("\n     ", " ").replace("\n    }", "}")
+    file.write_text(text + "\n")
 
 
-def loaded(file: Path) -> Report:
-    """Read what report.py saved."""
-    data: dict[str, Any] = json.loads(file.read_text())
-    runs = [_run(each) for each in data["runs"]]
-    command = data["command"]
-    return Report(data["machine"], command, data.get("training_command", command), runs)
+def runs_of(data: dict[str, Any]) -> list[Run]:
+    """Turn what is kept by row into results by cell."""
+    return [Run(threads, _results(kept)) for threads, kept in data["nanoseconds"].items()]
 
 
-def _run(data: dict[str, Any]) -> Run:
-    results = [
-        Result(Cell(**each["cell"]), data["threads"], each["seconds"]) for each in data["results"]
-    ]
-    trained = [
-        Trained(
-            **each
-            | {"shape": tuple(each["shape"]), "asked": [Asked(**bound) for bound in each["asked"]]}
-        )
-        for each in data.get("training", [])  # older files have none
-    ]
-    return Run(data["threads"], results, [Row(*each) for each in data["situations"]], trained)
+def kept(results: Sequence[Result]) -> dict[str, dict[str, dict[str, float]]]:
+    """Turn results by cell into what is kept: by function and mode, row, dtype and size."""
+    by_row: dict[str, dict[str, dict[str, float]]] = {}
+    for each in results:
+        for row, time in each.times.items():
+            by_row.setdefault(each.what, {}).setdefault(row, {})[each.where] = float(f"{time:.3g}")
+    return by_row
+
+
+def _results(kept: dict[str, dict[str, dict[str, float]]]) -> list[Result]:
+    found: dict[tuple[str, str], Result] = {}
+    for what, rows in kept.items():
+        for row, times in rows.items():
+            for where, time in times.items():
+                found.setdefault((what, where), Result(what, where, {})).times[row] = time
+    return list(found.values())
 
 
 def geometric_mean(numbers: Iterable[float]) -> float:
     """Return the mean that ratios have."""
     logarithms = [log(each) for each in numbers]
-    return exp(sum(logarithms) / len(logarithms))
+    return exp(sum(logarithms) / len(logarithms)) if logarithms else nan
 
 
-def peer_of(name: str) -> str:
-    """Return the peer of a name in reports, "peer: code"."""
-    return name.partition(": ")[0]
+def _peer_of(row: str) -> str:
+    return row.partition(": ")[0]
