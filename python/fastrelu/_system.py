@@ -27,10 +27,15 @@ def limits() -> tuple[int, int]:
     """
     cores, memory = [_processors()], _physical_memory()
     for folder, controllers in _control_groups():
-        match _quota(folder, controllers):
-            case [quota, period] if quota > 0 and period > 0:  # "max" or -1 is no quota
+        if controllers == [""]:
+            of_cpu, of_memory = ["cpu.max"], ["memory.max"]
+        else:
+            of_cpu = ["cpu.cfs_quota_us", "cpu.cfs_period_us"] if "cpu" in controllers else []
+            of_memory = ["memory.limit_in_bytes"] if "memory" in controllers else []
+        match _numbers(*(f"{folder}/{name}" for name in of_cpu)):
+            case [quota, period] if quota > 0 and period > 0:  # "max" or -1 means no quota
                 cores.append(-(-quota // period))
-        memory += _memory_limit(folder, controllers)
+        memory += _numbers(*(f"{folder}/{name}" for name in of_memory))
     return max(1, min(cores)), min((size for size in memory if size > 0), default=0)
 
 
@@ -101,21 +106,6 @@ def _sysconf(name: str) -> int:
         return os.sysconf(name)
     except (AttributeError, OSError, ValueError):
         return 0
-
-
-def _quota(folder: str, controllers: list[str]) -> list[int]:
-    """Return the CPU time that a control group may use per period, and the period."""
-    if controllers == [""]:
-        return _numbers(f"{folder}/cpu.max")
-    if "cpu" in controllers:
-        return _numbers(f"{folder}/cpu.cfs_quota_us", f"{folder}/cpu.cfs_period_us")
-    return []
-
-
-def _memory_limit(folder: str, controllers: list[str]) -> list[int]:
-    if controllers == [""]:
-        return _numbers(f"{folder}/memory.max")
-    return _numbers(f"{folder}/memory.limit_in_bytes") if "memory" in controllers else []
 
 
 def _control_groups() -> Iterator[tuple[str, list[str]]]:
