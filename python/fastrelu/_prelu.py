@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -390,15 +390,16 @@ def _relu_backward_with_bias(
     grad_output: ArrayLike, x: ArrayLike, axis: Axes, out: Array | None
 ) -> tuple[Array, Any]:
     name = "relu_backward_with_bias"
-    grad, x, shape = _gradient_and_input(name, grad_output, x)
+    grad, x = _gradient_and_input(name, grad_output, x)
+    shape = grad.shape
     summed = _layout.normalized(name, axis, len(shape))
     dtype = _result_dtype(name, relu_backward, grad.dtype, x.dtype)
     _check_out(name, out, shape, dtype)
     kept = _layout.remaining(shape, summed)
     if 0 in shape:  # there may be any number of sums, which need no memory but their own
         return np.empty(shape, dtype) if out is None else out, _no_sums(kept, dtype)
-    form = _Form(shape, dtype, _layout.grouped(shape, summed))
-    result, totals = _gradient_and_sums(name, grad, x, None, out, form)
+    form = dtype, _layout.grouped(shape, summed)
+    result, totals = _gradient_and_sums(name, (grad, x), None, out, form)
     bias = totals.reshape(kept)
     return result, (bias if dtype.kind in "iu" else _rounded(bias, dtype))[()]
 
@@ -407,32 +408,30 @@ def _prelu_backward(
     grad_output: ArrayLike, x: ArrayLike, weight: ArrayLike, axis: int | None, out: Array | None
 ) -> tuple[Array, Any]:
     name = "prelu_backward"
-    grad, x, shape = _gradient_and_input(name, grad_output, x)
-    weights = _layout.numbers(name, weight, "weight")
+    grad, x = _gradient_and_input(name, grad_output, x)
+    shape, weights = grad.shape, _layout.numbers(name, weight, "weight")
     laid_out = _laid_out(name, weights, shape, axis)
     slope = weight if _is_number(weight) else weights.dtype
     dtype = _result_dtype(name, leaky_relu_backward, grad.dtype, x.dtype, slope)
     shared = [i for i, n in enumerate(_layout.padded(laid_out.shape, len(shape))) if n == 1]
     _check_out(name, out, shape, dtype)
-    form = _Form(shape, dtype, _layout.grouped(shape, shared))
+    form = dtype, _layout.grouped(shape, shared)
     # Kernels for narrow dtypes take slopes in float32.
     slopes = _layout.dense(weights, np.float32 if dtype.itemsize < _SINGLE else dtype)
-    result, totals = _gradient_and_sums(name, grad, x, slopes, out, form)
+    result, totals = _gradient_and_sums(name, (grad, x), slopes, out, form)
     of_weight = dtype if _is_number(weight) else weights.dtype.newbyteorder("=")
     of_weight = np.dtype(np.float64) if of_weight.kind in "iu" else of_weight
     return result, _rounded(totals.reshape(weights.shape), of_weight)[()]
 
 
-def _gradient_and_input(
-    name: str, grad_output: ArrayLike, x: ArrayLike
-) -> tuple[Array, Array, tuple[int, ...]]:
-    """Return both as arrays, and the shape that they broadcast to."""
+def _gradient_and_input(name: str, grad_output: ArrayLike, x: ArrayLike) -> tuple[Array, Array]:
+    """Return both as arrays of one shape."""
     grad, x = _layout.numbers(name, grad_output, "grad_output"), _layout.numbers(name, x)
     shape = _layout.broadcast(grad.shape, x.shape)
     if shape is None:
         given = f"grad_output of shape {grad.shape} does not broadcast with x of shape {x.shape}"
         raise ValueError(f"{name}: {given}")
-    return grad, x, shape
+    return np.broadcast_to(grad, shape), np.broadcast_to(x, shape)
 
 
 def _is_number(weight: object) -> bool:
@@ -486,33 +485,24 @@ def _check_out(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]
         raise TypeError(f"{name}: out has dtype {out.dtype}, but the result has {dtype}")
 
 
-class _Form(NamedTuple):
-    """The shape, dtype and grouping to which a backward function brings its arrays."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    grouping: Grouping
-
-    def place(self, array: Array) -> Array:
-        return self.grouping.place(np.broadcast_to(array, self.shape), self.dtype)
-
-
 def _gradient_and_sums(
-    name: str, grad: Array, x: Array, slopes: Array | None, out: Array | None, form: _Form
+    name: str,
+    inputs: tuple[Array, Array],
+    slopes: Array | None,
+    out: Array | None,
+    form: tuple[np.dtype[Any], Grouping],
 ) -> tuple[Array, Array]:
     """Return the gradient and the float64 sums, one for each output in C order."""
-    placed = form.place(grad)
-    other = placed if x is grad else form.place(x)
-    target = None if out is None else out.transpose(form.grouping.order)
+    dtype, grouping = form
+    placed, other = (grouping.place(each, dtype) for each in inputs)
+    target = None if out is None else out.transpose(grouping.order)
     if target is not None and not _may_write(target, placed, other, slopes):
         target = None
-    result, totals = _core.backward_with_sums(
-        name, placed, other, slopes, target, form.grouping.groups
-    )
+    result, totals = _core.backward_with_sums(name, placed, other, slopes, target, grouping.groups)
     if out is None:
-        return form.grouping.undo(result), totals
+        return grouping.undo(result), totals
     if target is None:
-        np.copyto(out, form.grouping.undo(result), casting="same_kind")
+        np.copyto(out, grouping.undo(result), casting="same_kind")
     return out, totals
 
 
