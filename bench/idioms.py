@@ -636,6 +636,16 @@ MASKS = [
         numpy(lambda g, bits: np.where(unpacked(bits, g), g, g * 0.2)),
     ),
     Function(
+        ours(lambda x, row: fr.add_relu_with_mask(x, row)),
+        numpy(lambda x, row: (s := np.maximum(x + row, 0), packed(s > 0))),
+        shapes=MATRICES,
+    ),
+    Function(
+        ours(lambda x, row: fr.add_leaky_relu_with_mask(x, row, 0.2)),
+        numpy(lambda x, row: (np.where((s := x + row) > 0, s, s * 0.2), packed(s > 0))),
+        shapes=MATRICES,
+    ),
+    Function(
         ours(lambda g, x: fr.leaky_relu_backward_from_output(g, x, 0.2)),
         numpy(lambda g, x: np.where(x > 0, g, g * 0.2)),
         pytorch(lambda g, x: aten.leaky_relu_backward(g, x, 0.2, True)),
@@ -646,7 +656,7 @@ MASKS = [
 
 PARAMETERS = [
     Function(
-        ours(lambda g, x: fr.relu_backward_bias(g, x)),
+        ours(lambda g, x: fr.relu_backward_with_bias(g, x)),
         numpy(lambda g, x: (s := np.where(x > 0, g, 0), s.sum(0)), SUM),
         numpy(lambda g, x: (s := g * (x > 0), s.sum(0)), SUM),
         pytorch(lambda g, x: (s := aten.threshold_backward(g, x, 0), s.sum(0)), SUM),
@@ -733,13 +743,13 @@ COUNTS = [
         shapes=MATRICES,
     ),
     Function(
-        ours(lambda mask: fr.active_count_from_mask(mask)),
+        ours(lambda mask: mask.active_count()),
         numpy(lambda x, bits: int(np.bitwise_count(bits).sum())),
         numpy(lambda x, bits: np.count_nonzero(np.unpackbits(bits))),
         name="active_count_from_mask",
     ),
     Function(
-        ours(lambda x, mask: fr.dead_units_from_mask(mask, x.shape)),
+        ours(lambda mask: mask.dead_units()),
         numpy(lambda x, bits: ~unpacked(bits, x).any(0)),
         shapes=MATRICES,
         name="dead_units_from_mask",

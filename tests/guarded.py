@@ -137,6 +137,8 @@ def content(result: Any) -> Any:
     """The bytes of an array, or of each in a tuple."""
     if isinstance(result, tuple):
         return [content(each) for each in result]
+    if isinstance(result, fr.Mask):
+        return content(result.bits)
     if type(result) is not np.ndarray:
         return np.asarray(result).tobytes()
     return cases.bits(result).tobytes() if result.dtype.char == "g" else result.tobytes()

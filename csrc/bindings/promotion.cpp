@@ -18,26 +18,24 @@ bool is_of_another_package(const DTypeMeta* dtype) { return PyTypeNum_ISUSERDEF(
 bool is_narrow_float(const DTypeMeta* dtype) { return dtype->type_num == NPY_HALF || is_of_another_package(dtype); }
 
 void refuse_float(const char* ufunc, DTypeMeta* dtype) {
-  PyErr_Format(PyExc_TypeError, "%s takes integers, not %S; quantise the argument, for example %s", ufunc,
-               dtype->singleton, "np.rint(x / scale).astype(np.int8)");
+  PyErr_Format(PyExc_TypeError, "%s takes integers, not %S; pass for example %s", ufunc, dtype->singleton,
+               "np.rint(x / scale).astype(np.int8)");
 }
 
 void refuse(const UfuncSpec& spec, DTypeMeta* dtype) {
   const bool takes_floats = traits_of(spec.op).dtypes == ArrayTypes::all;
-  PyErr_Format(PyExc_TypeError, "%s takes integers%s, not %s; convert the argument, for example x.astype(np.%s)",
-               spec.name, takes_floats ? " and floats" : "", dtype->scalar_type->tp_name,
-               takes_floats ? "float32" : "int8");
+  PyErr_Format(PyExc_TypeError, "%s takes integers%s, not %s; pass for example np.asarray(x, np.%s)", spec.name,
+               takes_floats ? " and floats" : "", dtype->scalar_type->tp_name, takes_floats ? "float32" : "int8");
 }
 
 // Refuses inputs whose elements have no sign, and what is not a number. False with an exception set.
 bool has_sign(const UfuncSpec& spec, DTypeMeta* input) {
   const int type_num = input->type_num;
   if (type_num == NPY_BOOL) {
-    PyErr_Format(PyExc_TypeError,
-                 "%s: bool has no sign to rectify; convert the argument, for example x.astype(np.int8)", spec.name);
+    PyErr_Format(PyExc_TypeError, "%s: bool has no sign to rectify; pass for example np.asarray(x, np.int8)",
+                 spec.name);
   } else if (input == &PyArray_PyComplexDType || PyTypeNum_ISCOMPLEX(type_num)) {
-    PyErr_Format(PyExc_TypeError,
-                 "%s: complex numbers have no sign to rectify; pass the real part, x.real, or the magnitude, np.abs(x)",
+    PyErr_Format(PyExc_TypeError, "%s: complex numbers have no sign to rectify; pass np.real(x) or np.abs(x)",
                  spec.name);
   } else if (type_num >= 0 && type_num < NPY_NTYPES_LEGACY && !is_integer(input) && !is_float(input)) {
     refuse(spec, input);
@@ -132,7 +130,9 @@ int promote_for(int index, DTypeMeta* const* dtypes, DTypeMeta* const* signature
   DTypeMeta* inputs[max_inputs];
   for (int i = 0; i < nin; ++i) {
     inputs[i] = signature[i] ? signature[i] : dtypes[i];
-    if (!has_sign(spec, inputs[i])) return -1;
+    // With dtype= or signature=, NumPy casts whatever the caller's `casting` allows.
+    const bool is_cast = signature[nin] && inputs[i]->type_num != NPY_BOOL;
+    if (!is_cast && !has_sign(spec, inputs[i])) return -1;
   }
   Choice choice = choose(spec, inputs, signature[nin]);
   if (!choice.arrays) {

@@ -13,8 +13,10 @@ from fastrelu._counts import active_count
 from fastrelu._layout import (
     answered,
     broadcast,
+    call_ufunc,
     carries_more,
     check_place,
+    delivered,
     dense,
     is_float,
     normalized,
@@ -807,10 +809,8 @@ def _with_mask(
     _check_place_of_bits(function, mask, ufunc.__name__, values.shape, out)
     placed = dense(values)
     bits = answered(function, _core.pack_mask(placed, ufunc is leaky_relu), placed)
-    try:
-        y = ufunc(x if isinstance(x, (int, float)) else values, *slopes, out=out)
-    except (TypeError, ValueError) as error:
-        raise renamed(function, error) from error
+    plain_x = x if isinstance(x, (int, float)) else values
+    y = call_ufunc(function, ufunc, plain_x, *slopes, out=out)
     return y, _filled(mask, bits, values.shape, ufunc.__name__)
 
 
@@ -892,25 +892,15 @@ def _from_mask(
     if ufunc is relu_backward and not _has_zero(values.dtype):
         line = dense(values).ravel()
         line = answered(function, _core.relu_backward_from_mask(line, flat, None), line)
-        return _placed(line.reshape(values.shape), out)
+        return delivered(line.reshape(values.shape), out)
     gate = _gate(function, flat, values)
     gradient = grad_output if isinstance(grad_output, (int, float)) else values
-    try:
-        return ufunc(gradient, gate, *slopes, out=out)
-    except (TypeError, ValueError) as error:
-        raise renamed(function, error) from error
+    return call_ufunc(function, ufunc, gradient, gate, *slopes, out=out)
 
 
 def _has_zero(dtype: np.dtype[Any]) -> bool:
     """Say whether some value closes a gate: float8_e8m0fnu has none that is not positive."""
     return not is_float(dtype) or bool(dtype.type(0) == 0)
-
-
-def _placed(result: NDArray[Any], out: NDArray[Any] | None) -> Any:
-    if out is None:
-        return result[()]
-    np.copyto(out, result)
-    return out
 
 
 def _gate(function: str, mask: Mask, like: NDArray[Any]) -> NDArray[Any]:
@@ -935,8 +925,7 @@ def _check_shapes(
         if carries_more(slope):
             refuse(function, "negative_slope", slope)
         _check_broadcasts(function, "negative_slope", slope, name, shape)
-    if out is not None:
-        check_place(function, out, shape, name)
+    check_place(function, out, shape, name)
 
 
 def _check_broadcasts(

@@ -21,7 +21,10 @@ from typing import Any
 from fastrelu import _core
 from fastrelu._version import __version__
 
-_threadpoolctl: Any = import_module("threadpoolctl")
+try:
+    _threadpoolctl: Any = import_module("threadpoolctl")
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError("try: pip install 'fastrelu[threadpoolctl]'") from error
 
 __all__ = ["FastreluController"]
 

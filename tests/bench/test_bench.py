@@ -124,10 +124,14 @@ def test_no_threads_is_wrong_usage(module):
 
 OTHER_FUNCTIONS = {
     *("relu_with_mask", "relu_backward_from_mask", "leaky_relu_with_mask"),
-    *("leaky_relu_backward_from_mask", "leaky_relu_backward_from_output", "relu_backward_bias"),
+    *(
+        "leaky_relu_backward_from_mask",
+        "leaky_relu_backward_from_output",
+        "relu_backward_with_bias",
+    ),
     *("prelu", "prelu_backward", "rrelu", "crelu", "crelu_backward", "maxout", "maxout_backward"),
-    *("apply_table", "active_count", "sparsity", "dead_units", "active_count_from_mask"),
-    "dead_units_from_mask",
+    *("apply_table", "active_count", "sparsity", "dead_units"),
+    *("add_relu_with_mask", "add_leaky_relu_with_mask"),
 }
 """The functions beside the ufuncs that have a speed of their own."""
 

@@ -409,5 +409,5 @@ def test_other_errors():
     for method in (mask.active_count, mask.sparsity, mask.dead_units):
         with pytest.raises(AxisError, match=rf"^Mask\.{method.__name__}: axis 2 is out of bounds"):
             method(2)
-        with pytest.raises(TypeError, match=rf"^Mask\.{method.__name__}: axis must be an integer"):
+        with pytest.raises(TypeError, match=rf"^Mask\.{method.__name__}: axis must be an int"):
             method(1.0)

@@ -7,9 +7,9 @@ from itertools import product
 import fastrelu as fr
 import numpy as np
 import pytest
-from fastrelu import _core, cases, reference
-from fastrelu._verification import forced_isa, supported_dtypes
-from fastrelu.cases import GUARD, LAYOUTS
+from fastrelu import _core, reference
+from fastrelu.testing import cases, forced_isa, supported_dtypes
+from fastrelu.testing.cases import GUARD, LAYOUTS
 from support import ISAS, assert_as_promised, reported, wrong_values
 
 DTYPES = supported_dtypes()

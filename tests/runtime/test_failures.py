@@ -631,7 +631,7 @@ def run_failing(library, section, libraries, **environment):
     }
     result = subprocess.run(
         [sys.executable, __file__, section, libraries],
-        env=os.environ | settings | environment,
+        env=os.environ | settings | environment | {"PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=False,
