@@ -116,8 +116,8 @@ bool read_gradient(PyObject* grad, PyObject* x, BackwardCall& call) {
   return call.active != nullptr;
 }
 
-PyObject* relu_backward_bias(PyObject* const* arguments) {
-  BackwardCall call{"relu_backward_bias", nullptr, nullptr, nullptr, {}, nullptr, 0};
+PyObject* relu_backward_with_bias(PyObject* const* arguments) {
+  BackwardCall call{"relu_backward_with_bias", nullptr, nullptr, nullptr, {}, nullptr, 0};
   ReducedAxes axes;
   if (!read_gradient(arguments[0], arguments[1], call) ||
       !read_axes(arguments[2], PyArray_NDIM(call.x), PyArray_DIMS(call.x), axes) || !group(axes, call.shape)) {
@@ -255,7 +255,7 @@ PyObject* lay_out_weight(PyObject* const* arguments) {
 }  // namespace
 
 PyMethodDef gradient_methods[] = {
-    method<relu_backward_bias, 4>("relu_backward_bias"),
+    method<relu_backward_with_bias, 4>("relu_backward_with_bias"),
     method<prelu_backward, 5>("prelu_backward"),
     method<backward_with_sums, 6>("backward_with_sums"),
     method<lay_out_weight, 3>("lay_out_weight"),

@@ -18,7 +18,6 @@
 #include "activity.h"
 #include "arguments.h"
 #include "checks.h"
-#include "docs.h"
 #include "exceptions.h"
 #include "fastcall.h"
 #include "gil.h"
@@ -145,8 +144,8 @@ void define(py::module_ m) {
   m.attr("ufuncs") = ufuncs;
   m.attr("compiler") = compiler;
 
-  m.def("isa", [] { return active_isa().name; }, docs::isa);
-  m.def("available_isas", [] { return names_of(available_isas()); }, docs::available_isas);
+  m.def("isa", [] { return active_isa().name; });
+  m.def("available_isas", [] { return names_of(available_isas()); });
   m.def("compiled_isas", [] { return names_of(compiled_isas()); });
   m.def("use_isa", switch_isa, py::arg("name"));
   define_mask_type(m);

@@ -53,7 +53,7 @@ inline bool is_array_shape(int ndim, const npy_intp* shape) {
   return true;
 }
 
-// Must group as fastrelu._axes.grouped does: the order of sums depends on it. False if the axes need a copy.
+// Must group as fastrelu._layout.grouped does: the order of sums depends on it. False if the axes need a copy.
 inline bool group(const ReducedAxes& axes, ReductionShape& shape) {
   std::ptrdiff_t* const groups[] = {&shape.length, &shape.runs, &shape.rows, &shape.outer};
   constexpr int count = 4;

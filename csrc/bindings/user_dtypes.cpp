@@ -130,8 +130,9 @@ int meet_dtypes(int index, PyObject* ufunc, PyObject* const* args, Py_ssize_t na
 }
 
 void define_user_dtypes(PyObject* module) {
-  py::reinterpret_borrow<py::module_>(module).def("set_float8_describer",
-        [](const py::object& describer) { Py_XSETREF(float8_describer, Py_NewRef(describer.ptr())); });
+  py::reinterpret_borrow<py::module_>(module).def("set_float8_describer", [](const py::object& describer) {
+    Py_XSETREF(float8_describer, Py_NewRef(describer.ptr()));
+  });
 }
 
 }  // namespace fastrelu

@@ -75,7 +75,7 @@ def fused_forward(product, bias):
 
 def fused_backward(grad, nothing, output):
     """Compute both gradients in one pass, in place."""
-    return fr.relu_backward_bias(grad, output, axis=0, out=grad)
+    return fr.relu_backward_with_bias(grad, output, axis=0, out=grad)
 
 
 WAYS = {

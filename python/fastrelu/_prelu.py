@@ -82,7 +82,7 @@ def relu_backward_with_bias(
     >>> grad_bias
     array([3., 0.])
     """
-    both = _core.relu_backward_bias(grad_output, x, axis, out)
+    both = _core.relu_backward_with_bias(grad_output, x, axis, out)
     return _relu_backward_with_bias(grad_output, x, axis, out) if both is NotImplemented else both
 
 

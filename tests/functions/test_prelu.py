@@ -219,7 +219,7 @@ def test_common_calls_take_the_short_way():
     out = np.empty_like(x)
     for axis in (None, 0, -1, (0, 1), (2, 3), (0, 2, 3)):
         for into in (None, out, g, x):
-            assert _core.relu_backward_bias(g, x, axis, into) is not NotImplemented
+            assert _core.relu_backward_with_bias(g, x, axis, into) is not NotImplemented
     weight = np.ones(6, np.float32)
     for each in (weight, weight[:1], weight[:1].reshape(()), 0.25, 2):
         assert _core.prelu_backward(g, x, each, 1, None) is not NotImplemented
@@ -231,10 +231,10 @@ def test_common_calls_take_the_short_way():
     for each in (*others, np.nan, True, weight.reshape(6, 1, 1)):
         assert _core.prelu_backward(g, x, each, 1, None) is NotImplemented
     for given in (g.ravel()[: x.size // 2], g > 0, g.astype("f8"), g.T, g.tolist()):
-        assert _core.relu_backward_bias(given, x, 0, None) is NotImplemented
+        assert _core.relu_backward_with_bias(given, x, 0, None) is NotImplemented
     memory = np.ones(x.size + 6, np.float32)
     near, out = memory[1 : 1 + x.size].reshape(x.shape), memory[: x.size].reshape(x.shape)
-    assert _core.relu_backward_bias(g, near, 0, out) is NotImplemented
+    assert _core.relu_backward_with_bias(g, near, 0, out) is NotImplemented
     assert _core.prelu_backward(g, x, memory[:6], 1, out) is NotImplemented
     assert (memory == 1).all()
 
@@ -271,7 +271,10 @@ def test_the_rounding_of_a_sum_is_reported():
     tiny = np.full((4, 3), 1e-38, np.float32)
     for weight in (0.5, np.full(3, 0.5, np.float32)):
         assert reported(lambda w=weight: fr.prelu_backward(tiny, -tiny, w)) == {"underflow"}
-    with np.errstate(all="raise"), pytest.raises(FloatingPointError, match="relu_backward"):
+    with (
+        np.errstate(all="raise"),
+        pytest.raises(FloatingPointError, match="relu_backward_with_bias"),
+    ):
         fr.relu_backward_with_bias(big, one)
 
 
@@ -620,7 +623,7 @@ CALLS = {
     "relu_backward_from_mask": (DENSE, RELUS, None),
     "leaky_relu_backward_from_mask": (DENSE, fr.leaky_relu_with_mask(DENSE)[1], 0.5, None),
     "pack_mask": (DENSE, True),
-    "relu_backward_bias": (DENSE, DENSE, 0, None),
+    "relu_backward_with_bias": (DENSE, DENSE, 0, None),
     "prelu_backward": (DENSE, DENSE, DENSE[0], 1, None),
     "backward_with_sums": ("name", DENSE, DENSE, DENSE, None, (1, 1, 12, 1)),
     "lay_out_weight": (DENSE, DENSE[0], 1),

@@ -708,7 +708,7 @@ PRIVATE = {
     "leaky_relu_backward_from_mask": "xksn",
     "Mask": "mha",
     "pack_mask": "xb",
-    "relu_backward_bias": "xx0n",
+    "relu_backward_with_bias": "xx0n",
     "prelu_backward": "xxw1n",
     "backward_with_sums": "axxwng",
     "lay_out_weight": "xw1",
