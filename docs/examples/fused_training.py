@@ -3,17 +3,16 @@
 A hidden layer adds a bias, applies relu, and keeps what its backward pass will need. Three ways to
 do that train the same network on the same batches:
 
-* NumPy: three passes forward and three back. It keeps the sums, four bytes an element.
-* Masks: relu also returns one bit an element, and the gradient needs no more than that. All
-  weights and losses have the same bytes as with NumPy.
+* NumPy: two passes forward and three back. It keeps the sums, four bytes an element.
+* Masks: one pass adds the bias, applies relu and makes a mask, one bit an element; the gradient
+  needs no more. All weights and losses have the same bytes as with NumPy.
 * Fused: bias and relu are one pass over the product, in its own memory. Backward, one pass gives
   the gradient and its sum for the bias. It needs nothing but relu's output, which the next layer
   keeps anyway. fastrelu adds the bias gradients in float64 and rounds them once, so that they are
   more exact than NumPy's, and the losses differ in their last digits.
 
 Times are of the steps of the hidden layer alone, without the matrix products around them, on one
-thread.
-Writes one picture::
+thread. Writes one picture::
 
     python docs/examples/fused_training.py --output FOLDER
 """
@@ -58,8 +57,8 @@ def numpy_backward(grad, sums, output):
 
 
 def mask_forward(product, bias):
-    """Keep one bit an element."""
-    return fr.relu_with_mask(product + bias)
+    """Add the bias and select in one pass, in place; keep one bit an element."""
+    return fr.add_relu_with_mask(product, bias, out=product)
 
 
 def mask_backward(grad, mask, output):
