@@ -926,6 +926,6 @@ MAKERS: dict[str, Callable[[Cell], Any]] = {
     "left": lambda cell: _seeded(cell, 2 * cell.shape[1])[:, : cell.shape[1]],
     "right": lambda cell: _seeded(cell, 2 * cell.shape[1])[:, cell.shape[1] :],
     "pooled": lambda cell: _seeded(cell, cell.shape[1] // 4),
-    "table": lambda cell: np.arange(256, dtype=np.uint8)[::-1].view(cell.dtype),
+    "table": lambda cell: np.arange(256, dtype=np.uint8)[::-1].copy().view(cell.dtype),
 }
 """What the names in the lambdas mean."""

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mask_call.h"
 
+#include <algorithm>
+
 #include "activity.h"
 #include "dense_arrays.h"
 #include "float_status.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "mask_object.h"
 
+#include <pybind11/pybind11.h>
 #include <structmember.h>
 
 #include "../runtime/mask_line.h"
@@ -97,7 +98,8 @@ bool has_shape(PyObject* mask, PyArrayObject* array) {
 
 }  // namespace
 
-void define_mask_type(py::module_& m) {
+void define_mask_type(PyObject* module) {
+  auto m = py::reinterpret_borrow<py::module_>(module);
   relu_kind = PyUnicode_InternFromString("relu");
   leaky_kind = PyUnicode_InternFromString("leaky_relu");
   base_type = made_type = relu_kind && leaky_kind ? make_type() : nullptr;

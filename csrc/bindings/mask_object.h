@@ -4,8 +4,6 @@
 // gradient they are for. This is its base, whose members are read-only; Python (fastrelu/_masks.py) adds its methods.
 #pragma once
 
-#include <pybind11/pybind11.h>
-
 #include <cstdint>
 
 #include "../contract/mask.h"
@@ -15,11 +13,13 @@
 namespace fastrelu {
 
 struct MaskObject {
-  PyObject_HEAD PyObject *bits, *shape,
-      *kind;  // an array; a tuple of ints that an array has as its shape; the name of a function
+  PyObject head;    // as PyObject_HEAD declares it
+  PyObject* bits;   // an array
+  PyObject* shape;  // a tuple of ints, which an array may have as its shape
+  PyObject* kind;   // the name of a function
 };
 
-void define_mask_type(pybind11::module_& m);
+void define_mask_type(PyObject* module);
 
 // New reference to a mask of an array, or null with an exception set. May collect garbage, which runs Python code.
 PyObject* new_mask(PyObject* bits, PyArrayObject* array, MaskOp op);

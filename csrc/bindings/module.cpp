@@ -148,7 +148,7 @@ void define(py::module_ m) {
   m.def("available_isas", [] { return names_of(available_isas()); });
   m.def("compiled_isas", [] { return names_of(compiled_isas()); });
   m.def("use_isa", switch_isa, py::arg("name"));
-  define_mask_type(m);
+  define_mask_type(m.ptr());
   define_functions(m);
   define_activity(m.ptr(), ufuncs.ptr());
   define_user_dtypes(m.ptr());
