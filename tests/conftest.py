@@ -14,10 +14,16 @@ from support import ISAS
 def pytest_configure(config):
     meaning = "large arrays and optimised compiles: seconds, not milliseconds"
     config.addinivalue_line("markers", f"slow: {meaning}")
-    meaning = "every test that is not slow, with each value of a parameter once: under a minute"
+    meaning = "nearly every test that is not slow, with each value of a parameter once: a minute"
     config.addinivalue_line("markers", f"quick: {meaning}")
     if config.option.markexpr == "quick":
         os.environ.setdefault("FASTRELU_FUZZ", "short")
+
+
+NEVER_QUICK = {
+    f"test_{name}.py" for name in ("failures", "guard_pages", "line", "parallel", "simd")
+}
+"""Modules that compile C++, or have every request for memory fail in turn: half of all the time."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by markers
@@ -32,7 +38,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         test, _, case = item.nodeid.partition("[")
         words = {"", *(word for word in case.rstrip("]").split("-") if not word.isdigit())}
-        if not item.get_closest_marker("slow") and not words <= met[test]:
+        may_be_quick = item.path.name not in NEVER_QUICK and not item.get_closest_marker("slow")
+        if may_be_quick and not words <= met[test]:
             item.add_marker("quick")
             met[test] |= words
 
