@@ -19,7 +19,7 @@ import operator
 import sys
 from collections.abc import Iterable
 from math import prod
-from typing import Any, NamedTuple, NoReturn, SupportsIndex
+from typing import Any, Literal, NamedTuple, NoReturn, SupportsIndex
 
 import numpy as np
 from numpy.exceptions import AxisError
@@ -168,10 +168,16 @@ def normalized(function: str, axis: Axes, ndim: int) -> tuple[int, ...]:
     return axes
 
 
-def check_out(function: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Refuse, before anything is written, an `out` that the result does not fit as it is."""
+def check_out(
+    function: str,
+    out: Any,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    casting: Literal["equiv", "same_kind"] = "equiv",
+) -> None:
+    """Refuse, before anything is written, an `out` that the result does not fit."""
     check_place(function, out, shape)
-    if out is not None and dtype not in (out.dtype, out.dtype.newbyteorder()):
+    if out is not None and not np.can_cast(dtype, out.dtype, casting):
         raise TypeError(f"{function}: out has dtype {out.dtype}, but the result has {dtype}")
 
 

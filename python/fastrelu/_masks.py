@@ -8,32 +8,10 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastrelu import _core
+from fastrelu import _core, _layout, _ufuncs
 from fastrelu._counts import active_count
-from fastrelu._layout import (
-    answered,
-    broadcast,
-    call_ufunc,
-    carries_more,
-    check_place,
-    delivered,
-    dense,
-    is_float,
-    normalized,
-    numbers,
-    plain,
-    refuse,
-    remaining,
-    renamed,
-)
-from fastrelu._ufuncs import (
-    add_leaky_relu,
-    add_relu,
-    leaky_relu,
-    leaky_relu_backward,
-    relu,
-    relu_backward,
-)
+from fastrelu._layout import Array, Axes
+from fastrelu._ufuncs import leaky_relu_backward
 
 __all__ = [
     "Mask",
@@ -47,9 +25,7 @@ __all__ = [
 ]
 
 _Bits = NDArray[np.uint8]
-_Axes = int | tuple[int, ...] | None
 
-_KINDS = ("relu", "leaky_relu")
 _UNPACKED_AT_ONCE = 1 << 18
 """Elements that are unpacked at a time, a byte each: they stay in the cache."""
 
@@ -57,9 +33,8 @@ _UNPACKED_AT_ONCE = 1 << 18
 class Mask(_core.Mask):
     """One bit for each element of an array: all that the gradient needs to know of it.
 
-    :func:`relu_with_mask` and its relatives make masks, and the gradients take them; a mask that
-    does not belong to the gradient, by its shape or by its function, is refused. Wrap bits that
-    were saved, or made by other code, in a mask of your own.
+    :func:`relu_with_mask` and its siblings make masks, and the gradients take them. A gradient
+    refuses a mask of another shape or function. Saved bits can be wrapped again.
 
     Parameters
     ----------
@@ -75,8 +50,8 @@ class Mask(_core.Mask):
     Attributes
     ----------
     bits, shape, kind
-        As given; read-only. The elements of `bits` may change, as they do in a mask that is used
-        again. Therefore a mask is not hashable.
+        As given; read-only. The elements of `bits` may change when the mask is used again;
+        therefore a mask is not hashable.
 
     Raises
     ------
@@ -106,7 +81,10 @@ class Mask(_core.Mask):
     ) -> Mask:
         """Check all arguments."""
         lengths = _as_shape(shape)
-        _check_kind("Mask", kind)
+        if not isinstance(kind, str):
+            raise TypeError(f"Mask: kind must be a str, not {type(kind).__name__}")
+        if kind not in ("relu", "leaky_relu"):
+            raise ValueError(f"Mask: kind must be 'relu' or 'leaky_relu', not {kind!r}")
         _check_bits("Mask", "bits", bits, lengths)
         unused = -prod(lengths) % 8
         if unused and bits[-1] >> (8 - unused):
@@ -114,28 +92,14 @@ class Mask(_core.Mask):
                 f"Mask: the last {unused} bits are not 0, but an array of shape {lengths} does not "
                 'use them; the bits must be those of np.packbits(..., bitorder="little")'
             )
-        return super().__new__(cls, dense(bits), lengths, kind)
+        return super().__new__(cls, _layout.dense(bits), lengths, kind)
 
     @classmethod
     def from_bool(cls, active: ArrayLike, kind: str = "relu") -> Mask:
-        """Pack an array of bools.
+        """Pack an array of bools, one for each element, into a mask of its shape.
 
-        Parameters
-        ----------
-        active : array_like of bool
-            For each element whether its bit is set.
-        kind : {"relu", "leaky_relu"}, default "relu"
-            The function whose gradient the mask is for.
-
-        Returns
-        -------
-        mask : Mask
-            Of the shape of `active`.
-
-        Raises
-        ------
-        TypeError
-            If `active` holds anything but bools, or carries more than its elements.
+        `kind` is that of :class:`Mask`. TypeError if `active` holds anything but bools, or carries
+        more than its elements.
 
         Examples
         --------
@@ -143,7 +107,7 @@ class Mask(_core.Mask):
         >>> fr.Mask.from_bool([[False, True], [True, True]])
         Mask(array([14], dtype=uint8), shape=(2, 2), kind='relu')
         """
-        array = plain("Mask.from_bool", "active", active)
+        array = _layout.plain("Mask.from_bool", "active", active)
         if array.dtype != np.bool_:
             raise TypeError(
                 f"Mask.from_bool: active holds {array.dtype}, not bool; pass a comparison, for "
@@ -167,24 +131,10 @@ class Mask(_core.Mask):
         """The bytes that the bits take."""
         return self.bits.nbytes
 
-    def active_count(self, axis: _Axes = None) -> Any:
-        """Count the bits that are set.
+    def active_count(self, axis: Axes = None) -> Any:
+        """Count the set bits along the axes: :func:`active_count` of the array of the mask.
 
-        Parameters
-        ----------
-        axis : int, tuple of int, or None, default None
-            The axes to count along; None for all.
-
-        Returns
-        -------
-        count : int, or ndarray of intp
-            As :func:`active_count` gives it for the array that the mask was made of; in a mask of
-            leaky relu, NaN does not count.
-
-        Raises
-        ------
-        numpy.exceptions.AxisError
-            If there is no such axis.
+        In a mask of leaky_relu, NaN does not count. AxisError if there is no such axis.
 
         Examples
         --------
@@ -193,28 +143,14 @@ class Mask(_core.Mask):
         >>> mask.active_count(), mask.active_count(axis=0)
         (3, array([1, 2]))
         """
-        axes = normalized("Mask.active_count", axis, len(self.shape))
+        axes = _layout.normalized("Mask.active_count", axis, len(self.shape))
         counts = self._counted(axes, np.intp)
         return int(counts) if axis is None else counts[()]
 
-    def sparsity(self, axis: _Axes = None) -> Any:
-        """Share of the bits that are not set: ``1 - active_count / number``.
+    def sparsity(self, axis: Axes = None) -> Any:
+        """Return the share of bits that are not set: :func:`sparsity` of the array of the mask.
 
-        Parameters
-        ----------
-        axis : int, tuple of int, or None, default None
-            The axes to count along; None for all.
-
-        Returns
-        -------
-        share : float, or ndarray of float64
-            As :func:`sparsity` gives it for the array that the mask was made of. Of no elements it
-            is NaN, without a warning.
-
-        Raises
-        ------
-        numpy.exceptions.AxisError
-            If there is no such axis.
+        In a mask of leaky_relu, NaN is not active. AxisError if there is no such axis.
 
         Examples
         --------
@@ -222,7 +158,7 @@ class Mask(_core.Mask):
         >>> fr.Mask.from_bool([[False, True], [True, True]]).sparsity()
         0.25
         """
-        axes = normalized("Mask.sparsity", axis, len(self.shape))
+        axes = _layout.normalized("Mask.sparsity", axis, len(self.shape))
         shares = self._counted(axes, np.float64)
         number = prod(self.shape[each] for each in axes)
         with np.errstate(invalid="ignore"):  # in place: there may be many units
@@ -230,24 +166,10 @@ class Mask(_core.Mask):
         shares += 1
         return float(shares) if axis is None else shares[()]
 
-    def dead_units(self, axis: _Axes = 0) -> Any:
-        """Find the units of which no bit is set.
+    def dead_units(self, axis: Axes = 0) -> Any:
+        """Find the units without a set bit: :func:`dead_units` of the array of the mask.
 
-        Parameters
-        ----------
-        axis : int, tuple of int, or None, default 0
-            The axes of the batch: ``(0, 2, 3)`` finds the dead channels of images in the order
-            NCHW.
-
-        Returns
-        -------
-        dead : ndarray of bool, or bool
-            For each unit whether no bit of it is set; over an empty batch none is.
-
-        Raises
-        ------
-        numpy.exceptions.AxisError
-            If there is no such axis.
+        In a mask of leaky_relu, NaN is not active. AxisError if there is no such axis.
 
         Examples
         --------
@@ -256,15 +178,15 @@ class Mask(_core.Mask):
         array([ True, False])
         """
         name = "Mask.dead_units"
-        axes = normalized(name, axis, len(self.shape))
+        axes = _layout.normalized(name, axis, len(self.shape))
         dead = self._answered(name, _core.dead_units_of_mask(self, axes))
         return bool(dead) if axis is None else dead[()]
 
-    def _counted(self, axes: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    def _counted(self, axes: tuple[int, ...], dtype: DTypeLike) -> Array:
         """Count along the axes: with leading ones, some rows at a time, which are unpacked."""
         if len(axes) == len(self.shape):
             return np.array(self._answered("Mask", _core.active_count_of_mask(self)), dtype)
-        counts = np.zeros(remaining(self.shape, axes), dtype)
+        counts = np.zeros(_layout.remaining(self.shape, axes), dtype)
         if axes != tuple(range(len(axes))):
             counts[...] = active_count(self.to_bool().view(np.uint8), axes)
         elif number := prod(self.shape):
@@ -279,10 +201,10 @@ class Mask(_core.Mask):
     def _answered(self, name: str, result: Any) -> Any:
         if result is NotImplemented:  # somebody has changed the array
             _check_bits(name, "bits", self.bits, self.shape)
-        return answered(name, result, self.bits)
+        return _layout.answered(name, result, self.bits)
 
     def _unpacked(self, begin: int, end: int) -> _Bits:
-        """Give the bits from `begin` to `end`, a byte each."""
+        """Return the bits from `begin` to `end`, a byte each."""
         first = begin // 8
         _check_bits("Mask", "bits", self.bits, self.shape)
         packed = self.bits[first : -(-end // 8)]
@@ -296,86 +218,24 @@ class Mask(_core.Mask):
         return same and np.array_equal(self.bits, other.bits)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle and copy by what the mask is made of."""
+        """Pickle and copy by the arguments of the class."""
         return type(self), (self.bits, self.shape, self.kind)
 
     def __repr__(self) -> str:
-        """Show what the mask is made of."""
+        """Show the arguments of the class."""
         return f"Mask({self.bits!r}, shape={self.shape}, kind={self.kind!r})"
 
 
 _core.set_mask_class(Mask)
 
 
-def _as_shape(shape: Any) -> tuple[int, ...]:
-    """Return a shape as NumPy reads it."""
-    try:
-        return np.broadcast_to(np.uint8(0), shape).shape
-    except (TypeError, ValueError) as error:
-        raise type(error)(
-            f"Mask: shape must be that of an array, an integer or a tuple of integers, not "
-            f"{shape!r}: {error}"
-        ) from None
-
-
-def _check_kind(function: str, kind: Any) -> None:
-    if not isinstance(kind, str):
-        raise TypeError(f"{function}: kind must be a str, not {type(kind).__name__}")
-    if kind not in _KINDS:
-        raise ValueError(f"{function}: kind must be 'relu' or 'leaky_relu', not {kind!r}")
-
-
-def _check_bits(function: str, name: str, bits: Any, shape: tuple[int, ...]) -> None:
-    """Refuse what cannot be the bits of an array of that shape."""
-    if carries_more(bits):
-        refuse(function, name, bits)
-    size = -(-prod(shape) // 8)
-    fitting = f"the bits of an array of shape {shape} are {size} contiguous bytes of uint8"
-    if not isinstance(bits, np.ndarray):
-        raise TypeError(f"{function}: {name} is a {type(bits).__name__}, not an ndarray; {fitting}")
-    if bits.dtype != np.uint8:
-        pack = "; pack bools by fr.Mask.from_bool(active, kind)" * (bits.dtype == np.bool_)
-        raise TypeError(f"{function}: {name} holds {bits.dtype}; {fitting}{pack}")
-    if bits.ndim != 1:
-        raise ValueError(f"{function}: {name} has {bits.ndim} axes, not one; {fitting}")
-    if bits.size != size:
-        raise ValueError(f"{function}: {name} has {bits.size} bytes; {fitting}")
-    if not bits.flags.c_contiguous:
-        raise ValueError(f"{function}: {name} is not contiguous; {fitting}")
-
-
-def _check_mask(function: str, mask: Any, kind: str, shape: tuple[int, ...], of: str) -> None:
-    """Refuse what is not a mask of that kind and shape."""
-    if carries_more(mask):
-        refuse(function, "mask", mask)
-    if not isinstance(mask, Mask):
-        is_bool = isinstance(mask, np.ndarray) and mask.dtype == np.bool_
-        wrap = "fr.Mask.from_bool(active, kind)" if is_bool else "fr.Mask(bits, shape, kind)"
-        given = "an array of bool" if is_bool else f"a {type(mask).__name__}"
-        raise TypeError(
-            f"{function}: mask is {given}, not a Mask; pass the mask that {kind}_with_mask or "
-            f"add_{kind}_with_mask gave, or wrap saved bits: {wrap}"
-        )
-    if mask.kind != kind:
-        raise ValueError(
-            f"{function}: mask is of kind {mask.kind!r}, but this function takes {kind!r}: their "
-            f"bits differ on NaN; pass the mask that {kind}_with_mask or add_{kind}_with_mask gave"
-        )
-    if mask.shape != shape:
-        raise ValueError(
-            f"{function}: mask is of an array of shape {mask.shape}, but {of} has shape {shape}; "
-            f"pass the mask of the same array, or wrap its bits again: fr.Mask(bits, shape, kind)"
-        )
-    _check_bits(function, "mask.bits", mask.bits, shape)
-
-
 def relu_with_mask(
-    x: ArrayLike, /, out: NDArray[Any] | None = None, mask: Mask | _Bits | None = None
+    x: ArrayLike, /, out: Array | None = None, mask: Mask | _Bits | None = None
 ) -> tuple[Any, Mask]:
     """Compute :func:`relu` and its mask at once: the bit of an element is ``not x <= 0``.
 
     The mask is all that :func:`relu_backward_from_mask` needs to know of `x`: an eighth of a byte
-    for each element.
+    for each element. The bit of NaN is 1, because relu keeps NaN.
 
     Parameters
     ----------
@@ -390,29 +250,19 @@ def relu_with_mask(
     Returns
     -------
     y : ndarray or scalar
-        What :func:`relu` gives.
+        The result of :func:`relu`.
     mask : Mask
         Its bits are ``np.packbits(~(x <= 0), bitorder="little")``.
 
     Raises
     ------
     TypeError
-        If `x` is bool, complex, or no number at all, or `mask` is neither a mask nor an array of
-        uint8.
-        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
-        or an ndarray of another class than memmap and recarray.
+        If `mask` is neither a mask nor an array of uint8, or another argument does not hold
+        integers or floats. Also if an argument carries more than its elements.
     ValueError
         If `mask` is of another function or shape, or memory that does not have the length that `x`
         needs, one axis and contiguous bytes; if `out` or `mask` is read-only, `out` has another
         shape than `x`, or the two share memory. Nothing has been written then.
-
-    See Also
-    --------
-    leaky_relu_with_mask : The bits that leaky_relu needs: they differ on NaN.
-
-    Notes
-    -----
-    The bit of NaN is 1, for relu keeps it.
 
     Examples
     --------
@@ -425,54 +275,39 @@ def relu_with_mask(
     array([0., 6., 0., 8.])
     """
     result: tuple[Any, Mask] = _core.relu_with_mask(x, out, mask)
-    return _with_mask(relu, x, (), out, mask) if result is NotImplemented else result
+    return _with_mask(_ufuncs.relu, (x,), (), out, mask) if result is NotImplemented else result
 
 
 def leaky_relu_with_mask(
     x: ArrayLike,
     /,
     negative_slope: ArrayLike = 0.01,
-    out: NDArray[Any] | None = None,
+    out: Array | None = None,
     mask: Mask | _Bits | None = None,
 ) -> tuple[Any, Mask]:
     """Compute :func:`leaky_relu` and its mask at once: the bit of an element is ``x > 0``.
 
+    The bit of NaN is 0: its gradient takes the slope.
+
     Parameters
     ----------
-    x : array_like of integers or floats
-        Input of any shape.
+    x, out, mask
+        As of :func:`relu_with_mask`.
     negative_slope : array_like of integers or floats, default 0.01
         Slope for ``x <= 0``: one number, or an array that broadcasts to the shape of `x`.
-    out : ndarray, optional
-        Where `y` goes, instead of a new array; of the shape of `x`. It may be `x`.
-    mask : Mask or ndarray of uint8, optional
-        Where the bits go, instead of new memory: a mask of this function and of the shape of `x`,
-        which is returned again, or memory for a new mask, one axis of ``ceil(x.size / 8)`` bytes.
 
     Returns
     -------
     y : ndarray or scalar
-        What :func:`leaky_relu` gives.
+        The result of :func:`leaky_relu`.
     mask : Mask
         Its bits are ``np.packbits(x > 0, bitorder="little")``.
 
     Raises
     ------
-    TypeError
-        If an argument is bool, complex, or no number at all, or `mask` is neither a mask nor an
-        array of uint8.
-        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
-        or an ndarray of another class than memmap and recarray.
-    ValueError
-        As :func:`relu_with_mask`, and if `negative_slope` does not broadcast to the shape of `x`.
-
-    See Also
-    --------
-    relu_with_mask : The bits that relu needs: they differ on NaN.
-
-    Notes
-    -----
-    The bit of NaN is 0: its gradient takes the slope.
+    TypeError, ValueError
+        As :func:`relu_with_mask`; ValueError too if `negative_slope` does not broadcast to the
+        shape of `x`.
 
     Examples
     --------
@@ -486,28 +321,24 @@ def leaky_relu_with_mask(
     """
     result: tuple[Any, Mask] = _core.leaky_relu_with_mask(x, negative_slope, out, mask)
     if result is NotImplemented:
-        return _with_mask(leaky_relu, x, (negative_slope,), out, mask)
+        return _with_mask(_ufuncs.leaky_relu, (x,), (negative_slope,), out, mask)
     return result
 
 
 def add_relu_with_mask(
-    x: ArrayLike,
-    y: ArrayLike,
-    /,
-    out: NDArray[Any] | None = None,
-    mask: Mask | _Bits | None = None,
+    x: ArrayLike, y: ArrayLike, /, out: Array | None = None, mask: Mask | _Bits | None = None
 ) -> tuple[Any, Mask]:
     """Compute :func:`add_relu` and its mask in one pass: the bit of an element is ``not s <= 0``.
 
-    `s` is ``x + y``, rounded to the dtype of the result. The layer of a network needs one call for
-    bias, activation and mask, a residual block one for sum, activation and mask.
+    `s` is ``x + y``, rounded to the dtype of the result. One call serves a layer with a bias, or
+    the sum at the end of a residual block.
 
     Parameters
     ----------
     x : array_like of integers or floats
         Input of any shape.
     y : array_like of integers or floats
-        What is added: an array of the shape of `x`, or one that broadcasts to it, such as a bias.
+        The addend: an array of the shape of `x`, or one that broadcasts to it, such as a bias.
     out : ndarray, optional
         Where the result goes, instead of a new array; of the shape of `x`. It may be `x`, or a `y`
         of that shape.
@@ -517,24 +348,19 @@ def add_relu_with_mask(
     Returns
     -------
     result : ndarray or scalar
-        What :func:`add_relu` gives.
+        The result of :func:`add_relu`.
     mask : Mask
         Of kind "relu", for :func:`relu_backward_from_mask`.
 
     Raises
     ------
-    TypeError
-        If an argument is bool, complex, or no number at all, or `mask` is neither a mask nor an
-        array of uint8.
-        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
-        or an ndarray of another class than memmap and recarray.
-    ValueError
-        As :func:`relu_with_mask`, and if `y` does not broadcast to the shape of `x`.
+    TypeError, ValueError
+        As :func:`relu_with_mask`; ValueError too if `y` does not broadcast to the shape of `x`.
 
     Notes
     -----
-    The gradient with respect to `x` is the one with respect to a `y` of the same shape; for a bias
-    it is summed over the batch. An activity log counts the call as one of :func:`add_relu`.
+    The gradient of `x` is also that of a `y` of the same shape; for a bias it is summed over the
+    batch. An activity log counts the call as one of :func:`add_relu`.
 
     Examples
     --------
@@ -550,7 +376,9 @@ def add_relu_with_mask(
            [1., 0.]])
     """
     result: tuple[Any, Mask] = _core.add_relu_with_mask(x, y, out, mask)
-    return _add_with_mask(add_relu, (x, y), (), out, mask) if result is NotImplemented else result
+    if result is NotImplemented:
+        return _with_mask(_ufuncs.add_relu, (x, y), (), out, mask)
+    return result
 
 
 def add_leaky_relu_with_mask(
@@ -558,71 +386,51 @@ def add_leaky_relu_with_mask(
     y: ArrayLike,
     /,
     negative_slope: ArrayLike = 0.01,
-    out: NDArray[Any] | None = None,
+    out: Array | None = None,
     mask: Mask | _Bits | None = None,
 ) -> tuple[Any, Mask]:
     """Compute :func:`add_leaky_relu` and its mask in one pass: the bit of an element is ``s > 0``.
 
-    `s` is ``x + y``, rounded to the dtype of the arrays.
+    `s` is ``x + y``, rounded to the dtype of the arrays. An activity log counts the call as one of
+    :func:`add_leaky_relu`.
 
     Parameters
     ----------
-    x : array_like of integers or floats
-        Input of any shape.
-    y : array_like of integers or floats
-        What is added: an array of the shape of `x`, or one that broadcasts to it, such as a bias.
+    x, y, out, mask
+        As of :func:`add_relu_with_mask`.
     negative_slope : array_like of integers or floats, default 0.01
         Slope for ``s <= 0``: one number, or an array that broadcasts to the shape of `x`.
-    out : ndarray, optional
-        Where the result goes, instead of a new array; of the shape of `x`. It may be `x`, or a `y`
-        of that shape.
-    mask : Mask or ndarray of uint8, optional
-        Where the bits go, as in :func:`leaky_relu_with_mask`.
 
     Returns
     -------
     result : ndarray or scalar
-        What :func:`add_leaky_relu` gives.
+        The result of :func:`add_leaky_relu`.
     mask : Mask
         Of kind "leaky_relu", for :func:`leaky_relu_backward_from_mask`.
 
     Raises
     ------
-    TypeError
-        If an argument is bool, complex, or no number at all, or `mask` is neither a mask nor an
-        array of uint8.
-        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
-        or an ndarray of another class than memmap and recarray.
-    ValueError
-        As :func:`relu_with_mask`, and if `y` or `negative_slope` does not broadcast to the shape of
-        `x`.
-
-    Notes
-    -----
-    An activity log counts the call as one of :func:`add_leaky_relu`.
+    TypeError, ValueError
+        As :func:`relu_with_mask`; ValueError too if `y` or `negative_slope` does not broadcast to
+        the shape of `x`.
 
     Examples
     --------
     >>> import numpy as np
     >>> import fastrelu as fr
-    >>> x, bias = np.array([[-1.0, 2.0], [3.0, -4.0]]), np.array([0.5, -3.0])
-    >>> y, mask = fr.add_leaky_relu_with_mask(x, bias, 0.5)
+    >>> y, mask = fr.add_leaky_relu_with_mask(np.array([-1.0, 2.0, 3.0]), 0.5, 0.25)
     >>> y
-    array([[-0.25, -0.5 ],
-           [ 3.5 , -3.5 ]])
-    >>> fr.leaky_relu_backward_from_mask(np.ones((2, 2)), mask, 0.5)
-    array([[0.5, 0.5],
-           [1. , 0.5]])
+    array([-0.125,  2.5  ,  3.5  ])
+    >>> fr.leaky_relu_backward_from_mask(np.ones(3), mask, 0.25)
+    array([0.25, 1.  , 1.  ])
     """
     result: tuple[Any, Mask] = _core.add_leaky_relu_with_mask(x, y, negative_slope, out, mask)
     if result is NotImplemented:
-        return _add_with_mask(add_leaky_relu, (x, y), (negative_slope,), out, mask)
+        return _with_mask(_ufuncs.add_leaky_relu, (x, y), (negative_slope,), out, mask)
     return result
 
 
-def relu_backward_from_mask(
-    grad_output: ArrayLike, mask: Mask, /, out: NDArray[Any] | None = None
-) -> Any:
+def relu_backward_from_mask(grad_output: ArrayLike, mask: Mask, /, out: Array | None = None) -> Any:
     """Gradient through :func:`relu` from its mask: ``grad_output if bit else +0``.
 
     Parameters
@@ -637,21 +445,17 @@ def relu_backward_from_mask(
     Returns
     -------
     grad_x : ndarray or scalar
-        Gradient of the loss with respect to relu's input, of the shape and dtype of `grad_output`.
+        Of the shape and dtype of `grad_output`. :func:`relu_backward` gives the same bits from
+        relu's input or output, NaN included.
 
     Raises
     ------
     TypeError
-        If `grad_output` is bool, complex, or no number at all, or `mask` is not a :class:`Mask`.
-        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
-        or an ndarray of another class than memmap and recarray.
+        If `mask` is not a :class:`Mask`, or another argument does not hold integers or floats.
+        Also if an argument carries more than its elements.
     ValueError
-        If `mask` is leaky relu's or has another shape than `grad_output`, or if `out` is read-only
+        If `mask` is leaky_relu's or has another shape than `grad_output`, or if `out` is read-only
         or has another shape. Nothing has been written then.
-
-    Notes
-    -----
-    The same bits as :func:`relu_backward` gives from relu's input or output, NaN included.
 
     Examples
     --------
@@ -663,7 +467,7 @@ def relu_backward_from_mask(
     """
     result = _core.relu_backward_from_mask(grad_output, mask, out)
     if result is NotImplemented:
-        return _from_mask(relu_backward, grad_output, mask, (), out)
+        return _from_mask(_ufuncs.relu_backward, grad_output, mask, (), out)
     return result
 
 
@@ -672,41 +476,31 @@ def leaky_relu_backward_from_mask(
     mask: Mask,
     /,
     negative_slope: ArrayLike = 0.01,
-    out: NDArray[Any] | None = None,
+    out: Array | None = None,
 ) -> Any:
     """Gradient through :func:`leaky_relu` from its mask: ``grad_output * (1 if bit else slope)``.
 
     Parameters
     ----------
-    grad_output : array_like of integers or floats
-        Gradient of the loss with respect to leaky_relu's output, of the shape that `x` had.
+    grad_output, out
+        As of :func:`relu_backward_from_mask`.
     mask : Mask
         From :func:`leaky_relu_with_mask` or :func:`add_leaky_relu_with_mask`, of the shape of
         `grad_output`.
     negative_slope : array_like of integers or floats, default 0.01
         The slope of the forward pass: one number, or an array that broadcasts to that shape.
-    out : ndarray, optional
-        Where the result goes, instead of a new array. It may be `grad_output`.
 
     Returns
     -------
     grad_x : ndarray or scalar
-        Gradient of the loss with respect to leaky_relu's input, of the shape of `grad_output`, and
-        of the dtype that :func:`leaky_relu` gives for it.
+        Of the shape of `grad_output` and of the dtype that :func:`leaky_relu` gives for it.
+        :func:`leaky_relu_backward` gives the same bits from leaky_relu's input.
 
     Raises
     ------
-    TypeError
-        If an argument is bool, complex, or no number at all, or `mask` is not a :class:`Mask`.
-        Also if an argument carries more than its elements: a masked, dask, pandas or xarray array,
-        or an ndarray of another class than memmap and recarray.
-    ValueError
-        As :func:`relu_backward_from_mask`, and if `negative_slope` does not broadcast to the shape
-        of `grad_output`.
-
-    Notes
-    -----
-    The same bits as :func:`leaky_relu_backward` gives from leaky_relu's input.
+    TypeError, ValueError
+        As :func:`relu_backward_from_mask`, for a mask of relu; ValueError too if `negative_slope`
+        does not broadcast to the shape of `grad_output`.
 
     Examples
     --------
@@ -727,7 +521,7 @@ def leaky_relu_backward_from_output(
     y: ArrayLike,
     /,
     negative_slope: ArrayLike = 0.01,
-    out: NDArray[Any] | None = None,
+    out: Array | None = None,
 ) -> Any:
     """Gradient through :func:`leaky_relu` from `y`: ``grad_output * (1 if y > 0 else slope)``.
 
@@ -745,21 +539,16 @@ def leaky_relu_backward_from_output(
     Returns
     -------
     grad_x : ndarray or scalar
-        As of :func:`leaky_relu_backward`.
+        :func:`leaky_relu_backward` gives the same bits from leaky_relu's input.
 
     Raises
     ------
     TypeError
-        If an argument is bool, complex, or no number at all, or `negative_slope`, which is looked
-        at, carries more than its elements, as a masked or a dask array does. What `grad_output` and
-        `y` carry is kept.
+        If an argument does not hold integers or floats, or `negative_slope` carries more than its
+        elements. The other arguments may: the result keeps it.
     ValueError
-        If a slope is negative or NaN, for then the output does not tell the sign of the input
+        If a slope is negative or NaN, because then the output does not tell the sign of the input
         (PyTorch refuses it too), or if the shapes do not broadcast. Nothing has been written then.
-
-    Notes
-    -----
-    The same bits as :func:`leaky_relu_backward` gives from leaky_relu's input.
 
     Examples
     --------
@@ -773,14 +562,14 @@ def leaky_relu_backward_from_output(
     if not (type(negative_slope) is float and negative_slope >= 0):
         _refuse_negative(negative_slope)
     try:
-        gradient: Any = leaky_relu_backward  # whatever type is given: it tells which fit
+        gradient: Any = leaky_relu_backward  # for any type: it tells which fit
         return gradient(grad_output, y, negative_slope, out=out)
     except (TypeError, ValueError) as error:
-        raise renamed("leaky_relu_backward_from_output", error) from error
+        raise _layout.renamed("leaky_relu_backward_from_output", error) from error
 
 
 def _refuse_negative(slope: ArrayLike) -> None:
-    values = plain("leaky_relu_backward_from_output", "negative_slope", slope)
+    values = _layout.plain("leaky_relu_backward_from_output", "negative_slope", slope)
     if values.dtype.kind not in "iufV":
         return  # leaky_relu_backward says what is wrong with it
     with np.errstate(invalid="ignore"):
@@ -797,50 +586,37 @@ def _refuse_negative(slope: ArrayLike) -> None:
 
 def _with_mask(
     ufunc: np.ufunc,
-    x: ArrayLike,
+    summands: tuple[ArrayLike, ...],
     slopes: tuple[ArrayLike, ...],
-    out: NDArray[Any] | None,
+    out: Array | None,
     mask: Mask | _Bits | None,
 ) -> tuple[Any, Mask]:
-    """Do the same for any layout, dtype and slope: first the bits, then the result."""
-    function = f"{ufunc.__name__}_with_mask"
-    values = numbers(function, x)
-    _check_shapes(function, "x", values.shape, slopes, out)
-    _check_place_of_bits(function, mask, ufunc.__name__, values.shape, out)
-    placed = dense(values)
-    bits = answered(function, _core.pack_mask(placed, ufunc is leaky_relu), placed)
-    plain_x = x if isinstance(x, (int, float)) else values
-    y = call_ufunc(function, ufunc, plain_x, *slopes, out=out)
-    return y, _filled(mask, bits, values.shape, ufunc.__name__)
-
-
-def _add_with_mask(
-    ufunc: np.ufunc,
-    summands: tuple[ArrayLike, ArrayLike],
-    slopes: tuple[ArrayLike, ...],
-    out: NDArray[Any] | None,
-    mask: Mask | _Bits | None,
-) -> tuple[Any, Mask]:
-    """Do the same for any layout, dtype and slope: the result, the bits of the sum, then `out`."""
-    function = f"{ufunc.__name__}_with_mask"
-    kind = ufunc.__name__.removeprefix("add_")
-    values, addend = numbers(function, summands[0]), numbers(function, summands[1], "y")
-    _check_shapes(function, "x", values.shape, slopes, out)
-    _check_broadcasts(function, "y", addend, "x", values.shape)
-    _check_place_of_bits(function, mask, kind, values.shape, out)
-    x, y = (
+    """Compute the result and the mask for any layout, dtype and slope: `out` is written last."""
+    function, kind = f"{ufunc.__name__}_with_mask", ufunc.__name__.removeprefix("add_")
+    names = "xy"[: len(summands)]
+    arrays = [
+        _layout.numbers(function, each, name) for each, name in zip(summands, names, strict=True)
+    ]
+    shape = arrays[0].shape
+    _check_shapes(function, {"x": arrays[0], "y": arrays[-1]}, slopes, out)
+    place = _place_of_bits(function, mask, kind, shape, out)
+    inputs = [
         given if isinstance(given, (int, float)) else array
-        for given, array in zip(summands, (values, addend), strict=True)
-    )
-    try:
-        result = ufunc(x, y, *slopes)
-        sums = result if ufunc is add_relu else _sums(x, y, result.dtype)
-        bits = _core.pack_mask(dense(sums), kind == "leaky_relu")
-        if out is not None:
-            np.copyto(out, result, casting="same_kind")
-    except (TypeError, ValueError) as error:
-        raise renamed(function, error) from error
-    return result if out is None else out, _filled(mask, bits, values.shape, kind)
+        for given, array in zip(summands, arrays, strict=True)
+    ]
+    if len(inputs) == 1:
+        bits = _packed(function, arrays[0], kind)
+        result = _layout.call_ufunc(function, ufunc, *inputs, *slopes, out=out)
+    else:
+        result = _layout.call_ufunc(function, ufunc, *inputs, *slopes)
+        sums = result if kind == "relu" else _sums(inputs[0], inputs[1], result.dtype)
+        bits = _packed(function, sums, kind)
+        _layout.check_out(function, out, shape, result.dtype, "same_kind")
+        result = result if out is None else _layout.delivered(result, out)
+    if place is None:
+        return result, Mask(bits, shape, kind)
+    place[...] = bits
+    return result, mask if isinstance(mask, Mask) else Mask(place, shape, kind)
 
 
 @np.errstate(all="ignore")
@@ -850,29 +626,10 @@ def _sums(x: ArrayLike, y: ArrayLike, dtype: np.dtype[Any]) -> Any:
     return np.add(x, y, dtype=None if of_integers else dtype)
 
 
-def _check_place_of_bits(
-    function: str, mask: Any, kind: str, shape: tuple[int, ...], out: NDArray[Any] | None
-) -> None:
-    if mask is None:
-        return
-    if isinstance(mask, Mask):
-        _check_mask(function, mask, kind, shape, "x")
-    else:
-        _check_bits(function, "mask", mask, shape)
-    bits = mask.bits if isinstance(mask, Mask) else mask
-    if not bits.flags.writeable:
-        raise ValueError(f"{function}: mask is read-only")
-    if out is not None and np.may_share_memory(bits, out):
-        raise ValueError(f"{function}: mask and out share memory")
-
-
-def _filled(mask: Mask | _Bits | None, bits: _Bits, shape: tuple[int, ...], kind: str) -> Mask:
-    """Put the bits where they were asked for."""
-    if mask is None:
-        return Mask(bits, shape, kind)
-    place = mask.bits if isinstance(mask, Mask) else mask
-    place[...] = bits
-    return mask if isinstance(mask, Mask) else Mask(place, shape, kind)
+def _packed(function: str, values: Array, kind: str) -> _Bits:
+    placed = _layout.dense(values)
+    bits: _Bits = _layout.answered(function, _core.pack_mask(placed, kind != "relu"), placed)
+    return bits
 
 
 def _from_mask(
@@ -880,59 +637,126 @@ def _from_mask(
     grad_output: ArrayLike,
     mask: Mask,
     slopes: tuple[ArrayLike, ...],
-    out: NDArray[Any] | None,
+    out: Array | None,
 ) -> Any:
-    """Do the same by a gate: an array in the place of x that says the same as the mask."""
-    function = f"{ufunc.__name__}_from_mask"
-    values = numbers(function, grad_output, "grad_output")
-    _check_shapes(function, "grad_output", values.shape, slopes, out)
-    kind = ufunc.__name__.removesuffix("_backward")
+    """Compute the gradient for any layout, dtype and slope."""
+    function, kind = f"{ufunc.__name__}_from_mask", ufunc.__name__.removesuffix("_backward")
+    values = _layout.numbers(function, grad_output, "grad_output")
+    _check_shapes(function, {"grad_output": values}, slopes, out)
     _check_mask(function, mask, kind, values.shape, "grad_output")
     flat = _core.Mask.__new__(Mask, mask.bits, (values.size,), "relu")
-    if ufunc is relu_backward and not _has_zero(values.dtype):
-        line = dense(values).ravel()
-        line = answered(function, _core.relu_backward_from_mask(line, flat, None), line)
-        return delivered(line.reshape(values.shape), out)
-    gate = _gate(function, flat, values)
+    if kind == "relu" and not _has_zero(values.dtype):
+        line = _layout.dense(values).ravel()
+        line = _layout.answered(function, _core.relu_backward_from_mask(line, flat, None), line)
+        return _layout.delivered(line.reshape(values.shape), out)
     gradient = grad_output if isinstance(grad_output, (int, float)) else values
-    return call_ufunc(function, ufunc, gradient, gate, *slopes, out=out)
+    return _layout.call_ufunc(
+        function, ufunc, gradient, _gate(function, flat, values), *slopes, out=out
+    )
 
 
 def _has_zero(dtype: np.dtype[Any]) -> bool:
-    """Say whether some value closes a gate: float8_e8m0fnu has none that is not positive."""
-    return not is_float(dtype) or bool(dtype.type(0) == 0)
+    """Say whether some value closes a gate: float8_e8m0fnu has only positive ones."""
+    return not _layout.is_float(dtype) or bool(dtype.type(0) == 0)
 
 
-def _gate(function: str, mask: Mask, like: NDArray[Any]) -> NDArray[Any]:
-    """1 where the bit is set, elsewhere what is not positive, in the shape and dtype of `like`."""
-    dtype = np.dtype(like.dtype.type)
-    gate = np.ones(like.size, dtype)
-    if _has_zero(dtype):
-        answered(function, _core.relu_backward_from_mask(gate, mask, gate), gate)
+def _gate(function: str, mask: Mask, like: Array) -> Array:
+    """Make an x for the gradient: 1 where the bit is set, elsewhere not positive."""
+    gate = np.ones(like.size, np.dtype(like.dtype.type))
+    if _has_zero(gate.dtype):
+        _layout.answered(function, _core.relu_backward_from_mask(gate, mask, gate), gate)
     else:
         gate[~mask.to_bool()] = np.nan
     return gate.reshape(like.shape)
 
 
+def _as_shape(shape: Any) -> tuple[int, ...]:
+    """Return a shape as NumPy reads it."""
+    try:
+        return np.broadcast_to(np.uint8(0), shape).shape
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"Mask: shape must be that of an array, an integer or a tuple of integers, not "
+            f"{shape!r}: {error}"
+        ) from None
+
+
 def _check_shapes(
-    function: str,
-    name: str,
-    shape: tuple[int, ...],
-    slopes: tuple[ArrayLike, ...],
-    out: NDArray[Any] | None,
+    function: str, arrays: dict[str, Array], slopes: tuple[ArrayLike, ...], out: Array | None
 ) -> None:
-    for slope in slopes:
-        if carries_more(slope):
-            refuse(function, "negative_slope", slope)
-        _check_broadcasts(function, "negative_slope", slope, name, shape)
-    check_place(function, out, shape, name)
+    """Refuse an `out` of another shape than the first array, and what does not broadcast to it."""
+    first, shape = next((name, array.shape) for name, array in arrays.items())
+    for name, values in [*arrays.items(), *(("negative_slope", each) for each in slopes)]:
+        if _layout.carries_more(values):
+            _layout.refuse(function, name, values)
+        if _layout.broadcast(shape, np.shape(values)) != shape:
+            raise ValueError(
+                f"{function}: {name} of shape {np.shape(values)} does not broadcast to the shape "
+                f"of {first}, {shape}"
+            )
+    _layout.check_place(function, out, shape, first)
 
 
-def _check_broadcasts(
-    function: str, name: str, values: ArrayLike, to: str, shape: tuple[int, ...]
-) -> None:
-    if broadcast(shape, np.shape(values)) != shape:
-        raise ValueError(
-            f"{function}: {name} of shape {np.shape(values)} does not broadcast to the shape of "
-            f"{to}, {shape}"
+def _place_of_bits(
+    function: str, mask: Any, kind: str, shape: tuple[int, ...], out: Array | None
+) -> _Bits | None:
+    """Return the memory for the bits, None for new memory; refuse a `mask` that is neither."""
+    if mask is None:
+        return None
+    if isinstance(mask, Mask):
+        _check_mask(function, mask, kind, shape, "x")
+    else:
+        _check_bits(function, "mask", mask, shape)
+    bits: _Bits = mask.bits if isinstance(mask, Mask) else mask
+    if not bits.flags.writeable:
+        raise ValueError(f"{function}: mask is read-only; pass memory that may be overwritten")
+    if out is not None and np.may_share_memory(bits, out):
+        raise ValueError(f"{function}: mask and out share memory; pass memory of its own for mask")
+    return bits
+
+
+def _check_bits(function: str, name: str, bits: Any, shape: tuple[int, ...]) -> None:
+    """Refuse what cannot be the bits of an array of that shape."""
+    if _layout.carries_more(bits):
+        _layout.refuse(function, name, bits)
+    size, wrong = -(-prod(shape) // 8), ""
+    kind: type[Exception] = ValueError
+    if not isinstance(bits, np.ndarray):
+        wrong, kind = f"is a {type(bits).__name__}, not an ndarray", TypeError
+    elif bits.dtype != np.uint8:
+        pack = " (fr.Mask.from_bool(active, kind) packs it)" * (bits.dtype == np.bool_)
+        wrong, kind = f"holds {bits.dtype}{pack}", TypeError
+    elif bits.ndim != 1:
+        wrong = f"has {bits.ndim} axes, not one"
+    elif bits.size != size:
+        wrong = f"has {bits.size} bytes"
+    elif not bits.flags.c_contiguous:
+        wrong = "is not contiguous"
+    if wrong:
+        fitting = f"the bits of an array of shape {shape} are {size} contiguous bytes of uint8"
+        raise kind(f"{function}: {name} {wrong}; {fitting}")
+
+
+def _check_mask(function: str, mask: Any, kind: str, shape: tuple[int, ...], of: str) -> None:
+    """Refuse what is not a mask of that kind and shape."""
+    if _layout.carries_more(mask):
+        _layout.refuse(function, "mask", mask)
+    makers = f"pass the mask that {kind}_with_mask or add_{kind}_with_mask gave"
+    if not isinstance(mask, Mask):
+        is_bool = isinstance(mask, np.ndarray) and mask.dtype == np.bool_
+        wrap = "fr.Mask.from_bool(active, kind)" if is_bool else "fr.Mask(bits, shape, kind)"
+        given = "an array of bool" if is_bool else f"a {type(mask).__name__}"
+        raise TypeError(
+            f"{function}: mask is {given}, not a Mask; {makers}, or wrap saved bits: {wrap}"
         )
+    if mask.kind != kind:
+        raise ValueError(
+            f"{function}: mask is of kind {mask.kind!r}, but this function takes {kind!r}: their "
+            f"bits differ on NaN; {makers}"
+        )
+    if mask.shape != shape:
+        raise ValueError(
+            f"{function}: mask is of an array of shape {mask.shape}, but {of} has shape {shape}; "
+            "pass the mask of the same array, or wrap its bits again: fr.Mask(bits, shape, kind)"
+        )
+    _check_bits(function, "mask.bits", mask.bits, shape)

@@ -394,7 +394,7 @@ def _relu_backward_with_bias(
     shape = grad.shape
     summed = _layout.normalized(name, axis, len(shape))
     dtype = _result_dtype(name, relu_backward, grad.dtype, x.dtype)
-    _check_out(name, out, shape, dtype)
+    _layout.check_out(name, out, shape, dtype, "same_kind")
     kept = _layout.remaining(shape, summed)
     if 0 in shape:  # there may be any number of sums, which need no memory but their own
         return np.empty(shape, dtype) if out is None else out, _no_sums(kept, dtype)
@@ -414,7 +414,7 @@ def _prelu_backward(
     slope = weight if _is_number(weight) else weights.dtype
     dtype = _result_dtype(name, leaky_relu_backward, grad.dtype, x.dtype, slope)
     shared = [i for i, n in enumerate(_layout.padded(laid_out.shape, len(shape))) if n == 1]
-    _check_out(name, out, shape, dtype)
+    _layout.check_out(name, out, shape, dtype, "same_kind")
     form = dtype, _layout.grouped(shape, shared)
     # Kernels for narrow dtypes take slopes in float32.
     slopes = _layout.dense(weights, np.float32 if dtype.itemsize < _SINGLE else dtype)
@@ -476,13 +476,6 @@ def _laid_out(name: str, weight: Array, shape: tuple[int, ...], axis: int | None
     if _layout.broadcast(weight.shape, shape) != shape:
         raise ValueError(f"{given}: it does not broadcast to it")
     return weight
-
-
-def _check_out(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Refuse, before anything is written, an `out` that the result cannot be cast into."""
-    _layout.check_place(name, out, shape)
-    if out is not None and not np.can_cast(dtype, out.dtype, "same_kind"):
-        raise TypeError(f"{name}: out has dtype {out.dtype}, but the result has {dtype}")
 
 
 def _gradient_and_sums(

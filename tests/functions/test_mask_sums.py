@@ -250,7 +250,7 @@ def test_refusals_before_anything_is_written(family):
         ((x, None), {}, TypeError, "object"),
         ((x, y), {"out": readonly}, ValueError, "out is read-only"),
         ((x, y), {"out": np.full((4, 2), 7.0)}, ValueError, "out has shape"),
-        ((x, y), {"out": np.full((2, 4), 7)}, TypeError, "Cannot cast"),
+        ((x, y), {"out": np.full((2, 4), 7)}, TypeError, "out has dtype int64"),
         ((x, y), {"mask": fr.Mask(bits, 8, family.kind)}, ValueError, r"shape \(8,\)"),
         ((x, y), {"mask": fr.Mask(bits, (2, 4), other)}, ValueError, "of kind"),
         ((x, y), {"mask": x > 0}, TypeError, "holds bool"),
