@@ -23,7 +23,7 @@ def relu_backward_with_bias(
 ) -> tuple[Array, Any]:
     """Gradients of ``relu(x)`` and of a bias in x: ``g = relu_backward(grad_output, x), sum(g)``.
 
-    Both are computed in one pass over memory.
+    One pass over memory computes both.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def relu_backward_with_bias(
         The axes to sum along, which share one bias: 0 for a dense layer's batch, ``(0, 2, 3)`` for
         images in the order NCHW, None for all.
     out : ndarray, optional
-        Where `grad_x` goes, instead of a new array. It may be `grad_output`: that works in place.
+        Where `grad_x` goes, instead of a new array. It may be `grad_output`.
 
     Returns
     -------
@@ -49,15 +49,10 @@ def relu_backward_with_bias(
     numpy.exceptions.AxisError
         If `axis` is out of range.
     TypeError
-        If an argument is not an array of integers or floats, `axis` is a list, or `out` cannot hold
-        the result.
-        Also for masked, dask, pandas and xarray arrays: convert them first.
+        If an argument does not hold integers or floats, or carries more than its elements; if
+        `axis` is a list, or `out` cannot hold the result.
     ValueError
         If the shapes do not broadcast, or if `out` has another shape or is read-only.
-
-    See Also
-    --------
-    relu_backward : The gradient alone.
 
     Notes
     -----
@@ -107,7 +102,7 @@ def prelu(x: Numbers, weight: Numbers, /, axis: int | None = 1, out: Array | Non
     axis : int or None, default 1
         The axis of the channels: 1 in the order NCHW, -1 if the channels are last.
     out : ndarray, optional
-        Where the result goes, instead of a new array. It may be `x`: that works in place.
+        Where the result goes, instead of a new array. It may be `x`.
 
     Returns
     -------
@@ -119,19 +114,14 @@ def prelu(x: Numbers, weight: Numbers, /, axis: int | None = 1, out: Array | Non
     numpy.exceptions.AxisError
         If `axis` is out of range and there is more than one weight.
     TypeError
-        If an argument is not an array of integers or floats.
+        If an argument does not hold integers or floats.
     ValueError
         If the weight does not fit `x`.
 
-    See Also
-    --------
-    prelu_backward : The gradients.
-    leaky_relu : The same for slopes that broadcast with `x` as they are.
-
     Notes
     -----
-    A one-dimensional weight is laid out as in PyTorch, with `axis` None as in ONNX. As in
-    :func:`leaky_relu`, masked, dask, pandas and xarray arrays keep what they carry.
+    A one-dimensional weight is laid out as in PyTorch, with `axis` None as in ONNX. The result
+    keeps what `x` carries besides its elements, as in :func:`leaky_relu`.
 
     Examples
     --------
@@ -161,7 +151,7 @@ def prelu_backward(
 ) -> tuple[Array, Any]:
     """Gradients of :func:`prelu`: that of `x`, and ``sum(0 if x > 0 else grad_output * x)``.
 
-    Both are computed in one pass over memory.
+    One pass over memory computes both.
 
     Parameters
     ----------
@@ -169,12 +159,10 @@ def prelu_backward(
         Gradient of the loss with respect to prelu's output.
     x : array_like of integers or floats
         prelu's input. It must broadcast with `grad_output`.
-    weight : array_like of integers or floats
-        The weight of the forward pass.
-    axis : int or None, default 1
-        The axis of the channels.
+    weight, axis
+        As of the forward pass.
     out : ndarray, optional
-        Where `grad_x` goes, instead of a new array. It may be `grad_output`: that works in place.
+        Where `grad_x` goes, instead of a new array. It may be `grad_output`.
 
     Returns
     -------
@@ -189,15 +177,11 @@ def prelu_backward(
     numpy.exceptions.AxisError
         If `axis` is out of range and there is more than one weight.
     TypeError
-        If an argument is not an array of integers or floats, or `out` cannot hold the result.
-        Also for masked, dask, pandas and xarray arrays: convert them first.
+        If an argument does not hold integers or floats, or carries more than its elements; if `out`
+        cannot hold the result.
     ValueError
         If the shapes do not broadcast, if the weight does not fit them, or if `out` has another
         shape or is read-only.
-
-    See Also
-    --------
-    prelu : The forward pass.
 
     Notes
     -----
@@ -237,38 +221,32 @@ def rrelu(
     lower, upper : float, default 1/8 and 1/3
         The range of the slopes.
     rng : numpy.random.Generator, seed, or None
-        The source of the slopes: ``np.random.default_rng(rng)``. The same seed gives the same
-        slopes.
+        The source of the slopes, ``np.random.default_rng(rng)``: equal seeds give equal slopes.
     training : bool, default True
         True draws a slope for each element. False takes ``(lower + upper) / 2`` for all.
     out : ndarray, optional
-        Where the result goes, instead of a new array. It may be `x`: that works in place.
+        Where the result goes, instead of a new array. It may be `x`.
 
     Returns
     -------
     y : ndarray or scalar
-        ``leaky_relu(x, slopes)``.
+        ``leaky_relu(x, slopes)``. :func:`rrelu_with_slopes` returns the slopes too.
 
     Raises
     ------
     TypeError
-        If `x` is not an array of integers or floats, or if slopes are to be drawn for an `x`
-        without a known shape and one dtype, such as a DataFrame.
+        If `x` does not hold integers or floats, or if slopes are to be drawn for an `x` without a
+        known shape and one dtype, such as a DataFrame.
     ValueError
         If `lower` exceeds `upper`, or if one of them is NaN, infinite, or beyond the range of the
         slopes' dtype.
-
-    See Also
-    --------
-    rrelu_with_slopes : Also returns the slopes, for the backward pass.
 
     Notes
     -----
     The slopes are ``lower + (upper - lower) * rng.random(x.shape, dtype)``, computed in their dtype
     (float32 for floats up to float32, else float64) and limited to `lower` and `upper` in it. If
     ``upper - lower`` overflows, half of each slope is computed so and doubled. The defaults are
-    PyTorch's. As in :func:`leaky_relu`, masked, dask, pandas and xarray arrays keep what they
-    carry.
+    PyTorch's. The result keeps what `x` carries besides its elements, as in :func:`leaky_relu`.
 
     Examples
     --------
@@ -292,23 +270,17 @@ def rrelu_with_slopes(
 ) -> tuple[Any, Any]:
     """Compute :func:`rrelu` and return its slopes too: ``leaky_relu(x, slopes), slopes``.
 
+    :func:`leaky_relu_backward` takes the slopes for the gradient.
+
     Parameters
     ----------
-    x : array_like of integers or floats
-        Input of any shape.
-    lower, upper : float, default 1/8 and 1/3
-        The range of the slopes.
-    rng : numpy.random.Generator, seed, or None
-        The source of the slopes, as in :func:`rrelu`.
-    training : bool, default True
-        True draws a slope for each element. False takes ``(lower + upper) / 2`` for all.
-    out : ndarray, optional
-        Where `y` goes, instead of a new array. It may be `x`: that works in place.
+    x, lower, upper, rng, training, out
+        As of :func:`rrelu`.
 
     Returns
     -------
     y : ndarray or scalar
-        What :func:`rrelu` returns.
+        The result of :func:`rrelu`.
     slopes : ndarray, scalar or float
         One for each element of `x`, float32 for floats up to float32, else float64; without
         `training` one float.
@@ -317,10 +289,6 @@ def rrelu_with_slopes(
     ------
     TypeError, ValueError
         As :func:`rrelu`.
-
-    See Also
-    --------
-    leaky_relu_backward : Takes the slopes for the gradient.
 
     Examples
     --------
@@ -349,8 +317,8 @@ def _rrelu(
     if training:
         shape, dtype = _form_of(name, x)
         is_single = _result_dtype(name, leaky_relu, dtype, np.float32(0)).itemsize <= _SINGLE
-        dtype_of_slopes = np.float32 if is_single else np.float64
-        slopes = _drawn(name, shape, float(lower), float(upper), rng, dtype_of_slopes)
+        kind = np.float32 if is_single else np.float64
+        slopes = _drawn(name, shape, float(lower), float(upper), rng, kind)
     return _layout.call_ufunc(name, leaky_relu, x, slopes, out=out), slopes
 
 
@@ -373,10 +341,8 @@ def _drawn(
     with np.errstate(over="ignore"):
         low, high = dtype(lower), dtype(upper)
         if not (np.isfinite(low) and np.isfinite(high)):
-            given = f"lower ({lower}) or upper ({upper})"
-            raise ValueError(
-                f"{name}: {given} is beyond the range of the slopes' dtype, {np.dtype(dtype)}"
-            )
+            why = f"is beyond the range of the slopes' dtype, {np.dtype(dtype)}"
+            raise ValueError(f"{name}: lower ({lower}) or upper ({upper}) {why}")
         divisor = 1 if np.isfinite(high - low) else 2  # of what would overflow
     slopes = np.asarray(np.random.default_rng(rng).random(shape, dtype))
     slopes *= high / divisor - low / divisor
@@ -398,8 +364,8 @@ def _relu_backward_with_bias(
     kept = _layout.remaining(shape, summed)
     if 0 in shape:  # there may be any number of sums, which need no memory but their own
         return np.empty(shape, dtype) if out is None else out, _no_sums(kept, dtype)
-    form = dtype, _layout.grouped(shape, summed)
-    result, totals = _gradient_and_sums(name, (grad, x), None, out, form)
+    grouping = _layout.grouped(shape, summed)
+    result, totals = _gradient_and_sums(name, (grad, x), None, out, dtype, grouping)
     bias = totals.reshape(kept)
     return result, (bias if dtype.kind in "iu" else _rounded(bias, dtype))[()]
 
@@ -415,10 +381,10 @@ def _prelu_backward(
     dtype = _result_dtype(name, leaky_relu_backward, grad.dtype, x.dtype, slope)
     shared = [i for i, n in enumerate(_layout.padded(laid_out.shape, len(shape))) if n == 1]
     _layout.check_out(name, out, shape, dtype, "same_kind")
-    form = dtype, _layout.grouped(shape, shared)
+    grouping = _layout.grouped(shape, shared)
     # Kernels for narrow dtypes take slopes in float32.
     slopes = _layout.dense(weights, np.float32 if dtype.itemsize < _SINGLE else dtype)
-    result, totals = _gradient_and_sums(name, (grad, x), slopes, out, form)
+    result, totals = _gradient_and_sums(name, (grad, x), slopes, out, dtype, grouping)
     of_weight = dtype if _is_number(weight) else weights.dtype.newbyteorder("=")
     of_weight = np.dtype(np.float64) if of_weight.kind in "iu" else of_weight
     return result, _rounded(totals.reshape(weights.shape), of_weight)[()]
@@ -483,10 +449,10 @@ def _gradient_and_sums(
     inputs: tuple[Array, Array],
     slopes: Array | None,
     out: Array | None,
-    form: tuple[np.dtype[Any], Grouping],
+    dtype: np.dtype[Any],
+    grouping: Grouping,
 ) -> tuple[Array, Array]:
     """Return the gradient and the float64 sums, one for each output in C order."""
-    dtype, grouping = form
     placed, other = (grouping.place(each, dtype) for each in inputs)
     target = None if out is None else out.transpose(grouping.order)
     if target is not None and not _may_write(target, placed, other, slopes):
