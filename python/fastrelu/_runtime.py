@@ -45,10 +45,7 @@ _SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30}
 def isa() -> str:
     """Return the instruction set that all functions use now.
 
-    Returns
-    -------
-    str
-        The first of `available_isas`, or the value of the environment variable ``FASTRELU_ISA``.
+    It is the first of `available_isas`, or the value of the environment variable ``FASTRELU_ISA``.
 
     Examples
     --------
@@ -62,11 +59,8 @@ def isa() -> str:
 def available_isas() -> tuple[str, ...]:
     """Return the instruction sets that this processor can run, best first.
 
-    Returns
-    -------
-    tuple of str
-        Of ``"avx512"``, ``"avx2"``, ``"sse2"``, ``"neon"`` and ``"scalar"``. All give the same
-        bits.
+    They are some of ``"avx512"``, ``"avx2"``, ``"sse2"``, ``"neon"`` and ``"scalar"``. All give the
+    same bits.
 
     Examples
     --------
@@ -80,13 +74,9 @@ def available_isas() -> tuple[str, ...]:
 def get_num_threads() -> int:
     """Return the number of threads that calls may use, the caller's included.
 
-    Returns
-    -------
-    int
-        What `set_num_threads` or `num_threads` set last. Before that the value of the environment
-        variable ``FASTRELU_NUM_THREADS`` at import, else the first number in ``OMP_NUM_THREADS``,
-        else the number of cores that this process may use (its affinity and the CPU quota of its
-        control groups).
+    `set_num_threads` or `num_threads` set it. At import it is the value of the environment variable
+    ``FASTRELU_NUM_THREADS``, else the first number in ``OMP_NUM_THREADS``, else the number of cores
+    that this process may use (its affinity and the CPU quota of its control groups).
 
     Examples
     --------
@@ -115,10 +105,6 @@ def set_num_threads(n: SupportsIndex) -> None:
     ValueError
         If `n` is out of range.
 
-    See Also
-    --------
-    num_threads : For the length of a ``with`` block.
-
     Examples
     --------
     >>> import fastrelu as fr
@@ -135,25 +121,8 @@ def num_threads(n: SupportsIndex) -> _GeneratorContextManager[None]:
     """Let calls use up to `n` threads inside of a ``with`` block, or of a decorated function.
 
     The number holds for the whole process, for calls from other threads too. The previous number is
-    restored on exit: nest such blocks, but do not let them overlap in several threads, because then
-    the last exit decides.
-
-    Parameters
-    ----------
-    n : int
-        From 1 to 1024, as for `set_num_threads`.
-
-    Returns
-    -------
-    context manager
-        Also usable as a decorator.
-
-    Raises
-    ------
-    TypeError
-        If `n` is not an integer, or is a bool.
-    ValueError
-        If `n` is out of range.
+    restored on exit. Such blocks may be nested; if they overlap in several threads, the last exit
+    decides. `n` and the errors are those of `set_num_threads`.
 
     Examples
     --------
@@ -183,20 +152,11 @@ def _checked_number(function: str, n: SupportsIndex) -> int:
 
 
 class RecycleInfo(NamedTuple):
-    """What `recycle_info` returns.
+    """The result of `recycle_info`.
 
-    Attributes
-    ----------
-    limit : int
-        Bytes that may be cached at most.
-    held : int
-        Bytes that are cached now.
-    blocks : int
-        Number of cached blocks.
-    reused : int
-        Results so far that took a cached block.
-    mapped : int
-        Results so far that took new memory from the system.
+    ``limit`` and ``held`` are the bytes that may be cached and that are cached, ``blocks`` is the
+    number of cached blocks. ``reused`` is the number of results so far that took a cached block,
+    ``mapped`` of those that took new memory from the system.
     """
 
     limit: int
@@ -212,19 +172,8 @@ def recycle_info() -> RecycleInfo:
     A fresh result of 1 MiB or more is an array as any other (it owns its data, ``resize`` is
     legal), but its memory is cached when it is freed, and a later result of about that size takes
     it. This saves the page faults, which are half the time of a large result. A data-memory handler
-    other than NumPy's default takes precedence: it allocates the results instead.
-
-    ``tracemalloc`` sees the arrays, but not the cache.
-
-    Returns
-    -------
-    RecycleInfo
-        A named tuple: limit, held, blocks, reused, mapped.
-
-    See Also
-    --------
-    set_recycle_limit : Sets the size of the cache.
-    trim : Empties it.
+    other than NumPy's default takes precedence: it allocates the results instead. ``tracemalloc``
+    sees the arrays, but not the cache.
 
     Examples
     --------
@@ -262,10 +211,6 @@ def set_recycle_limit(limit: SupportsIndex | str) -> None:
     ValueError
         If `limit` is negative, or text that is not a number of bytes.
 
-    See Also
-    --------
-    recycle_info : The limit, and what is cached.
-
     Examples
     --------
     >>> import fastrelu as fr
@@ -288,16 +233,7 @@ def set_recycle_limit(limit: SupportsIndex | str) -> None:
 
 
 def trim() -> int:
-    """Free all memory that is cached for reuse by large results.
-
-    Returns
-    -------
-    int
-        The bytes that were given back to the system.
-
-    See Also
-    --------
-    recycle_info : What is cached.
+    """Free all memory that is cached for reuse by large results; return its bytes.
 
     Examples
     --------
@@ -354,29 +290,12 @@ def _readable(size: int) -> str:
 def _read_variable(name: str, parse: Callable[[str], int]) -> int | None:
     """Return the value of an environment variable; None if it is not set, empty or invalid.
 
-    Parameters
-    ----------
-    name : str
-        The name of the variable.
-    parse : callable
-        Takes the text without spaces around it. It raises ValueError, with what fits, for an
-        invalid text; a RuntimeWarning then points at the line that imports the package.
-
-    Examples
-    --------
-    >>> import os
-    >>> os.environ["FASTRELU_EXAMPLE"] = " 12 "
-    >>> _read_variable("FASTRELU_EXAMPLE", int)
-    12
-    >>> del os.environ["FASTRELU_EXAMPLE"]
-    >>> _read_variable("FASTRELU_EXAMPLE", int) is None
-    True
+    `parse` raises ValueError for an invalid text; a RuntimeWarning then points at the line that
+    imports the package.
     """
     text = os.environ.get(name, "")
-    if not text.strip():
-        return None
     try:
-        return parse(text.strip())
+        return parse(text.strip()) if text.strip() else None
     except ValueError as error:
         # Bytes that are not text, which Python decodes to surrogates, appear as \xff.
         printable = os.fsencode(text).decode("utf-8", "backslashreplace")
@@ -393,13 +312,7 @@ def _warn(message: str) -> None:
 
 
 def _parse_bytes(text: str) -> int:
-    """Read a number of bytes such as ``1048576``, ``1024K`` or ``1M``; ValueError for other text.
-
-    Examples
-    --------
-    >>> _parse_bytes("512M")
-    536870912
-    """
+    """Read a number of bytes, such as ``1048576``, ``1024K`` or ``1M``."""
     match = re.fullmatch(r"\s*([0-9]{1,20})([KMG]?)\s*", text.upper())
     if match is None:
         raise ValueError("not a number of bytes, such as 536870912 or 512M")
