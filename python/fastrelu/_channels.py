@@ -38,17 +38,13 @@ def maxout(
     Raises
     ------
     TypeError
-        If `x` is not an array of integers or floats, or `out` is not an array of its dtype.
-        Also for masked, dask, pandas and xarray arrays: convert them first.
+        If `x` does not hold integers or floats, `out` is not an array of its dtype, or an argument
+        carries more than its elements.
     ValueError
         If `pool_size` is below 1 or does not divide the number of channels, or if `out` has
         another shape than the result or is read-only.
     numpy.exceptions.AxisError
         If `axis` is out of range.
-
-    See Also
-    --------
-    maxout_backward : The gradient.
 
     Notes
     -----
@@ -81,12 +77,8 @@ def maxout_backward(
     ----------
     grad_output : array_like of integers or floats
         Gradient of the loss with respect to maxout's output, of its shape.
-    x : array_like of integers or floats
-        maxout's input.
-    pool_size : int
-        Number of consecutive channels in each pool. It must divide the length of `axis`.
-    axis : int, default 1
-        The axis of the channels.
+    x, pool_size, axis
+        As of :func:`maxout`.
     out : ndarray, optional
         Where the result goes, instead of a new array: of its shape and dtype. It may be `x`.
 
@@ -97,19 +89,8 @@ def maxout_backward(
 
     Raises
     ------
-    TypeError
-        If `grad_output` or `x` is not an array of integers or floats, or `out` is not an array of
-        their common dtype.
-        Also for masked, dask, pandas and xarray arrays: convert them first.
-    ValueError
-        If `pool_size` is below 1 or does not divide the number of channels, if `grad_output` has
-        another shape than maxout's output, or if `out` has another shape than `x` or is read-only.
-    numpy.exceptions.AxisError
-        If `axis` is out of range.
-
-    See Also
-    --------
-    maxout : The function itself.
+    TypeError, ValueError, numpy.exceptions.AxisError
+        As :func:`maxout`; ValueError too if `grad_output` has another shape than its output.
 
     Notes
     -----
@@ -147,17 +128,12 @@ def crelu(x: ArrayLike, /, axis: SupportsIndex = 1, out: Array | None = None) ->
     Raises
     ------
     TypeError
-        If `x` is not an array of signed integers or floats, or `out` is not an array of its dtype.
-        Also for masked, dask, pandas and xarray arrays: convert them first.
+        If `x` does not hold signed integers or floats, `out` is not an array of its dtype, or an
+        argument carries more than its elements.
     ValueError
         If `out` has another shape than the result or is read-only.
     numpy.exceptions.AxisError
         If `axis` is out of range.
-
-    See Also
-    --------
-    crelu_backward : The gradient.
-    relu : Each half.
 
     Notes
     -----
@@ -199,10 +175,8 @@ def crelu_backward(
     ----------
     grad_output : array_like of integers or floats
         Gradient of the loss with respect to crelu's output, of its shape.
-    x : array_like of signed integers or floats
-        crelu's input.
-    axis : int, default 1
-        The axis of the channels.
+    x, axis
+        As of :func:`crelu`.
     out : ndarray, optional
         Where the result goes, instead of a new array: of its shape and dtype. It may be `x`.
 
@@ -213,19 +187,8 @@ def crelu_backward(
 
     Raises
     ------
-    TypeError
-        If `grad_output` is not an array of integers or floats, `x` not one of signed integers or
-        floats, or `out` not one of their common dtype.
-        Also for masked, dask, pandas and xarray arrays: convert them first.
-    ValueError
-        If `grad_output` has another shape than crelu's output, or if `out` has another shape than
-        `x` or is read-only.
-    numpy.exceptions.AxisError
-        If `axis` is out of range.
-
-    See Also
-    --------
-    crelu : The function itself.
+    TypeError, ValueError, numpy.exceptions.AxisError
+        As :func:`crelu`; ValueError too if `grad_output` has another shape than its output.
 
     Examples
     --------
@@ -264,11 +227,8 @@ def _maxout_backward(
     _check_gradient(name, grad_output, shape)
     dtype = _common_dtype(name, grad_output, x)
     _layout.check_out(name, out, x.shape, dtype)
-    blocks = (
-        _blocks(_layout.dense(grad_output, dtype), axis),
-        _blocks(_layout.dense(x, dtype), axis),
-    )
-    result = _layout.answered(name, _core.maxout_backward(*blocks, size, 1, None), blocks[1])
+    grads, inputs = (_blocks(_layout.dense(each, dtype), axis) for each in (grad_output, x))
+    result = _layout.answered(name, _core.maxout_backward(grads, inputs, size, 1, None), inputs)
     grad: Array = _layout.delivered(result.reshape(x.shape), out)
     return grad
 
@@ -277,10 +237,8 @@ def _pools(
     function: str, shape: tuple[int, ...], pool_size: SupportsIndex, axis: SupportsIndex
 ) -> tuple[int, int, tuple[int, ...]]:
     """Return the checked size of the pools, the checked axis, and the shape of the result."""
-    size, axis = (
-        _layout.integer(function, "pool_size", pool_size),
-        _layout.axis_of(function, len(shape), axis),
-    )
+    size = _layout.integer(function, "pool_size", pool_size)
+    axis = _layout.axis_of(function, len(shape), axis)
     channels = shape[axis]
     if size < 1:
         raise ValueError(f"{function}: pool_size must be at least 1, not {size}")

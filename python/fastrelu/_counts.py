@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from fastrelu import _core
-from fastrelu._layout import answered, grouped, normalized, numbers, order_in_memory, remaining
+from fastrelu import _core, _layout
+from fastrelu._layout import Array, Axes
 
 __all__ = ["active_count", "dead_units", "sparsity"]
-
-_Array = NDArray[Any]
-_Axes = int | tuple[int, ...] | None
 
 
 @overload
 def active_count(x: ArrayLike, /, axis: None = None) -> int: ...
 @overload
 def active_count(x: ArrayLike, /, axis: int | tuple[int, ...]) -> Any: ...
-def active_count(x: ArrayLike, /, axis: _Axes = None) -> Any:
+def active_count(x: ArrayLike, /, axis: Axes = None) -> Any:
     """Count the active elements, those that relu keeps: ``sum(!(x <= 0))``.
 
     Parameters
@@ -41,13 +37,8 @@ def active_count(x: ArrayLike, /, axis: _Axes = None) -> Any:
     numpy.exceptions.AxisError
         If `axis` is out of range.
     TypeError
-        If `x` is not an array of integers or floats, or `axis` is a list.
-        Also for masked, dask, pandas and xarray arrays: convert them first.
-
-    See Also
-    --------
-    sparsity : The fraction of inactive elements.
-    Mask.active_count : The same from a saved mask.
+        If `x` does not hold integers or floats, or carries more than its elements; if `axis` is a
+        list.
 
     Examples
     --------
@@ -65,15 +56,13 @@ def active_count(x: ArrayLike, /, axis: _Axes = None) -> Any:
 def sparsity(x: ArrayLike, /, axis: None = None) -> float: ...
 @overload
 def sparsity(x: ArrayLike, /, axis: int | tuple[int, ...]) -> Any: ...
-def sparsity(x: ArrayLike, /, axis: _Axes = None) -> Any:
+def sparsity(x: ArrayLike, /, axis: Axes = None) -> Any:
     """Fraction of inactive elements: ``1 - active_count(x) / number``.
 
     Parameters
     ----------
-    x : array_like of integers or floats
-        relu's input or its output. NaN is active, because relu keeps it.
-    axis : int, tuple of int, or None, default None
-        The axes to count along; None for all.
+    x, axis
+        As of :func:`active_count`.
 
     Returns
     -------
@@ -83,15 +72,8 @@ def sparsity(x: ArrayLike, /, axis: _Axes = None) -> Any:
 
     Raises
     ------
-    numpy.exceptions.AxisError
-        If `axis` is out of range.
-    TypeError
-        If `x` is not an array of integers or floats, or `axis` is a list.
-        Also for masked, dask, pandas and xarray arrays: convert them first.
-
-    See Also
-    --------
-    active_count : The number of the other elements.
+    numpy.exceptions.AxisError, TypeError
+        As :func:`active_count`.
 
     Examples
     --------
@@ -108,7 +90,7 @@ def sparsity(x: ArrayLike, /, axis: _Axes = None) -> Any:
 def dead_units(x: ArrayLike, /, axis: None) -> bool: ...
 @overload
 def dead_units(x: ArrayLike, /, axis: int | tuple[int, ...] = 0) -> Any: ...
-def dead_units(x: ArrayLike, /, axis: _Axes = 0) -> Any:
+def dead_units(x: ArrayLike, /, axis: Axes = 0) -> Any:
     """Find the units that are never active in a batch: ``all(x <= 0)``.
 
     Parameters
@@ -125,15 +107,8 @@ def dead_units(x: ArrayLike, /, axis: _Axes = 0) -> Any:
 
     Raises
     ------
-    numpy.exceptions.AxisError
-        If `axis` is out of range.
-    TypeError
-        If `x` is not an array of integers or floats, or `axis` is a list.
-        Also for masked, dask, pandas and xarray arrays: convert them first.
-
-    See Also
-    --------
-    activity : Logs dead units while a network runs.
+    numpy.exceptions.AxisError, TypeError
+        As :func:`active_count`.
 
     Examples
     --------
@@ -146,31 +121,22 @@ def dead_units(x: ArrayLike, /, axis: _Axes = 0) -> Any:
     return _of_any_layout("dead_units", x, axis, bool) if dead is NotImplemented else dead
 
 
-def _scalar_if_all(result: Any, axis: _Axes, kind: type) -> Any:
+def _of_any_layout(name: str, x: ArrayLike, axis: Axes, kind: type) -> Any:
+    """Call the extension's function of that name with the axes in their order in memory."""
+    array = _layout.numbers(name, x)
+    axes = _layout.normalized(name, axis, array.ndim)
+    result = _reduced(name, array, axes)
     return kind(result) if axis is None else result[()]
 
 
-def _of_any_layout(name: str, x: ArrayLike, axis: _Axes, kind: type) -> Any:
-    array = numbers(name, x)
-    axes = normalized(name, axis, array.ndim)
-    return _scalar_if_all(_reduced(name, getattr(_core, name), array, axes), axis, kind)
-
-
-def _reduced(name: str, function: Callable[..., Any], x: _Array, axes: tuple[int, ...]) -> _Array:
-    """Call one of the extension's functions, which reduces the axes, for any layout.
-
-    The array is passed in the order in which its elements lie in memory.
-    """
-    order = order_in_memory(x)
-    view = x.transpose(order)[
-        tuple(
-            slice(None, None, -1) if axis in axes and x.strides[axis] < 0 else slice(None)
-            for axis in order
-        )
-    ]
-    grouping = grouped(view.shape, [place for place, axis in enumerate(order) if axis in axes])
+def _reduced(name: str, x: Array, axes: tuple[int, ...]) -> Array:
+    order = _layout.order_in_memory(x)
+    steps = (-1 if axis in axes and x.strides[axis] < 0 else None for axis in order)
+    view = x.transpose(order)[tuple(slice(None, None, step) for step in steps)]
+    places = [place for place, axis in enumerate(order) if axis in axes]
+    grouping = _layout.grouped(view.shape, places)
     placed = grouping.place(view).reshape(grouping.groups)
-    result: _Array = answered(name, function(placed, (1, 3)), placed)
+    result: Array = _layout.answered(name, getattr(_core, name)(placed, (1, 3)), placed)
     kept = [axis for axis in order if axis not in axes]
     ordered = result.reshape([x.shape[axis] for axis in kept]).transpose(np.argsort(kept))
-    return np.ascontiguousarray(ordered).reshape(remaining(x.shape, axes))
+    return np.ascontiguousarray(ordered).reshape(_layout.remaining(x.shape, axes))
