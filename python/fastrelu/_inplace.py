@@ -1,4 +1,7 @@
-"""The ufuncs in the notation of PyTorch: a trailing underscore overwrites the first argument."""
+"""The ufuncs in the notation of PyTorch: a trailing underscore overwrites the first argument.
+
+Each function is its ufunc with ``out=``, for more kinds of buffers.
+"""
 
 from __future__ import annotations
 
@@ -36,13 +39,10 @@ def relu_(x: _Buffer, /) -> _Buffer:
     Raises
     ------
     TypeError
-        If `x` has no buffer, as a list or a number, or no element type, as a ``bytearray``.
+        If `x` has no buffer, as a list or a number, or no element type, as a ``bytearray``, or does
+        not hold integers or floats.
     ValueError
         If `x` is read-only.
-
-    See Also
-    --------
-    relu : The same into a new array, or into ``out=``.
 
     Examples
     --------
@@ -77,14 +77,10 @@ def leaky_relu_(x: _Buffer, /, negative_slope: Numbers = 0.01) -> _Buffer:
     Raises
     ------
     TypeError
-        If `x` has no buffer or no element type, or if it holds integers, because the result is
-        float64. Also if `negative_slope` is a masked, dask, pandas or xarray array and `x` is not.
+        As :func:`relu_`; also if `x` holds integers, because the result is float64, or if
+        `negative_slope` carries more than its elements and `x` does not.
     ValueError
         If `x` is read-only, or `negative_slope` does not broadcast to its shape.
-
-    See Also
-    --------
-    leaky_relu : The same into a new array, or into ``out=``.
 
     Examples
     --------
@@ -122,14 +118,9 @@ def relu_backward_(grad_output: _Buffer, x: Numbers, /) -> _Buffer:
     Raises
     ------
     TypeError
-        If `grad_output` has no buffer or no element type. Also if `x` is a masked, dask, pandas or
-        xarray array and `grad_output` is not.
+        As :func:`relu_`; also if `x` carries more than its elements and `grad_output` does not.
     ValueError
         If `grad_output` is read-only, or `x` does not broadcast to its shape.
-
-    See Also
-    --------
-    relu_backward : The same into a new array, or into ``out=``.
 
     Examples
     --------
@@ -156,8 +147,7 @@ def leaky_relu_backward_(
     Parameters
     ----------
     grad_output : writable buffer of floats
-        Gradient of the loss with respect to leaky_relu's output. Overwritten with the gradient with
-        respect to its input.
+        As of :func:`relu_backward_`.
     x : array_like of integers or floats
         leaky_relu's input. It must broadcast to the shape of `grad_output`.
     negative_slope : array_like of integers or floats, default 0.01
@@ -170,16 +160,8 @@ def leaky_relu_backward_(
 
     Raises
     ------
-    TypeError
-        If `grad_output` has no buffer or no element type, or if it holds integers, because the
-        result is float64. Also if another argument is a masked, dask, pandas or xarray array and
-        `grad_output` is not.
-    ValueError
-        If `grad_output` is read-only, or another argument does not broadcast to its shape.
-
-    See Also
-    --------
-    leaky_relu_backward : The same into a new array, or into ``out=``.
+    TypeError, ValueError
+        As :func:`leaky_relu_`, for both other arguments.
 
     Examples
     --------

@@ -17,7 +17,6 @@ __all__ = ["apply_table", "make_table"]
 _Entry = TypeVar("_Entry", bound=np.generic)
 
 _ENTRIES = 256
-_ENTRY_SIZES = (1, 2, 4, 8)
 
 
 @overload
@@ -46,15 +45,11 @@ def apply_table(x: ArrayLike, table: ArrayLike, /, out: Array | None = None) -> 
     Raises
     ------
     TypeError
-        If `x` or `table` is of another dtype, or `out` is not of the dtype of `table`.
-        Also for masked, dask, pandas and xarray arrays: convert them first.
+        If `x` or `table` is of another dtype, `out` is not of the dtype of `table`, or an argument
+        carries more than its elements.
     ValueError
         If `table` is not one-dimensional with 256 entries, or if `out` has another shape than `x`
         or is read-only.
-
-    See Also
-    --------
-    make_table : The table of any function on quantised numbers.
 
     Notes
     -----
@@ -108,10 +103,6 @@ def make_table(
     ValueError
         If a scale or a zero point is out of range, or `function` returns another shape or a NaN.
 
-    See Also
-    --------
-    apply_table : Looks the entries up.
-
     Notes
     -----
     The table is computed in float64. Halves are rounded to even. Results beyond the range of
@@ -149,10 +140,9 @@ def _apply_to_any_layout(x: ArrayLike, table: ArrayLike, out: Array | None) -> A
     if x.dtype.itemsize != 1 or not _is_number(x.dtype, "iu"):
         cure = "pass for example np.asarray(x, np.uint8)"
         raise TypeError(f"apply_table: x must hold numbers of one byte, not {x.dtype}; {cure}")
-    if table.dtype.itemsize not in _ENTRY_SIZES or not _is_number(table.dtype, "biufc"):
-        raise TypeError(
-            f"apply_table: table must hold numbers of 1, 2, 4 or 8 bytes, not {table.dtype}"
-        )
+    if table.dtype.itemsize not in (1, 2, 4, 8) or not _is_number(table.dtype, "biufc"):
+        fitting = "table must hold numbers of 1, 2, 4 or 8 bytes"
+        raise TypeError(f"apply_table: {fitting}, not {table.dtype}")
     if table.shape != (_ENTRIES,):
         raise ValueError(f"apply_table: table must have shape (256,), not {table.shape}")
     table = _layout.dense(table)
