@@ -13,6 +13,10 @@ one bit per element for the backward pass, a `Mask`. `relu_backward_with_bias`, 
 on quantised numbers. `active_count`, `sparsity` and `dead_units` count active elements, as do the
 methods of a `Mask`; `activity` logs them.
 
+Ufuncs keep what an array carries besides its elements, such as a mask, labels, units or a graph of
+computations. The other functions raise TypeError for such arrays (those of numpy.ma, dask, pandas
+and xarray, and subclasses of ndarray except memmap and recarray), unless they say otherwise.
+
 `verify` compares every kernel with the NumPy reference in `fastrelu.reference`; `show_config`
 prints what runs where, `isa` and `available_isas` the instruction sets. Large results reuse cached
 memory (`recycle_info`, `set_recycle_limit`, `trim`), and large calls run on several threads

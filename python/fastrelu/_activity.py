@@ -25,25 +25,11 @@ _NO_AXIS = 64
 class ActivityRow(NamedTuple):
     """What one function did at one place.
 
-    Attributes
-    ----------
-    where : str
-        The label of the block, or ``file:line`` of the call.
-    function : str
-        The name of the function.
-    calls : int
-        The number of its calls there.
-    elements : int
-        The number of elements in all calls.
-    active : int
-        The number of active elements.
-    nan : int
-        The number of results that were NaN.
-    units : int or None
-        The number of places along the axes other than the batch. None if it differed between calls,
-        or if there was no memory to mark them.
-    dead_units : int or None
-        The number of units that were not active in any call.
+    `where` is the label of the block, or ``file:line`` of the call. `calls` is the number of calls,
+    and `elements`, `active` and `nan` are the numbers of elements, of active ones, and of NaN
+    results in all of them. `units` is the number of places along the axes other than the batch, and
+    `dead_units` the number of those that were not active in any call. Both are None if `units`
+    differed between calls, or if there was no memory to mark them.
     """
 
     where: str
@@ -108,11 +94,8 @@ class ActivityLog:
     def step(self) -> tuple[ActivityRow, ...]:
         """End a step, of training for example; return its rows and add them to `history`.
 
-        Returns
-        -------
-        tuple of ActivityRow
-            The counts since the previous step. `rows` goes on counting. A call that another thread
-            has under way belongs to no step, but counts in `rows`.
+        They count since the previous step; `rows` goes on counting. A call that another thread has
+        under way belongs to no step, but counts in `rows`.
         """
         rows = self._rows(_core.step_activity(self._log))
         self._history.append(rows)
@@ -133,10 +116,8 @@ class ActivityLog:
     def label(self, name: str) -> Iterator[None]:
         """Count the calls inside of a ``with`` block under a name instead of their file and line.
 
-        Parameters
-        ----------
-        name : str
-            Equal names share their rows. The innermost of nested blocks counts.
+        Equal names share their rows. The innermost of nested blocks counts. TypeError if `name` is
+        not a str.
         """
         if not isinstance(name, str):
             raise TypeError(f"label: name must be a str, not {type(name).__name__}")
@@ -190,18 +171,13 @@ def activity(axis: Axes = 0) -> _GeneratorContextManager[ActivityLog]:
     Returns
     -------
     context manager
-        It gives an `ActivityLog`, whose rows have for each place (``file:line`` or label) and
-        function: calls, elements, active elements, NaN results, units and dead units. Print the log
-        for a table.
+        It gives an `ActivityLog`, which has an `ActivityRow` for each place and function. Print the
+        log for a table.
 
     Raises
     ------
     TypeError
         If `axis` is not an int, a tuple of ints or None.
-
-    See Also
-    --------
-    dead_units : The dead units of one array.
 
     Notes
     -----

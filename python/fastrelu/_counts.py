@@ -122,14 +122,13 @@ def dead_units(x: ArrayLike, /, axis: Axes = 0) -> Any:
 
 
 def _of_any_layout(name: str, x: ArrayLike, axis: Axes, kind: type) -> Any:
-    """Call the extension's function of that name with the axes in their order in memory."""
     array = _layout.numbers(name, x)
-    axes = _layout.normalized(name, axis, array.ndim)
-    result = _reduced(name, array, axes)
+    result = _reduced(name, array, _layout.normalized(name, axis, array.ndim))
     return kind(result) if axis is None else result[()]
 
 
 def _reduced(name: str, x: Array, axes: tuple[int, ...]) -> Array:
+    """Call the extension's function of that name for the axes in their order in memory."""
     order = _layout.order_in_memory(x)
     steps = (-1 if axis in axes and x.strides[axis] < 0 else None for axis in order)
     view = x.transpose(order)[tuple(slice(None, None, step) for step in steps)]

@@ -228,14 +228,10 @@ def _view(buffer: Any, function: str) -> Array:
     except (BufferError, RuntimeError, TypeError, ValueError) as error:
         message = f"{function}_: NumPy cannot view a buffer of format {view.format!r}"
         raise TypeError(f"{message}: {error}") from error
-    if not _is_view_of(array, view):
+    # NumPy keeps a view of the same object, unless it has copied the elements.
+    if not (isinstance(array.base, memoryview) and array.base.obj is view.obj):
         raise TypeError(_advice(function, f"NumPy only copies a buffer of format {view.format!r}"))
     return array
-
-
-def _is_view_of(array: Array, view: memoryview) -> bool:
-    """Say whether the array shares the view's elements: NumPy keeps a view of the same object."""
-    return isinstance(array.base, memoryview) and array.base.obj is view.obj
 
 
 def _untyped_buffers() -> tuple[type, ...]:

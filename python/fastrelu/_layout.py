@@ -19,7 +19,7 @@ import operator
 import sys
 from collections.abc import Iterable
 from math import prod
-from typing import Any, Literal, NamedTuple, NoReturn, SupportsIndex
+from typing import Any, NamedTuple, NoReturn, SupportsIndex
 
 import numpy as np
 from numpy.exceptions import AxisError
@@ -169,11 +169,7 @@ def normalized(function: str, axis: Axes, ndim: int) -> tuple[int, ...]:
 
 
 def check_out(
-    function: str,
-    out: Any,
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    casting: Literal["equiv", "same_kind"] = "equiv",
+    function: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], casting: Any = "equiv"
 ) -> None:
     """Refuse, before anything is written, an `out` that the result does not fit."""
     check_place(function, out, shape)

@@ -109,10 +109,8 @@ class Mask(_core.Mask):
         """
         array = _layout.plain("Mask.from_bool", "active", active)
         if array.dtype != np.bool_:
-            raise TypeError(
-                f"Mask.from_bool: active holds {array.dtype}, not bool; pass a comparison, for "
-                "example x > 0"
-            )
+            cure = "pass a comparison, for example x > 0"
+            raise TypeError(f"Mask.from_bool: active holds {array.dtype}, not bool; {cure}")
         return cls(np.packbits(array.ravel(), bitorder="little"), array.shape, kind)
 
     def to_bool(self) -> NDArray[np.bool_]:
@@ -593,10 +591,7 @@ def _with_mask(
 ) -> tuple[Any, Mask]:
     """Compute the result and the mask for any layout, dtype and slope: `out` is written last."""
     function, kind = f"{ufunc.__name__}_with_mask", ufunc.__name__.removeprefix("add_")
-    names = "xy"[: len(summands)]
-    arrays = [
-        _layout.numbers(function, each, name) for each, name in zip(summands, names, strict=True)
-    ]
+    arrays = [_layout.numbers(function, each, "xy"[i]) for i, each in enumerate(summands)]
     shape = arrays[0].shape
     _check_shapes(function, {"x": arrays[0], "y": arrays[-1]}, slopes, out)
     place = _place_of_bits(function, mask, kind, shape, out)
@@ -650,9 +645,8 @@ def _from_mask(
         line = _layout.answered(function, _core.relu_backward_from_mask(line, flat, None), line)
         return _layout.delivered(line.reshape(values.shape), out)
     gradient = grad_output if isinstance(grad_output, (int, float)) else values
-    return _layout.call_ufunc(
-        function, ufunc, gradient, _gate(function, flat, values), *slopes, out=out
-    )
+    gate = _gate(function, flat, values)
+    return _layout.call_ufunc(function, ufunc, gradient, gate, *slopes, out=out)
 
 
 def _has_zero(dtype: np.dtype[Any]) -> bool:
@@ -675,10 +669,8 @@ def _as_shape(shape: Any) -> tuple[int, ...]:
     try:
         return np.broadcast_to(np.uint8(0), shape).shape
     except (TypeError, ValueError) as error:
-        raise type(error)(
-            f"Mask: shape must be that of an array, an integer or a tuple of integers, not "
-            f"{shape!r}: {error}"
-        ) from None
+        fitting = "shape must be that of an array, an integer or a tuple of integers"
+        raise type(error)(f"Mask: {fitting}, not {shape!r}: {error}") from None
 
 
 def _check_shapes(

@@ -38,7 +38,6 @@ __all__ = [
     "trim",
 ]
 
-_PACKAGE = os.path.dirname(__file__)
 _SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30}
 
 
@@ -305,8 +304,8 @@ def _read_variable(name: str, parse: Callable[[str], int]) -> int | None:
 
 def _warn(message: str) -> None:
     """Warn at the innermost line outside of this package and of the import system."""
-    frame = sys._getframe(1)
-    while frame.f_back and frame.f_code.co_filename.startswith((_PACKAGE, "<frozen importlib")):
+    frame, inner = sys._getframe(1), (os.path.dirname(__file__), "<frozen importlib")
+    while frame.f_back and frame.f_code.co_filename.startswith(inner):
         frame = frame.f_back
     warnings.warn_explicit(message, RuntimeWarning, frame.f_code.co_filename, frame.f_lineno)
 

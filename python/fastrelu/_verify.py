@@ -31,13 +31,11 @@ def verify(  # noqa: PLR0913
     functions : str or iterable of str, optional
         Names of functions; all by default.
     dtypes : dtype or iterable of dtypes, optional
-        By default all that any function takes. Each function is run on those that it takes:
-        `relu_quantized` takes integers alone.
+        By default all. Each function is run on those that it takes.
     isas : str or iterable of str, optional
         Instruction sets; by default all that this processor can run.
     complete : bool, optional
-        Run every case, which takes minutes. By default some are left out, which the result's
-        ``left_out`` describes.
+        Run all cases, in minutes. By default ``left_out`` of the result says which are not run.
     exhaustive : bool, optional
         Also run all 2**32 float32 patterns through relu, relu_backward and leaky_relu. Takes
         minutes, and about 2 MiB of memory.
@@ -47,8 +45,8 @@ def verify(  # noqa: PLR0913
     Returns
     -------
     Verification
-        True if nothing differed. ``failures`` has the first difference of each function, dtype and
-        instruction set; ``rows`` has the number of results compared for each.
+        True if nothing differed. For each function, dtype and instruction set ``failures`` has the
+        first difference, and ``rows`` the number of results compared.
 
     Raises
     ------
