@@ -116,8 +116,10 @@ class ActivityLog:
     def label(self, name: str) -> Iterator[None]:
         """Count the calls inside of a ``with`` block under a name instead of their file and line.
 
-        Equal names share their rows. The innermost of nested blocks counts. TypeError if `name` is
-        not a str.
+        Parameters
+        ----------
+        name : str
+            Equal names share their rows. The innermost of nested blocks counts.
         """
         if not isinstance(name, str):
             raise TypeError(f"label: name must be a str, not {type(name).__name__}")

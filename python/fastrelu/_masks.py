@@ -96,10 +96,19 @@ class Mask(_core.Mask):
 
     @classmethod
     def from_bool(cls, active: ArrayLike, kind: str = "relu") -> Mask:
-        """Pack an array of bools, one for each element, into a mask of its shape.
+        """Pack an array of bools into a mask of its shape.
 
-        `kind` is that of :class:`Mask`. TypeError if `active` holds anything but bools, or carries
-        more than its elements.
+        Parameters
+        ----------
+        active : array_like of bool
+            For each element whether its bit is set.
+        kind : {"relu", "leaky_relu"}, default "relu"
+            As of :class:`Mask`.
+
+        Raises
+        ------
+        TypeError
+            If `active` holds other elements, or carries more than them.
 
         Examples
         --------
@@ -130,9 +139,12 @@ class Mask(_core.Mask):
         return self.bits.nbytes
 
     def active_count(self, axis: Axes = None) -> Any:
-        """Count the set bits along the axes: :func:`active_count` of the array of the mask.
+        """Count the bits that are set. In a mask of leaky_relu, NaN does not count.
 
-        In a mask of leaky_relu, NaN does not count. AxisError if there is no such axis.
+        Parameters
+        ----------
+        axis : int, tuple of int, or None, default None
+            As of :func:`active_count`, which also describes the result and AxisError.
 
         Examples
         --------
@@ -146,9 +158,12 @@ class Mask(_core.Mask):
         return int(counts) if axis is None else counts[()]
 
     def sparsity(self, axis: Axes = None) -> Any:
-        """Return the share of bits that are not set: :func:`sparsity` of the array of the mask.
+        """Share of the bits that are not set: ``1 - active_count / number``.
 
-        In a mask of leaky_relu, NaN is not active. AxisError if there is no such axis.
+        Parameters
+        ----------
+        axis : int, tuple of int, or None, default None
+            As of :func:`sparsity`, which also describes the result and AxisError.
 
         Examples
         --------
@@ -165,9 +180,12 @@ class Mask(_core.Mask):
         return float(shares) if axis is None else shares[()]
 
     def dead_units(self, axis: Axes = 0) -> Any:
-        """Find the units without a set bit: :func:`dead_units` of the array of the mask.
+        """Find the units of which no bit is set.
 
-        In a mask of leaky_relu, NaN is not active. AxisError if there is no such axis.
+        Parameters
+        ----------
+        axis : int, tuple of int, or None, default 0
+            As of :func:`dead_units`, which also describes the result and AxisError.
 
         Examples
         --------

@@ -121,7 +121,17 @@ def num_threads(n: SupportsIndex) -> _GeneratorContextManager[None]:
 
     The number holds for the whole process, for calls from other threads too. The previous number is
     restored on exit. Such blocks may be nested; if they overlap in several threads, the last exit
-    decides. `n` and the errors are those of `set_num_threads`.
+    decides.
+
+    Parameters
+    ----------
+    n : int
+        As of `set_num_threads`, with its errors.
+
+    Returns
+    -------
+    context manager
+        It is a decorator, too.
 
     Examples
     --------
