@@ -34,7 +34,8 @@ class Mask(_core.Mask):
     """One bit for each element of an array: all that the gradient needs to know of it.
 
     :func:`relu_with_mask` and its siblings make masks, and the gradients take them. A gradient
-    refuses a mask of another shape or function. Saved bits can be wrapped again.
+    refuses a mask of another shape or function. Saved bits can be wrapped again. The arguments are
+    read-only attributes; the elements of `bits` may change, so that a mask is not hashable.
 
     Parameters
     ----------
@@ -47,17 +48,10 @@ class Mask(_core.Mask):
     kind : {"relu", "leaky_relu"}, default "relu"
         What a set bit says: relu's ``not x <= 0``, or leaky relu's ``x > 0``. They differ on NaN.
 
-    Attributes
-    ----------
-    bits, shape, kind
-        As given; read-only. The elements of `bits` may change when the mask is used again;
-        therefore a mask is not hashable.
-
     Raises
     ------
     TypeError
-        If `bits` is not an ndarray of uint8, `shape` not an integer or a sequence of integers, or
-        `kind` not a string.
+        If an argument is of another type.
     ValueError
         If `bits` does not have one axis, contiguous memory, the length that `shape` needs, and
         zeros in its unused bits; if no array has that shape; or if there is no such kind.
@@ -346,8 +340,9 @@ def add_relu_with_mask(
 ) -> tuple[Any, Mask]:
     """Compute :func:`add_relu` and its mask in one pass: the bit of an element is ``not s <= 0``.
 
-    `s` is ``x + y``, rounded to the dtype of the result. One call serves a layer with a bias, or
-    the sum at the end of a residual block.
+    `s` is ``x + y``, rounded to the dtype of the result: a layer with a bias, or the end of a
+    residual block. The gradient of `x` is also that of a `y` of the same shape; for a bias it is
+    summed over the batch. An activity log counts the call as one of :func:`add_relu`.
 
     Parameters
     ----------
@@ -358,8 +353,8 @@ def add_relu_with_mask(
     out : ndarray, optional
         Where the result goes, instead of a new array; of the shape of `x`. It may be `x`, or a `y`
         of that shape.
-    mask : Mask or ndarray of uint8, optional
-        Where the bits go, as in :func:`relu_with_mask`.
+    mask
+        As of :func:`relu_with_mask`.
 
     Returns
     -------
@@ -373,23 +368,15 @@ def add_relu_with_mask(
     TypeError, ValueError
         As :func:`relu_with_mask`; ValueError too if `y` does not broadcast to the shape of `x`.
 
-    Notes
-    -----
-    The gradient of `x` is also that of a `y` of the same shape; for a bias it is summed over the
-    batch. An activity log counts the call as one of :func:`add_relu`.
-
     Examples
     --------
     >>> import numpy as np
     >>> import fastrelu as fr
-    >>> x, bias = np.array([[-1.0, 2.0], [3.0, -4.0]]), np.array([0.5, -3.0])
-    >>> y, mask = fr.add_relu_with_mask(x, bias)
+    >>> y, mask = fr.add_relu_with_mask(np.array([-1.0, 2.0, 3.0]), np.array([0.5, 0.5, -3.5]))
     >>> y
-    array([[0. , 0. ],
-           [3.5, 0. ]])
-    >>> fr.relu_backward_from_mask(np.ones((2, 2)), mask)
-    array([[0., 0.],
-           [1., 0.]])
+    array([0. , 2.5, 0. ])
+    >>> fr.relu_backward_from_mask(np.ones(3), mask)
+    array([0., 1., 0.])
     """
     result: tuple[Any, Mask] = _core.add_relu_with_mask(x, y, out, mask)
     if result is NotImplemented:
@@ -555,7 +542,7 @@ def leaky_relu_backward_from_output(
     Returns
     -------
     grad_x : ndarray or scalar
-        :func:`leaky_relu_backward` gives the same bits from leaky_relu's input.
+        The same bits as :func:`leaky_relu_backward` gives from leaky_relu's input.
 
     Raises
     ------
@@ -613,10 +600,8 @@ def _with_mask(
     shape = arrays[0].shape
     _check_shapes(function, {"x": arrays[0], "y": arrays[-1]}, slopes, out)
     place = _place_of_bits(function, mask, kind, shape, out)
-    inputs = [
-        given if isinstance(given, (int, float)) else array
-        for given, array in zip(summands, arrays, strict=True)
-    ]
+    pairs = zip(summands, arrays, strict=True)
+    inputs = [given if isinstance(given, (int, float)) else array for given, array in pairs]
     if len(inputs) == 1:
         bits = _packed(function, arrays[0], kind)
         result = _layout.call_ufunc(function, ufunc, *inputs, *slopes, out=out)

@@ -42,7 +42,7 @@ def relu_backward_with_bias(
     grad_x : ndarray
         ``relu_backward(grad_output, x)``.
     grad_bias : ndarray or scalar
-        Its sum over `axis`, of its dtype; for integers int64 or uint64, as in NumPy.
+        The sum of `grad_x` over `axis`, of its dtype; for integers int64 or uint64, as in NumPy.
 
     Raises
     ------
