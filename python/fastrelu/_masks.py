@@ -590,8 +590,10 @@ def _with_mask(
 @np.errstate(all="ignore")
 def _sums(x: ArrayLike, y: ArrayLike, dtype: np.dtype[Any]) -> Any:
     """Add as `add_leaky_relu` does: integers wrap, floats are rounded to the result's dtype."""
-    of_integers = np.result_type(x, y).kind in "iu"
-    return np.add(x, y, dtype=None if of_integers else dtype)
+    if not all(np.asarray(each).dtype.kind in "iu" for each in (x, y)):
+        # Before np.add, which takes no bfloat16 with a number or with float16.
+        x, y = np.asarray(x, dtype), np.asarray(y, dtype)
+    return np.add(x, y)
 
 
 def _packed(function: str, values: Array, kind: str) -> _Bits:

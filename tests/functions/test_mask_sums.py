@@ -10,7 +10,7 @@ import pytest
 from fastrelu import _core, reference
 from fastrelu.testing import cases, forced_isa, supported_dtypes
 from fastrelu.testing.cases import GUARD, LAYOUTS
-from support import ISAS, assert_as_promised, reported, wrong_values
+from support import ISAS, assert_as_promised, assert_same_bytes, reported, wrong_values
 
 DTYPES = supported_dtypes()
 SHAPES = [
@@ -105,6 +105,28 @@ def test_layouts(family, dtype):
         assert result[0] is out
         family.assert_right((out[()], result[1]), plain, of_y, expected)
         assert cases.guards_intact(out)
+
+
+ADDENDS = {
+    "float": 0.5,
+    "int": 1,
+    "float32": np.float32(-0.25),
+    "array of float16": np.linspace(-9, 9, 40, dtype=np.float16),
+}
+
+
+@pytest.mark.parametrize("y", ADDENDS.values(), ids=ADDENDS)
+@every_dtype
+@some_families
+@np.errstate(all="ignore")
+def test_addends_of_other_types(family, dtype, y):
+    """Numbers, and arrays with which NumPy finds no common dtype for x."""
+    x = sample(dtype, 40, 5)
+    result, mask = family.with_mask(x, y, *family.slopes)
+    assert_same_bytes(result, family.ufunc(x, y, *family.slopes))
+    sums = fr.add_leaky_relu(x, y, 1.0).astype(float)
+    active = ~(sums <= 0) if family.kind == "relu" else sums > 0
+    assert np.array_equal(mask.to_bool(), active)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
