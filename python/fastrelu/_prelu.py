@@ -175,13 +175,9 @@ def prelu_backward(
     Raises
     ------
     numpy.exceptions.AxisError
-        If `axis` is out of range and there is more than one weight.
-    TypeError
-        If an argument does not hold integers or floats, or carries more than its elements; if `out`
-        cannot hold the result.
-    ValueError
-        If the shapes do not broadcast, if the weight does not fit them, or if `out` has another
-        shape or is read-only.
+        As :func:`prelu`.
+    TypeError, ValueError
+        As :func:`relu_backward_with_bias`; ValueError too if the weight does not fit `x`.
 
     Notes
     -----
