@@ -78,7 +78,7 @@ def maxout_backward(
     grad_output : array_like of integers or floats
         Gradient of the loss with respect to maxout's output, of its shape.
     x, pool_size, axis
-        As of :func:`maxout`.
+        As for :func:`maxout`.
     out : ndarray, optional
         Where the result goes, instead of a new array: of its shape and dtype. It may be `x`.
 
@@ -90,7 +90,7 @@ def maxout_backward(
     Raises
     ------
     TypeError, ValueError, numpy.exceptions.AxisError
-        As :func:`maxout`; ValueError too if `grad_output` has another shape than its output.
+        As for :func:`maxout`; ValueError too if `grad_output` has another shape than its output.
 
     Notes
     -----
@@ -176,7 +176,7 @@ def crelu_backward(
     grad_output : array_like of integers or floats
         Gradient of the loss with respect to crelu's output, of its shape.
     x, axis
-        As of :func:`crelu`.
+        As for :func:`crelu`.
     out : ndarray, optional
         Where the result goes, instead of a new array: of its shape and dtype. It may be `x`.
 
@@ -188,7 +188,7 @@ def crelu_backward(
     Raises
     ------
     TypeError, ValueError, numpy.exceptions.AxisError
-        As :func:`crelu`; ValueError too if `grad_output` has another shape than its output.
+        As for :func:`crelu`; ValueError too if `grad_output` has another shape than its output.
 
     Examples
     --------

@@ -62,7 +62,7 @@ def sparsity(x: ArrayLike, /, axis: Axes = None) -> Any:
     Parameters
     ----------
     x, axis
-        As of :func:`active_count`.
+        As for :func:`active_count`.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def sparsity(x: ArrayLike, /, axis: Axes = None) -> Any:
     Raises
     ------
     numpy.exceptions.AxisError, TypeError
-        As :func:`active_count`.
+        As for :func:`active_count`.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def dead_units(x: ArrayLike, /, axis: Axes = 0) -> Any:
     Raises
     ------
     numpy.exceptions.AxisError, TypeError
-        As :func:`active_count`.
+        As for :func:`active_count`.
 
     Examples
     --------

@@ -77,7 +77,7 @@ def leaky_relu_(x: _Buffer, /, negative_slope: Numbers = 0.01) -> _Buffer:
     Raises
     ------
     TypeError
-        As :func:`relu_`; also if `x` holds integers, because the result is float64, or if
+        As for :func:`relu_`; also if `x` holds integers, because the result is float64, or if
         `negative_slope` carries more than its elements and `x` does not.
     ValueError
         If `x` is read-only, or `negative_slope` does not broadcast to its shape.
@@ -118,7 +118,7 @@ def relu_backward_(grad_output: _Buffer, x: Numbers, /) -> _Buffer:
     Raises
     ------
     TypeError
-        As :func:`relu_`; also if `x` carries more than its elements and `grad_output` does not.
+        As for :func:`relu_`; also if `x` carries more than its elements and `grad_output` does not.
     ValueError
         If `grad_output` is read-only, or `x` does not broadcast to its shape.
 
@@ -147,7 +147,7 @@ def leaky_relu_backward_(
     Parameters
     ----------
     grad_output : writable buffer of floats
-        As of :func:`relu_backward_`.
+        As for :func:`relu_backward_`.
     x : array_like of integers or floats
         leaky_relu's input. It must broadcast to the shape of `grad_output`.
     negative_slope : array_like of integers or floats, default 0.01
@@ -161,7 +161,7 @@ def leaky_relu_backward_(
     Raises
     ------
     TypeError, ValueError
-        As :func:`leaky_relu_`, for both other arguments.
+        As for :func:`leaky_relu_`, for both other arguments.
 
     Examples
     --------

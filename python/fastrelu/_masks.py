@@ -99,7 +99,7 @@ class Mask(_core.Mask):
         active : array_like of bool
             For each element whether its bit is set.
         kind : {"relu", "leaky_relu"}, default "relu"
-            As of :class:`Mask`.
+            As for :class:`Mask`.
 
         Raises
         ------
@@ -127,7 +127,7 @@ class Mask(_core.Mask):
         Parameters
         ----------
         axis : int, tuple of int, or None, default None
-            As of :func:`active_count`, which also describes the result and AxisError.
+            As for :func:`active_count`, which also describes the result and AxisError.
         """
         axes = _layout.normalized("Mask.active_count", axis, len(self.shape))
         counts = self._counted(axes, np.intp)
@@ -139,7 +139,7 @@ class Mask(_core.Mask):
         Parameters
         ----------
         axis : int, tuple of int, or None, default None
-            As of :func:`sparsity`, which also describes the result and AxisError.
+            As for :func:`sparsity`, which also describes the result and AxisError.
         """
         axes = _layout.normalized("Mask.sparsity", axis, len(self.shape))
         shares = self._counted(axes, np.float64)
@@ -155,7 +155,7 @@ class Mask(_core.Mask):
         Parameters
         ----------
         axis : int, tuple of int, or None, default 0
-            As of :func:`dead_units`, which also describes the result and AxisError.
+            As for :func:`dead_units`, which also describes the result and AxisError.
         """
         name = "Mask.dead_units"
         axes = _layout.normalized(name, axis, len(self.shape))
@@ -272,7 +272,7 @@ def leaky_relu_with_mask(
     Parameters
     ----------
     x, out, mask
-        As of :func:`relu_with_mask`.
+        As for :func:`relu_with_mask`.
     negative_slope : array_like of integers or floats, default 0.01
         Slope for ``x <= 0``: one number, or an array that broadcasts to the shape of `x`.
 
@@ -286,7 +286,7 @@ def leaky_relu_with_mask(
     Raises
     ------
     TypeError, ValueError
-        As :func:`relu_with_mask`; ValueError too if `negative_slope` does not broadcast to the
+        As for :func:`relu_with_mask`; ValueError too if `negative_slope` does not broadcast to the
         shape of `x`.
 
     Examples
@@ -324,7 +324,7 @@ def add_relu_with_mask(
         Where the result goes, instead of a new array; of the shape of `x`. It may be `x`, or a `y`
         of that shape.
     mask
-        As of :func:`relu_with_mask`.
+        As for :func:`relu_with_mask`.
 
     Returns
     -------
@@ -336,7 +336,7 @@ def add_relu_with_mask(
     Raises
     ------
     TypeError, ValueError
-        As :func:`relu_with_mask`; ValueError too if `y` does not broadcast to the shape of `x`.
+        As for :func:`relu_with_mask`; ValueError too if `y` does not broadcast to the shape of `x`.
 
     Examples
     --------
@@ -370,7 +370,7 @@ def add_leaky_relu_with_mask(
     Parameters
     ----------
     x, y, out, mask
-        As of :func:`add_relu_with_mask`.
+        As for :func:`add_relu_with_mask`.
     negative_slope : array_like of integers or floats, default 0.01
         Slope for ``s <= 0``: one number, or an array that broadcasts to the shape of `x`.
 
@@ -384,8 +384,8 @@ def add_leaky_relu_with_mask(
     Raises
     ------
     TypeError, ValueError
-        As :func:`relu_with_mask`; ValueError too if `y` or `negative_slope` does not broadcast to
-        the shape of `x`.
+        As for :func:`relu_with_mask`; ValueError too if `y` or `negative_slope` does not broadcast
+        to the shape of `x`.
 
     Examples
     --------
@@ -456,7 +456,7 @@ def leaky_relu_backward_from_mask(
     Parameters
     ----------
     grad_output, out
-        As of :func:`relu_backward_from_mask`.
+        As for :func:`relu_backward_from_mask`.
     mask : Mask
         From :func:`leaky_relu_with_mask` or :func:`add_leaky_relu_with_mask`, of the shape of
         `grad_output`.
@@ -472,7 +472,7 @@ def leaky_relu_backward_from_mask(
     Raises
     ------
     TypeError, ValueError
-        As :func:`relu_backward_from_mask`, for a mask of relu; ValueError too if `negative_slope`
+        As for :func:`relu_backward_from_mask`; ValueError if `mask` is relu's, or `negative_slope`
         does not broadcast to the shape of `grad_output`.
 
     Examples

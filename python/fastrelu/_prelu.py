@@ -160,7 +160,7 @@ def prelu_backward(
     x : array_like of integers or floats
         prelu's input. It must broadcast with `grad_output`.
     weight, axis
-        As of the forward pass.
+        As for the forward pass.
     out : ndarray, optional
         Where `grad_x` goes, instead of a new array. It may be `grad_output`.
 
@@ -175,9 +175,9 @@ def prelu_backward(
     Raises
     ------
     numpy.exceptions.AxisError
-        As :func:`prelu`.
+        As for :func:`prelu`.
     TypeError, ValueError
-        As :func:`relu_backward_with_bias`; ValueError too if the weight does not fit `x`.
+        As for :func:`relu_backward_with_bias`; ValueError too if the weight does not fit `x`.
 
     Notes
     -----
@@ -271,7 +271,7 @@ def rrelu_with_slopes(
     Parameters
     ----------
     x, lower, upper, rng, training, out
-        As of :func:`rrelu`.
+        As for :func:`rrelu`.
 
     Returns
     -------
@@ -284,7 +284,7 @@ def rrelu_with_slopes(
     Raises
     ------
     TypeError, ValueError
-        As :func:`rrelu`.
+        As for :func:`rrelu`.
 
     Examples
     --------

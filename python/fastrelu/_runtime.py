@@ -126,7 +126,7 @@ def num_threads(n: SupportsIndex) -> _GeneratorContextManager[None]:
     Parameters
     ----------
     n : int
-        As of `set_num_threads`, with its errors.
+        As for `set_num_threads`, with its errors.
 
     Returns
     -------
