@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from fastrelu import _core, reference
 from fastrelu.testing import cases, open_nans
+from fastrelu.testing.cases import differing
 
 ISAS = fr.available_isas()
 ENDS = tuple(dict.fromkeys((ISAS[0], ISAS[-1])))
@@ -238,12 +239,6 @@ every_loop_that_may_report = parametrized(
 every_widening_loop = parametrized(
     "loop", _first_of_each_kernel([each for each in _ALL_LOOPS if each not in _KEEPING])
 )
-
-
-def differing(actual: Any, expected: Any) -> np.ndarray:
-    """Where the bits differ, flat."""
-    wrong = cases.bits(actual) != cases.bits(expected)
-    return wrong if wrong.ndim == 1 else wrong.any(axis=1)
 
 
 def wrong_values(ufunc: np.ufunc, actual: Any, expected: Any, args: Any) -> np.ndarray:

@@ -16,7 +16,7 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -26,23 +26,14 @@ from fastrelu.reference import product_dtype
 
 Array = NDArray[Any]
 
-WIDEST_VECTOR = 64
-"""Bytes in the widest vector of any instruction set."""
-MOST_VECTORS_AT_ONCE = 4
-"""Vectors that a kernel's unrolled body handles at once."""
-LARGE = 2 << 20
-"""Bytes that no core's own cache holds twice: results are streamed, threads share the work."""
-MOST_VALUES = 1 << 19
-"""The most values of one array: the reference takes its time with floats of one byte."""
-FEW_PATTERNS = 2
-"""The most bytes of a dtype whose patterns are all run, always."""
-GUARD = 64
-"""Bytes in front of and behind the values of every layout, so that a stray store is seen."""
-CANARY = 0xA5
-"""What the guards, and all else that a layout leaves free, are filled with."""
+WIDEST_VECTOR = 64  # bytes in the widest vector of any instruction set
+MOST_VECTORS_AT_ONCE = 4  # in the unrolled body of a kernel
+LARGE = 2 << 20  # bytes: no core's own cache holds them twice, so results are streamed and shared
+MOST_VALUES = 1 << 19  # in one array: the reference takes its time with floats of one byte
+FEW_PATTERNS = 2  # bytes: all patterns of a dtype of at most that size are run, always
+GUARD = 64  # bytes in front of and behind the values of every layout, so that a stray store is seen
+CANARY = 0xA5  # fills the guards, and all else that a layout leaves free
 
-_PARTNERS = (0, 1, -1, 3)
-"""How far behind it in a list of numbers those lie that a number makes a pair with."""
 _WIDEST_INTEGER = 8
 _EXTENDED_FRACTION = 63
 _EXTENDED_BYTES = 10
@@ -54,49 +45,32 @@ def is_float(dtype: np.dtype[Any]) -> bool:
     return dtype.kind not in "iu"
 
 
-@dataclass(frozen=True)
-class Format:
-    """A binary float's bit pattern as one integer: sign, exponent, fraction, without gaps."""
+class Format(NamedTuple):
+    """Patterns of a binary float as integers: sign, exponent and fraction, without gaps."""
 
-    width: int
-    fraction: int
-
-    @property
-    def sign(self) -> int:
-        """The sign bit, which alone is -0.0."""
-        return 1 << (self.width - 1)
-
-    @property
-    def smallest_normal(self) -> int:
-        """The lowest bit of the exponent."""
-        return 1 << self.fraction
-
-    @property
-    def infinity(self) -> int:
-        """All bits of the exponent; what lies above is NaN."""
-        return self.sign - self.smallest_normal
-
-    @property
-    def one(self) -> int:
-        """The pattern of 1.0."""
-        bias = (self.infinity >> self.fraction) >> 1
-        return bias << self.fraction
-
-    @property
-    def quiet(self) -> int:
-        """The bit that tells a quiet NaN from a signalling one."""
-        return (1 << self.fraction) >> 1
+    sign: int
+    """The sign bit, which alone is -0.0."""
+    smallest_normal: int
+    """The lowest bit of the exponent."""
+    infinity: int
+    """All bits of the exponent; everything above is NaN."""
+    one: int
+    quiet: int
+    """The bit that tells a quiet NaN from a signalling one."""
 
 
 def format_of(dtype: DTypeLike) -> Format:
     """Where a float keeps its bits."""
     dtype = np.dtype(dtype)
-    if _is_extended(dtype):
-        return Format(width=1 + 15 + _EXTENDED_FRACTION, fraction=_EXTENDED_FRACTION)
     if dtype == np.longdouble:
-        return Format(width=8 * dtype.itemsize, fraction=int(np.finfo(dtype).nmant))
-    one, two = (int(each) for each in bits(np.array([1, 2]).astype(dtype)))
-    return Format(width=8 * dtype.itemsize, fraction=(two - one).bit_length() - 1)
+        fraction = int(np.finfo(dtype).nmant)
+    else:
+        one, two = (int(each) for each in bits(np.array([1, 2]).astype(dtype)))
+        fraction = (two - one).bit_length() - 1
+    sign = 1 << (15 + fraction if _is_extended(dtype) else 8 * dtype.itemsize - 1)
+    lowest = 1 << fraction
+    infinity = sign - lowest
+    return Format(sign, lowest, infinity, infinity >> fraction >> 1 << fraction, lowest >> 1)
 
 
 def bits(values: Any) -> Array:
@@ -116,19 +90,25 @@ def hexadecimal(value: Any) -> str:
     return "0x" + np.ascontiguousarray(bits(value)).tobytes()[::_BIG_END_FIRST].hex()
 
 
+def differing(actual: Any, expected: Any, ignored: Any = 0) -> NDArray[np.bool_]:
+    """Say where the bits differ, except for those of `ignored`, flat."""
+    wrong = (bits(actual) | ignored) != (bits(expected) | ignored)
+    each: NDArray[np.bool_] = wrong if wrong.ndim == 1 else wrong.any(axis=1)
+    return each
+
+
 def same_nan_bits(actual: Array, expected: Array) -> NDArray[np.bool_]:
     """Say where two NaNs have the same sign and payload; the quiet bit may differ."""
-    quiet = bits(from_patterns([format_of(expected.dtype).quiet], expected.dtype))
-    same = (bits(actual) | quiet) == (bits(expected) | quiet)
-    each: NDArray[np.bool_] = same if same.ndim == 1 else same.all(axis=1)
-    return each
+    quiet = from_patterns([format_of(expected.dtype).quiet], expected.dtype)
+    return ~differing(actual, expected, bits(quiet))
 
 
 def from_patterns(patterns: Iterable[int], dtype: DTypeLike) -> Array:
     """Make the values that have these bit patterns (`Format`'s for floats)."""
     dtype = np.dtype(dtype)
-    raw = (_with_integer_bit(each) if _is_extended(dtype) else each for each in patterns)
-    stored = b"".join(each.to_bytes(dtype.itemsize, sys.byteorder) for each in raw)
+    if _is_extended(dtype):
+        patterns = map(_with_integer_bit, patterns)
+    stored = b"".join(each.to_bytes(dtype.itemsize, sys.byteorder) for each in patterns)
     return np.frombuffer(bytearray(stored), np.uint8).view(dtype)
 
 
@@ -142,35 +122,31 @@ def special_values(dtype: DTypeLike) -> Array:
 
 
 @cache
-def _special_values(dtype: np.dtype[Any], char: str) -> Array:
-    """Return them; the character tells int64 and longlong apart, which are equal."""
+def _special_values(dtype: np.dtype[Any], char: str) -> Array:  # int64 and longlong are equal
     if dtype.itemsize == 1:
         return every_pattern(dtype)
-    patterns = _special_float(format_of(dtype)) if is_float(dtype) else _special_integer(dtype)
-    return from_patterns(patterns, dtype)
+    return from_patterns(_special_floats(dtype) if is_float(dtype) else _special_ints(dtype), dtype)
 
 
 def supported_dtypes() -> tuple[np.dtype[Any], ...]:
-    """Return every dtype that some function has a loop for."""
-    characters = (loop[0] for ufunc in _core.ufuncs for loop in ufunc.types)
-    return (*(np.dtype(each) for each in dict.fromkeys(characters)), *_dtypes_of_ml_dtypes())
-
-
-def _dtypes_of_ml_dtypes() -> Iterator[np.dtype[Any]]:
-    """Yield those that relu takes; none if the package is not installed."""
-    if find_spec("ml_dtypes") is None:
-        return
-    for scalar_type in vars(import_module("ml_dtypes")).values():
-        if isinstance(scalar_type, type) and issubclass(scalar_type, np.generic):
+    """Return every dtype that some function has a loop for, those of ml_dtypes among them."""
+    characters = dict.fromkeys(loop[0] for ufunc in _core.ufuncs for loop in ufunc.types)
+    found = [np.dtype(each) for each in characters]
+    for each in vars(import_module("ml_dtypes")).values() if find_spec("ml_dtypes") else ():
+        if isinstance(each, type) and issubclass(each, np.generic):
             with suppress(TypeError):
-                yield _core.relu(np.empty(0, scalar_type)).dtype
+                found.append(_core.relu(np.empty(0, each)).dtype)
+    return tuple(found)
 
 
 def every_pattern(dtype: DTypeLike) -> Array:
     """Return all values of a dtype of at most `FEW_PATTERNS` bytes."""
     dtype = np.dtype(dtype)
-    values = np.arange(1 << 8 * dtype.itemsize, dtype=f"u{dtype.itemsize}").view(dtype)
-    return values[_are_valid(values)] if dtype.itemsize == 1 and is_float(dtype) else values
+    values: Array = np.arange(1 << 8 * dtype.itemsize, dtype=f"u{dtype.itemsize}").view(dtype)
+    if dtype.itemsize > 1 or not is_float(dtype):
+        return values
+    back = values.astype(np.float32).astype(dtype)  # a float of six bits leaves two of them unused
+    return values[~differing(back, values) | np.isnan(values)]
 
 
 def every_lane(dtype: DTypeLike) -> Array:
@@ -186,9 +162,12 @@ def sample(dtype: DTypeLike, n: int, seed: int = 0) -> Array:
     random = np.random.default_rng(seed)
     if dtype.itemsize == 1:
         return random.choice(special_values(dtype), n)
-    values = np.frombuffer(bytearray(random.bytes(n * dtype.itemsize)), np.uint8).view(dtype)
+    stored = np.frombuffer(bytearray(random.bytes(n * dtype.itemsize)), np.uint8)
     if _is_extended(dtype):
-        _make_valid_extended(values)
+        words = stored.reshape(n, dtype.itemsize)
+        has_exponent = (words[:, 8] != 0) | (words[:, 9] & 0x7F != 0)
+        words[:, 7] = np.where(has_exponent, words[:, 7] | 0x80, words[:, 7] & 0x7F)
+    values = stored.view(dtype)
     special = random.integers(2, size=n, dtype=np.bool_)
     values[special] = random.choice(special_values(dtype), np.count_nonzero(special))
     return values
@@ -200,13 +179,8 @@ def slopes(dtype: DTypeLike) -> tuple[Any, ...]:
     limits = np.finfo(wide)
     kind: Callable[[Any], Any] = wide.type if wide == np.longdouble else float
     python = (0.01, 0.2, 0.0, -0.0, 1.0, 2, -0.5, math.inf, -math.inf, math.nan)
-    return (
-        *python,
-        kind(limits.smallest_subnormal),
-        kind(limits.max),
-        np.float32(0.25),
-        np.float64(0.2),
-    )
+    extremes = kind(limits.smallest_subnormal), kind(limits.max)
+    return (*python, *extremes, np.float32(0.25), np.float64(0.2))
 
 
 def settings(names: Sequence[str], dtype: DTypeLike) -> tuple[tuple[Any, ...], ...]:
@@ -219,12 +193,28 @@ def settings(names: Sequence[str], dtype: DTypeLike) -> tuple[tuple[Any, ...], .
         return tuple((each,) for each in slopes(dtype))
     if "lambd" in names:
         dtype = slope_dtype(dtype)
-    numbers = _float_numbers(dtype) if is_float(dtype) else _integer_numbers(dtype)
-    found: Iterable[tuple[Any, ...]] = zip(numbers)
-    if len(names) > 1:
-        shifted = (numbers[k:] + numbers[:k] for k in _PARTNERS)
-        found = chain.from_iterable(zip(numbers, others, strict=True) for others in shifted)
-    return tuple(each for each in found if _are_legal(dict(zip(names, each, strict=True)), dtype))
+    numbers: tuple[Any, ...]
+    if is_float(dtype):
+        tiny = from_patterns([1], dtype)[0]
+        numbers = (0.5, 6, 1.0, 0.0, -0.0, -1.5, math.inf, -math.inf, math.nan, tiny)
+    else:
+        low, high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+        numbers = tuple(dict.fromkeys(each for each in (6, 0, 1, -1, high, low) if each >= low))
+    partners = (0, 1, -1, 3)[: 4 if len(names) > 1 else 1]
+    lists = ([numbers, numbers[k:] + numbers[:k]][: len(names)] for k in partners)
+    found = chain.from_iterable(zip(*each, strict=True) for each in lists)
+    return tuple(each for each in found if _are_legal(names, each, dtype))
+
+
+def _are_legal(names: Sequence[str], setting: Sequence[Any], dtype: np.dtype[Any]) -> bool:
+    """Say so of numbers, and of what the dtype makes of them: some floats have no infinity."""
+    given = [np.asarray(each) for each in setting]
+    with np.errstate(all="ignore"):
+        for values in (given, [each.astype(dtype) for each in given]):
+            wide = [each.astype(np.longdouble) for each in values]
+            if not np.array_equal(wide, legal(names, wide), equal_nan=True):
+                return False
+    return True
 
 
 def legal(names: Sequence[str], values: Sequence[Array]) -> list[Array]:
@@ -237,7 +227,8 @@ def legal(names: Sequence[str], values: Sequence[Array]) -> list[Array]:
     with np.errstate(all="ignore"):
         for name in not_negative(operand):
             bound = operand[name]
-            operand[name] = np.where(bound < bound.dtype.type(0), _opposite(bound), bound)
+            opposite = -bound if is_float(bound.dtype) else ~bound
+            operand[name] = np.where(bound < bound.dtype.type(0), opposite, bound)
         if "min_val" in operand:
             low, high = operand["min_val"], operand["max_val"]
             wrong = low > high
@@ -291,9 +282,9 @@ class Layout:
     """Values that lie between two lines in memory."""
 
     def place(self, values: Array) -> Array:
-        """Make an array in this layout that holds the values."""
+        """Make an array in this layout that holds the values, or as many as fill its rows."""
         array = self.empty(values.size, values.dtype)
-        array[...] = self._used(values).reshape(array.shape)
+        array[...] = values[: array.size].reshape(array.shape)
         return array
 
     def empty(self, n: int, dtype: np.dtype[Any]) -> Array:
@@ -303,18 +294,10 @@ class Layout:
         if self.rows == 0:
             return self._memory(n * abs(self.step), dtype)[:: self.step]
         columns = n // self.rows
-        if self.order == "F":
-            return self._matrix(columns, self.rows, dtype).T
-        return self._matrix(self.rows, columns, dtype)
-
-    def _matrix(self, lines: int, length: int, dtype: np.dtype[Any]) -> Array:
-        stored = length + self.spare
-        return self._memory(lines * stored, dtype).reshape(lines, stored)[:, :length]
-
-    def _used(self, values: Array) -> Array:
-        if self.rows < 0:
-            return values[:1]
-        return values[: values.size - values.size % self.rows] if self.rows else values
+        lines, length = (columns, self.rows) if self.order == "F" else (self.rows, columns)
+        pitch = length + self.spare
+        matrix = self._memory(lines * pitch, dtype).reshape(lines, pitch)[:, :length]
+        return matrix.T if self.order == "F" else matrix
 
     def _memory(self, n: int, dtype: np.dtype[Any]) -> Array:
         size, shift = n * dtype.itemsize, self.bytes_off + self.values_off * dtype.itemsize
@@ -323,22 +306,20 @@ class Layout:
         return buffer[start : start + size].view(dtype)
 
 
-LAYOUTS = {
-    layout.name: layout
-    for layout in (
-        Layout("dense"),
-        Layout("offset", values_off=1),
-        Layout("misaligned", bytes_off=1),
-        Layout("stride 2", step=2),
-        Layout("stride 3", step=3),
-        Layout("reversed", step=-1),
-        Layout("rows", rows=5),
-        Layout("Fortran", rows=5, order="F"),
-        Layout("sliced rows", rows=5, spare=2),
-        Layout("sliced Fortran", rows=5, order="F", spare=2),
-        Layout("0-d", rows=-1),
-    )
-}
+_LAYOUTS = (
+    Layout("dense"),
+    Layout("offset", values_off=1),
+    Layout("misaligned", bytes_off=1),
+    Layout("stride 2", step=2),
+    Layout("stride 3", step=3),
+    Layout("reversed", step=-1),
+    Layout("rows", rows=5),
+    Layout("Fortran", rows=5, order="F"),
+    Layout("sliced rows", rows=5, spare=2),
+    Layout("sliced Fortran", rows=5, order="F", spare=2),
+    Layout("0-d", rows=-1),
+)
+LAYOUTS = {layout.name: layout for layout in _LAYOUTS}
 
 
 def alignments(dtype: DTypeLike) -> Iterator[Layout]:
@@ -356,52 +337,20 @@ def guards_intact(array: Array) -> bool:
     return bool((memory == CANARY).all())
 
 
-def _float_numbers(dtype: np.dtype[Any]) -> tuple[Any, ...]:
-    tiny = from_patterns([1], dtype)[0]
-    return (0.5, 6, 1.0, 0.0, -0.0, -1.5, math.inf, -math.inf, math.nan, tiny)
-
-
-def _integer_numbers(dtype: np.dtype[Any]) -> tuple[int, ...]:
-    limits = np.iinfo(dtype)
-    numbers = (6, 0, 1, -1, int(limits.max), int(limits.min))
-    return tuple(dict.fromkeys(each for each in numbers if each >= limits.min))
-
-
-def _are_legal(parameters: dict[str, Any], dtype: np.dtype[Any]) -> bool:
-    """Say so of them, and of what the dtype makes of them: some floats have no infinity or NaN."""
-    wide = np.dtype(np.longdouble)
-    with np.errstate(all="ignore"):
-        for kinds in ((wide,), (dtype, wide)):
-            value = dict(parameters)
-            for kind in kinds:
-                value = {name: np.asarray(each).astype(kind) for name, each in value.items()}
-            if any(value[name] < 0 for name in not_negative(value)):
-                return False
-            if "min_val" in value and value["min_val"] > value["max_val"]:
-                return False
-    return True
-
-
-def _opposite(values: Array) -> Array:
-    """Negate floats; invert integers: a negative number becomes one that is not."""
-    opposite: Array = -values if is_float(values.dtype) else ~values
-    return opposite
-
-
-def _special_float(form: Format) -> list[int]:
-    zero, smallest_normal, one, infinity = 0, form.smallest_normal, form.one, form.infinity
-    largest, quiet = infinity - 1, form.quiet
-    numbers = [zero, 1, 2, 3, smallest_normal - 1, smallest_normal, smallest_normal + 1]
+def _special_floats(dtype: np.dtype[Any]) -> list[int]:
+    sign, smallest_normal, infinity, one, quiet = format_of(dtype)
+    largest = infinity - 1
+    numbers = [0, 1, 2, 3, smallest_normal - 1, smallest_normal, smallest_normal + 1]
     numbers += [one - 1, one, one + 1, one + smallest_normal, largest - 1, largest, infinity]
     # Their products with usual slopes are denormal, are rounded from denormal or overflow.
     numbers += [smallest_normal * power + odd for power in (3, 7, 8) for odd in (0, 1)]
     numbers += [(one + infinity) // 2, one // 2, one - quiet, one + quiet]
     nans = [infinity + 1, infinity + quiet - 1, infinity + quiet, infinity + quiet + 1]
-    nans += [infinity + quiet // 2 + 1, form.sign - 1]
-    return [sign | each for sign in (0, form.sign) for each in (*numbers, *nans)]
+    nans += [infinity + quiet // 2 + 1, sign - 1]
+    return [s | each for s in (0, sign) for each in (*numbers, *nans)]
 
 
-def _special_integer(dtype: np.dtype[Any]) -> list[int]:
+def _special_ints(dtype: np.dtype[Any]) -> list[int]:
     width = 8 * dtype.itemsize
     powers = [1 << bit for bit in (0, 1, width // 2, width - 2, width - 1)]
     near = {power + off for power in powers for off in (-1, 0, 1)}
@@ -418,16 +367,3 @@ def _with_integer_bit(pattern: int) -> int:
     exponent, fraction = pattern >> 63, pattern & ((1 << 63) - 1)
     is_normal = exponent & 0x7FFF != 0
     return exponent << 64 | is_normal << 63 | fraction
-
-
-def _are_valid(values: Array) -> NDArray[np.bool_]:
-    """Say which bytes are values: a float of six bits leaves two of them unused."""
-    back = values.astype(np.float32).astype(values.dtype)
-    valid: NDArray[np.bool_] = (bits(back) == bits(values)) | np.isnan(values)
-    return valid
-
-
-def _make_valid_extended(values: Array) -> None:
-    words = values.view(np.uint8).reshape(values.size, values.itemsize)
-    has_exponent = (words[:, 8] != 0) | (words[:, 9] & 0x7F != 0)
-    words[:, 7] = np.where(has_exponent, words[:, 7] | 0x80, words[:, 7] & 0x7F)
