@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from importlib.util import find_spec
 from time import perf_counter
 from typing import Any, TypeAlias, TypeVar
 
@@ -61,11 +62,14 @@ def plan(
     """Return what is to be run; raise ValueError or TypeError for what does not exist."""
     names = verified_names()
     public = [name for name in names if hasattr(fr, name)]
-    chosen = [_function(each) for each in _known("function", functions, names, public)]
-    available = _core.available_isas()
-    pairs = [(each, dtype) for each in chosen for dtype in _dtypes(dtypes) if each.takes(dtype)]
-    for dtype in () if dtypes is None else _dtypes(dtypes):
-        if dtype not in {taken for _, taken in pairs}:
+    chosen = [
+        (_functions if name in _functions.ARGUMENTS else _ufuncs).Function(name)
+        for name in _known("function", functions, names, public)
+    ]
+    available, wanted = _core.available_isas(), _dtypes(dtypes)
+    pairs = [(each, dtype) for each in chosen for dtype in wanted if each.takes(dtype)]
+    for dtype in wanted:
+        if dtypes is not None and dtype not in {taken for _, taken in pairs}:
             raise TypeError(f"verify: none of these functions takes {dtype}")
     return _known("instruction set", isas, available, available), pairs
 
@@ -88,16 +92,11 @@ def run(plan: Plan, complete: bool, exhaustive: bool, progress: bool) -> Verific
     return Verification(isas, tuple(rows), perf_counter() - start, left_out)
 
 
-def _function(name: str) -> Any:
-    return _functions.Function(name) if name in _functions.ARGUMENTS else _ufuncs.Function(name)
-
-
 def _known(
     what: str, wanted: str | Iterable[str] | None, names: Sequence[str], offered: Sequence[str]
 ) -> tuple[str, ...]:
-    if wanted is None:
-        return tuple(names)
-    chosen = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    given = names if wanted is None else wanted
+    chosen = (given,) if isinstance(given, str) else tuple(given)
     for name in chosen:
         if name not in names:
             raise ValueError(_unknown(what, name, offered))
@@ -123,20 +122,15 @@ def _dtypes(wanted: Any) -> list[np.dtype[Any]]:
     return found
 
 
-def _shown(what: str, items: Sequence[_Item], show: bool) -> Iterable[_Item]:
+def _shown(what: str, items: Sequence[_Item], show: bool) -> Iterator[_Item]:
     """Show on stderr how far the iteration has come: by rich where it is installed."""
-    if not show:
-        return items
-    try:
+    tracked: Iterable[_Item] = items
+    if show and find_spec("rich"):
         from rich.console import Console  # noqa: PLC0415
         from rich.progress import track  # noqa: PLC0415
-    except ImportError:
-        return _shown_in_lines(what, items)
-    return track(items, what, console=Console(stderr=True))
 
-
-def _shown_in_lines(what: str, items: Sequence[_Item]) -> Iterator[_Item]:
-    for done, item in enumerate(items):
-        if done % (len(items) // 10 + 1) == 0:
+        tracked, show = track(items, what, console=Console(stderr=True)), False
+    for done, item in enumerate(tracked):
+        if show and done % (len(items) // 10 + 1) == 0:
             print(f"{what}: {done} of {len(items)}", file=sys.stderr)
         yield item

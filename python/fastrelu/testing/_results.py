@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -70,6 +70,17 @@ class Failure:
         return f"{what} at {self.index} for {bits}"
 
 
+class Call(NamedTuple):
+    """One call of a kernel, and how to judge it."""
+
+    case: tuple[Any, ...]
+    size: int
+    """The number of results that are compared."""
+    make: Callable[[], Any]
+    problem: Callable[[Any, set[str]], dict[str, Any] | None]
+    """Of the result and the floating-point errors: fields of a `Failure`, if it is one."""
+
+
 @dataclass
 class Row:
     """The number of results compared, and the failures, of one function and dtype by ISA."""
@@ -79,17 +90,27 @@ class Row:
     compared: dict[str, int]
     failures: dict[str, Failure] = field(default_factory=dict)
 
-    def run(self, compare: Callable[[], tuple[int, dict[str, Any]]]) -> None:
-        """Call `compare` on each instruction set that has not failed yet.
-
-        It returns the number of results that it compared and the fields of a `Failure`, if any.
-        """
+    def run(self, calls: Callable[[], Iterator[Call]]) -> None:
+        """Make these calls on each instruction set that has not failed yet."""
         for isa in (each for each in self.compared if each not in self.failures):
             with forced_isa(isa):
-                compared, problem = compare()
-            self.compared[isa] += compared
-            if problem:
-                self.failures[isa] = Failure(self.function, self.dtype, isa, **problem)
+                for call in calls():
+                    self.compared[isa] += call.size
+                    if problem := _problem(call):
+                        case = ", ".join(map(str, call.case))
+                        failure = Failure(self.function, self.dtype, isa, case, **problem)
+                        self.failures[isa] = failure
+                        break
+
+
+def _problem(call: Call) -> dict[str, Any] | None:
+    warnings: set[str] = set()
+    try:
+        with recorded(warnings):
+            result = call.make()
+    except Exception as error:
+        return {"problem": f"raised {type(error).__name__}: {error}"}
+    return call.problem(result, warnings)
 
 
 @dataclass(frozen=True, repr=False)

@@ -19,7 +19,7 @@ import numpy as np
 
 from fastrelu import _core, reference
 from fastrelu.testing import cases
-from fastrelu.testing._results import Row, recorded
+from fastrelu.testing._results import Call, Row, recorded
 from fastrelu.testing.cases import LAYOUTS, Array, Layout
 
 BLOCKS = range(0, 1 << 32, 1 << 16)
@@ -44,19 +44,16 @@ def open_nans(function: str, inputs: Sequence[Any], actual: Array, expected: Arr
     >>> open_nans("relu", [x], x, x), open_nans("hardswish", [x], x, x)
     (array([False, False]), array([ True, False]))
     """
-    nowhere = np.zeros(expected.size, np.bool_)
-    if reference.arithmetic(function) == "selects" or not cases.is_float(expected.dtype):
-        return nowhere
+    wide = reference.product_dtype(expected.dtype)
+    is_chosen = function == "leaky_relu_derivative" and wide == expected.dtype
+    selects = reference.arithmetic(function) == "selects" or is_chosen
+    if selects or not cases.is_float(expected.dtype):
+        return np.zeros(expected.size, np.bool_)
     call = inspect.signature(getattr(reference, function)).bind(*inputs)
     call.apply_defaults()
-    kept = _passed_on_nan(function, *call.arguments.values())
-    if function == "leaky_relu_derivative":
-        if reference.product_dtype(expected.dtype) == expected.dtype:
-            return nowhere
-        kept = np.False_  # a slope's payload need not fit into a narrow float
-    open_: Array = np.ravel(np.isnan(actual) & np.isnan(expected))
-    touched = ~np.ravel(np.broadcast_to(kept, expected.shape))
-    return open_ & (touched | cases.same_nan_bits(actual, expected))
+    kept = np.broadcast_to(_passed_on_nan(function, *call.arguments.values()), expected.shape)
+    nans: Array = np.ravel(np.isnan(actual) & np.isnan(expected))
+    return nans & (~np.ravel(kept) | cases.same_nan_bits(actual, expected))
 
 
 def _passed_on_nan(function: str, *inputs: Any) -> Any:
@@ -65,9 +62,7 @@ def _passed_on_nan(function: str, *inputs: Any) -> Any:
         *arrays, slope = inputs
         # A product with a number keeps a NaN; which of two it keeps is the processor's choice.
         return np.isnan(arrays[0]) & (reference.positive(arrays[-1]) | ~np.isnan(slope))
-    if function == "softshrink_backward":
-        return np.isnan(inputs[0])
-    return np.False_
+    return function == "softshrink_backward" and np.isnan(inputs[0])
 
 
 class Function:
@@ -75,15 +70,12 @@ class Function:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.ufunc = getattr(_core, name)
-        self.reference = getattr(reference, name)
+        self.ufunc, self.reference = getattr(_core, name), getattr(reference, name)
         self.arithmetic = reference.arithmetic(name)
         inputs = inspect.signature(self.reference).parameters.values()
-        self.inputs = tuple(each.name for each in inputs)
         self.arrays = tuple(each.name for each in inputs if each.kind is each.POSITIONAL_ONLY)
-        self.parameters = self.inputs[len(self.arrays) :]
-        self.required = tuple(each.name for each in inputs if each.default is each.empty)
-        self.usual = {each.name: _USUAL.get(each.name, each.default) for each in inputs}
+        self.defaults = {each.name: each.default for each in inputs if each.name not in self.arrays}
+        self.parameters = tuple(self.defaults)
 
     def takes(self, dtype: np.dtype[Any]) -> bool:
         """Say whether it has a loop for arrays of that dtype."""
@@ -96,8 +88,7 @@ class Function:
     def verify(self, row: Row, dtype: np.dtype[Any], complete: bool) -> None:
         """Compare its results for one dtype."""
         for case in _cases(self, dtype, complete):
-            expectation = _Expectation(self, case.inputs(), case.parameters)
-            row.run(partial(_compare, expectation, case))
+            row.run(partial(_calls, _Expectation(self, case.inputs(), case.parameters), case))
 
     def verify_patterns(self, row: Row, start: int) -> None:
         """Compare its results for the block of float32 patterns that begins with `start`."""
@@ -105,11 +96,7 @@ class Function:
         # An odd factor makes the gradients run through all patterns too, in another order.
         gradient = x * np.uint32(0x9E3779B1)
         inputs = tuple(each.view(np.float32) for each in (gradient, x)[-len(self.arrays) :])
-        row.run(partial(_compare_patterns, _Expectation(self, inputs, ()), start))
-
-    def parameter_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
-        """Return the dtype of an array of parameters that does not change that of the result."""
-        return cases.slope_dtype(dtype) if self.arithmetic == "multiplies" else dtype
+        row.run(partial(_pattern_calls, _Expectation(self, inputs, ()), start))
 
 
 @dataclass(frozen=True)
@@ -126,13 +113,13 @@ class _Case:
         placed = zip(self.values, self.layouts, strict=True)
         return tuple(layout.place(values) for values, layout in placed)
 
-    def empty_out(self, dtype: np.dtype[Any]) -> Array:
-        return self.layouts[-1].empty(self.values[-1].size, dtype)
-
     def __str__(self) -> str:
         layouts = " and ".join(dict.fromkeys(each.name for each in self.layouts))
-        parameters = "".join(f", parameter {_described(each)}" for each in self.parameters)
-        return f"{self.values[-1].size} values, {layouts}{parameters}"
+        text = f"{self.values[-1].size} values, {layouts}"
+        for each in self.parameters:
+            kind = getattr(each, "shape", ()) and f"array of {each.dtype} {each.shape}"
+            text += f", parameter {kind or repr(each)}"
+        return text
 
 
 class _Expectation:
@@ -141,154 +128,122 @@ class _Expectation:
     def __init__(self, function: Function, inputs: tuple[Array, ...], parameters: tuple[Any, ...]):
         self.function, self.inputs, self.parameters = function, inputs, parameters
         self.result = function.reference(*inputs, *parameters)
-        self.bits = cases.bits(self.result)
 
     @cached_property
-    def warnings(self) -> set[str]:
-        """The floating-point errors of the sums and products that the result is made of."""
-        found: set[str] = set()
+    def warnings(self) -> tuple[set[str], set[str]]:
+        """The floating-point errors that must be reported, and those that may be.
+
+        Sums and products report theirs. Kept values may be multiplied by 1, and a slope may be
+        rounded to a narrow dtype.
+        """
+        made: set[str] = set()
+        optional: set[str] = set()
         if self.function.arithmetic != "selects":
-            with recorded(found):
+            with recorded(made):
                 inspect.unwrap(self.function.reference)(*self.inputs, *self.parameters)
-        return found
+            with recorded(optional):
+                for each in self.inputs:
+                    reference.product(each.astype(self.result.dtype), 1)
+                if self.function.name == "leaky_relu_derivative":
+                    slope = np.asarray(self.parameters[0] if self.parameters else 0.01)
+                    wide = slope.astype(reference.product_dtype(self.result.dtype))
+                    reference.product(wide, 1).astype(self.result.dtype)
+        return made - optional, made | optional
 
-    @cached_property
-    def optional_warnings(self) -> set[str]:
-        """What multiplying kept values by 1 and rounding the slope to a narrow dtype report."""
-        found: set[str] = set()
-        if self.function.arithmetic == "selects":
-            return found
-        with recorded(found):
-            for each in self.inputs:
-                reference.product(each.astype(self.result.dtype), 1)
-            if self.function.name == "leaky_relu_derivative":
-                slope = np.asarray(self.parameters[0] if self.parameters else 0.01)
-                wide = slope.astype(reference.product_dtype(self.result.dtype))
-                reference.product(wide, 1).astype(self.result.dtype)
-        return found
+    def problem(self, out: Array | None, actual: Any, warnings: set[str]) -> dict[str, Any] | None:
+        """Find what is wrong with one result, as fields of a `Failure`."""
+        kind = type(self.result) if out is None else np.ndarray
+        if type(actual) is not kind or (out is not None and actual is not out):
+            return {
+                "problem": f"returned {type(actual).__name__}, not the {kind.__name__} expected"
+            }
+        if (actual.dtype, actual.shape) != (self.result.dtype, self.result.shape):
+            return {"problem": f"returned {actual.dtype} of shape {actual.shape}"}
+        required, allowed = self.warnings
+        if not required <= warnings <= allowed:
+            return {"problem": f"warned {sorted(warnings)}, expected {sorted(required)}"}
+        fields = self.difference(actual)
+        if not fields and out is not None and not cases.guards_intact(out):
+            return {"problem": "wrote outside of the result"}
+        return fields
+
+    def problem_of_patterns(self, actual: Array, warnings: set[str]) -> dict[str, Any] | None:
+        """Check warnings only where there may be none, which is quick."""
+        if warnings and self.function.arithmetic == "selects":
+            return {"problem": f"warned {sorted(warnings)}"}
+        return self.difference(actual)
 
     def difference(self, actual: Array) -> dict[str, Any] | None:
         """Find where the bits first differ beyond what is allowed, as fields of a `Failure`."""
-        differs = cases.bits(actual) != self.bits
-        if not differs.any():
-            return None
-        differs = differs if differs.ndim == 1 else differs.any(axis=1)
+        wrong = cases.differing(actual, self.result)
         inputs = (*self.inputs, *self.parameters)
-        differs &= ~open_nans(self.function.name, inputs, actual, np.asarray(self.result))
-        if not differs.any():
+        if wrong.any():
+            wrong &= ~open_nans(self.function.name, inputs, actual, np.asarray(self.result))
+        if not wrong.any():
             return None
-        index = np.unravel_index(int(differs.argmax()), self.result.shape)
-        operands = np.broadcast_arrays(*inputs, self.result)[:-1]
+        index = np.unravel_index(int(wrong.argmax()), self.result.shape)
+        *given, expected, found = (
+            cases.hexadecimal(each[index])
+            for each in np.broadcast_arrays(*inputs, self.result, actual)
+        )
         return {
             "problem": "wrong bits",
             "index": tuple(int(each) for each in index),
-            "inputs": tuple(cases.hexadecimal(each[index]) for each in operands),
-            "expected": cases.hexadecimal(np.asarray(self.result)[index]),
-            "actual": cases.hexadecimal(np.asarray(actual)[index]),
+            "inputs": tuple(given),
+            "expected": expected,
+            "actual": found,
         }
 
 
-def _compare(expected: _Expectation, case: _Case) -> tuple[int, dict[str, Any]]:
+def _calls(expected: _Expectation, case: _Case) -> Iterator[Call]:
     """Make one call in all ways that the case asks for."""
-    compared = 0
-    for way, args, keywords in _calls(expected, case):
-        problem = _problem(expected, args, keywords)
-        if problem:
-            return compared, {"case": f"{case}, {way}", **problem}
-        compared += expected.result.size
-    return compared, {}
+    ufunc, result = expected.function.ufunc, expected.result
 
+    def call(way: str, inputs: Sequence[Any], out: Array | None = None, **keywords: Any) -> Call:
+        given = {} if out is None else {"out": out}
+        make = partial(ufunc, *inputs, **given, **keywords)
+        return Call((case, way), result.size, make, partial(expected.problem, out))
 
-def _compare_patterns(expected: _Expectation, start: int) -> tuple[int, dict[str, Any]]:
-    """Make one call; its warnings are only checked where there may be none, which is quick."""
-    out = np.full(4 * expected.result.size, cases.CANARY, np.uint8).view(np.float32)
-    warnings: set[str] = set()
-    with recorded(warnings):
-        expected.function.ufunc(*expected.inputs, out=out)
-    problem = expected.difference(out) or {}
-    if warnings and expected.function.arithmetic == "selects":
-        problem = {"problem": f"warned {sorted(warnings)}"}
-    return out.size, {"case": f"block at {start:#010x}", **problem} if problem else {}
-
-
-def _calls(expected: _Expectation, case: _Case) -> Iterator[tuple[str, Any, dict[str, Any]]]:
-    """Yield ways to make one call: a description, the inputs and the keywords."""
-    inputs, parameters, result = expected.inputs, case.parameters, expected.result
-    yield "plain call", (*inputs, *parameters), {}
+    inputs = (*expected.inputs, *case.parameters)
+    yield call("plain call", inputs)
     if not case.every_way:
         return
-    yield "where=True", (*inputs, *parameters), {"where": True}
-    out = case.empty_out(result.dtype)
-    yield "out=", (*inputs, *parameters), {"out": out}
-    yield "out=, where=True", (*inputs, *parameters), {"out": out, "where": True}
-    if parameters:
-        by_keyword = dict(zip(expected.function.parameters, parameters, strict=True))
-        yield "parameters by keyword", inputs, by_keyword
-    for position, each in enumerate(inputs):
+    yield call("where=True", inputs, where=True)
+    out = case.layouts[-1].empty(case.values[-1].size, result.dtype)
+    yield call("out=", inputs, out)
+    yield call("out=, where=True", inputs, out, where=True)
+    if case.parameters:
+        named = dict(zip(expected.function.parameters, case.parameters, strict=True))
+        yield call("parameters by keyword", expected.inputs, **named)
+    for position, each in enumerate(expected.inputs):
         if each.dtype == result.dtype:
             fresh = case.inputs()
-            yield f"in place of input {position}", (*fresh, *parameters), {"out": fresh[position]}
+            yield call(f"in place of input {position}", (*fresh, *case.parameters), fresh[position])
 
 
-def _problem(expected: _Expectation, args: Any, keywords: dict[str, Any]) -> dict[str, Any] | None:
-    """Find what is wrong with one call, as fields of a `Failure`."""
-    warnings: set[str] = set()
-    try:
-        with recorded(warnings):
-            actual = expected.function.ufunc(*args, **keywords)
-    except Exception as error:
-        return {"problem": f"raised {type(error).__name__}: {error}"}
-    out = keywords.get("out")
-    kind = np.ndarray if out is not None else type(expected.result)
-    if type(actual) is not kind or (out is not None and actual is not out):
-        return {"problem": f"returned {type(actual).__name__}, not the {kind.__name__} expected"}
-    if (actual.dtype, actual.shape) != (expected.result.dtype, expected.result.shape):
-        return {"problem": f"returned {actual.dtype} of shape {actual.shape}"}
-    if (
-        not expected.warnings - expected.optional_warnings
-        <= warnings
-        <= (expected.warnings | expected.optional_warnings)
-    ):
-        return {"problem": f"warned {sorted(warnings)}, expected {sorted(expected.warnings)}"}
-    fields = expected.difference(actual)
-    if not fields and out is not None and not cases.guards_intact(out):
-        return {"problem": "wrote outside of the result"}
-    return fields
+def _pattern_calls(expected: _Expectation, start: int) -> Iterator[Call]:
+    out = np.full(4 * expected.result.size, cases.CANARY, np.uint8).view(np.float32)
+    make = partial(expected.function.ufunc, *expected.inputs, out=out)
+    yield Call((f"block at {start:#010x}",), out.size, make, expected.problem_of_patterns)
 
 
 def _cases(function: Function, dtype: np.dtype[Any], complete: bool) -> Iterator[_Case]:
-    return _all_cases(function, dtype) if complete else _few_cases(function, dtype)
-
-
-def _all_cases(function: Function, dtype: np.dtype[Any]) -> Iterator[_Case]:
-    yield from _special_cases(function, dtype)
-    yield from _dense_cases(function, dtype, 1)
-    for n in (5, 40, _several_bodies(dtype)):
-        yield from _layout_cases(function, dtype, n)
-    for layout in (_DENSE, LAYOUTS["offset"]):
-        yield _sampled(function, dtype, cases.large_length(dtype), layout)
-    yield from _parameter_cases(function, dtype)
-
-
-def _few_cases(function: Function, dtype: np.dtype[Any]) -> Iterator[_Case]:
-    """Yield cases for half a minute in all: each kernel and each layout, not each with each."""
-    share_a_loop = dtype.itemsize == 1 and cases.is_float(dtype)
-    for case in _layout_cases(function, dtype, _several_bodies(dtype)):
-        is_uniform = len(set(case.layouts)) == 1
-        if is_uniform or not share_a_loop:
-            yield replace(case, every_way=is_uniform)
-    plain = [_special_cases(function, dtype), _parameter_cases(function, dtype)]
+    """Yield all cases, or half a minute's: each kernel and each layout, not each with each."""
+    share_a_loop = not complete and dtype.itemsize == 1 and cases.is_float(dtype)
+    several_bodies = 3 * cases.values_at_once(dtype) + 13
+    for n in (5, 40, several_bodies) if complete else (several_bodies,):
+        for case in _layout_cases(function, dtype, n):
+            is_uniform = len(set(case.layouts)) == 1
+            if is_uniform or not share_a_loop:
+                yield replace(case, every_way=complete or is_uniform)
+    others = [_special_cases(function, dtype), _parameter_cases(function, dtype)]
     if not share_a_loop:
-        plain.append(_dense_cases(function, dtype, _STEP))
-    if dtype == np.float32:
-        large = _sampled(function, dtype, cases.large_length(dtype), LAYOUTS["offset"])
-        plain.append(iter([large]))
-    for case in chain.from_iterable(plain):
-        yield replace(case, every_way=False)
-
-
-def _several_bodies(dtype: np.dtype[Any]) -> int:
-    return 3 * cases.values_at_once(dtype) + 13
+        others.append(_dense_cases(function, dtype, 1 if complete else _STEP))
+    large = ("dense", "offset") if complete else ("offset",) * (dtype == np.float32)
+    n = cases.large_length(dtype)
+    others.append(_sampled(function, dtype, n, LAYOUTS[name]) for name in large)
+    for case in chain.from_iterable(others):
+        yield replace(case, every_way=complete)
 
 
 def _dense_cases(function: Function, dtype: np.dtype[Any], step: int) -> Iterator[_Case]:
@@ -326,10 +281,11 @@ def _parameter_cases(function: Function, dtype: np.dtype[Any]) -> Iterator[_Case
     if not function.parameters:
         return
     case = _shuffled(function, cases.every_lane(dtype)[:_MOST_PER_SETTING])
-    names, wide = function.parameters, function.parameter_dtype(dtype)
-    for setting in cases.settings(names, dtype):
+    names = function.parameters
+    wide = cases.slope_dtype(dtype) if function.arithmetic == "multiplies" else dtype
+    usual = tuple(np.array(_USUAL.get(name, function.defaults[name]), wide) for name in names)
+    for setting in (*cases.settings(names, dtype), usual):
         yield replace(case, parameters=setting)
-    yield replace(case, parameters=tuple(np.array(function.usual[each], wide) for each in names))
     random = np.random.default_rng(dtype.itemsize)
     specials = cases.special_values(wide)
     for layout in (LAYOUTS["rows"], LAYOUTS["Fortran"], LAYOUTS["sliced rows"]):
@@ -356,12 +312,10 @@ def _shuffled(function: Function, values: Array) -> _Case:
 
 def _case(function: Function, dtype: np.dtype[Any], values: Sequence[Array]) -> _Case:
     """Make a case of dense arrays, and of parameters only where they cannot be left out."""
-    needed = set(function.parameters) & set(function.required)
-    if dtype.kind == "u" and "min_val" in function.parameters:
-        needed = set(function.parameters)  # there is no -1
-    parameters = tuple(function.usual[each] for each in function.parameters if each in needed)
+    has_no_default = dtype.kind == "u" and "min_val" in function.parameters  # that is -1
+    parameters = tuple(
+        _USUAL.get(name, default)
+        for name, default in function.defaults.items()
+        if has_no_default or default is inspect.Parameter.empty
+    )
     return _Case(tuple(values), (_DENSE,) * len(values), parameters)
-
-
-def _described(slope: Any) -> str:
-    return f"array of {slope.dtype} {slope.shape}" if isinstance(slope, np.ndarray) else repr(slope)
