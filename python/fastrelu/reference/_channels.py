@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from fastrelu.reference._dtypes import (
     adds,
     cast,
+    common,
     is_narrow_float,
-    leaky_promoted,
     multiplies,
-    product_dtype,
-    promoted,
+    product_promoted,
     selects,
+    wide,
 )
-from fastrelu.reference._rectifiers import (
+from fastrelu.reference._ufuncs import (
     crelu_gradient,
     leaky_relu,
     leaky_relu_backward,
@@ -33,7 +33,7 @@ _PARTIAL_SUMS = 16
 @selects
 def maxout(x: ArrayLike, pool_size: int, axis: int = 1) -> NDArray[Any]:
     """Take the first largest of each `pool_size` consecutive channels; NaN is above everything."""
-    x = cast(x, promoted(x))
+    (x,) = common(x)
     pools, axis = _pools(x, pool_size, axis)
     return np.take_along_axis(pools, _chosen(pools, axis), axis).squeeze(axis)
 
@@ -43,10 +43,9 @@ def maxout_backward(
     grad_output: ArrayLike, x: ArrayLike, pool_size: int, axis: int = 1
 ) -> NDArray[Any]:
     """`grad_output` where maxout took an element, +0 elsewhere."""
-    dtype = promoted(grad_output, x)
-    grad_output, x = cast(grad_output, dtype), cast(x, dtype)
+    grad_output, x = common(grad_output, x)
     pools, axis_of_pools = _pools(x, pool_size, axis)
-    grad_x = np.zeros(pools.shape, dtype)
+    grad_x = np.zeros_like(pools)
     gradient = np.expand_dims(grad_output, axis_of_pools)
     np.put_along_axis(grad_x, _chosen(pools, axis_of_pools), gradient, axis_of_pools)
     return grad_x.reshape(x.shape)
@@ -55,7 +54,7 @@ def maxout_backward(
 @selects
 def crelu(x: ArrayLike, axis: int = 1) -> NDArray[Any]:
     """`relu(x)` and `relu(-x)`, side by side along `axis`."""
-    x = cast(x, promoted(x))
+    (x,) = common(x)
     return np.concatenate([relu(x), relu(-x)], axis)
 
 
@@ -92,7 +91,7 @@ def prelu_backward(
     shape = np.broadcast_shapes(np.shape(grad_output), np.shape(x))
     slopes = laid_out(weight, shape, axis)
     grad_x = leaky_relu_backward(grad_output, x, slopes)
-    dtype = leaky_promoted(grad_output, x, parameter=weight)
+    dtype = product_promoted(grad_output, x, parameter=weight)
     wide = _total_dtype(dtype)
     grad, x = (np.broadcast_to(cast(cast(a, dtype), wide), shape) for a in (grad_output, x))
     along = (1,) * (len(shape) - np.ndim(slopes)) + np.shape(slopes)
@@ -178,5 +177,4 @@ def _pools(x: NDArray[Any], pool_size: int, axis: int) -> tuple[NDArray[Any], in
 
 def _chosen(pools: NDArray[Any], axis: int) -> NDArray[np.intp]:
     """Return the place of the first largest element; np.argmax takes the first NaN, too."""
-    comparable = cast(pools, product_dtype(pools.dtype))
-    return np.asarray(np.argmax(comparable, axis, keepdims=True))
+    return np.asarray(np.argmax(wide(pools), axis, keepdims=True))

@@ -28,22 +28,16 @@ def arithmetic(name: str) -> Arithmetic:
     return declared[name]
 
 
-def selects(function: Function) -> Function:
-    return _declare(function, "selects")
+def _declares(kind: Arithmetic) -> Callable[[Function], Function]:
+    def declare(function: Function) -> Function:
+        """Note the kind, and stop warnings: what is unwrapped reports what kernels may."""
+        declared[function.__name__] = kind
+        return np.errstate(all="ignore")(function)
+
+    return declare
 
 
-def adds(function: Function) -> Function:
-    return _declare(function, "adds")
-
-
-def multiplies(function: Function) -> Function:
-    return _declare(function, "multiplies")
-
-
-def _declare(function: Function, kind: Arithmetic) -> Function:
-    """Note the kind, and keep the function from warning: unwrapped, it reports what kernels may."""
-    declared[function.__name__] = kind
-    return np.errstate(all="ignore")(function)
+selects, adds, multiplies = _declares("selects"), _declares("adds"), _declares("multiplies")
 
 
 def common(*inputs: ArrayLike) -> tuple[NDArray[Any], ...]:
@@ -53,27 +47,25 @@ def common(*inputs: ArrayLike) -> tuple[NDArray[Any], ...]:
 
 
 @np.errstate(all="ignore")
-def at_most(x: NDArray[Any], limit: Any) -> NDArray[np.bool_]:
+def at_most(x: Any, limit: Any) -> NDArray[np.bool_]:
     """`x <= limit`, without a report: false where either is NaN."""
     return np.asarray(x <= limit)
 
 
 @np.errstate(all="ignore")
-def at_least(x: NDArray[Any], limit: Any) -> NDArray[np.bool_]:
-    """`x >= limit`, without a report: false where either is NaN."""
-    return np.asarray(x >= limit)
-
-
-@np.errstate(all="ignore")
 def positive(x: NDArray[Any]) -> NDArray[np.bool_]:
     """`x > 0`, also where the dtype of `x` has no zero to compare with (float8_e8m0fnu)."""
-    return np.asarray(cast(x, product_dtype(x.dtype)) > 0)
+    return np.asarray(wide(x) > 0)
 
 
-@np.errstate(all="ignore")
 def not_positive(x: NDArray[Any]) -> NDArray[np.bool_]:
     """`x <= 0`, which is not the opposite of `positive`: both are false where `x` is NaN."""
-    return np.asarray(cast(x, product_dtype(x.dtype)) <= 0)
+    return at_most(wide(x), 0)
+
+
+def zero_where(condition: NDArray[np.bool_], values: Any) -> Any:
+    """+0 there, and `values` elsewhere; in a dtype that has no zero, the value with its bits."""
+    return np.where(condition, np.zeros((), values.dtype), values)[()]
 
 
 def product(values: NDArray[Any], slope: ArrayLike) -> NDArray[Any]:
@@ -100,40 +92,27 @@ def promoted(*inputs: ArrayLike) -> np.dtype[Any]:
 
     Python's numbers keep the dtype of another package's floats too, where NumPy has no such rule.
     """
-    for each in inputs:
-        _require_real(np.asarray(each).dtype)
-    strong = [np.asarray(each) for each in inputs if not _is_weak(each)]
+    ranked = [each if type(each) in (int, float) else np.asarray(each) for each in inputs]
+    for each in ranked:
+        dtype = np.asarray(each).dtype
+        if not (dtype.kind in "iu" or is_float(dtype)):
+            raise TypeError(f"fastrelu takes real numbers, not {dtype}")
+    strong = [each for each in ranked if isinstance(each, np.ndarray)]
     if strong and np.result_type(*strong).isbuiltin == _USER_DEFINED:
         return np.result_type(*strong)
-    return np.result_type(*(each if _is_weak(each) else np.asarray(each) for each in inputs))
+    return np.result_type(*ranked)
 
 
-def product_promoted(*data: ArrayLike) -> np.dtype[Any]:
-    """NumPy's common dtype, but integers give float64."""
-    dtype = promoted(*data)
-    return np.dtype(np.float64) if dtype.kind in "iu" else dtype
-
-
-def leaky_promoted(*data: ArrayLike, parameter: ArrayLike) -> np.dtype[Any]:
+def product_promoted(*data: ArrayLike, parameter: ArrayLike = 0) -> np.dtype[Any]:
     """NumPy's common dtype, but integers give float64 and narrow floats outrank the parameter."""
-    data_dtype = promoted(*data)
-    if data_dtype.kind in "iu":
-        _require_real(np.asarray(parameter).dtype)
+    dtype = promoted(*data)
+    if dtype.kind in "iu":
+        promoted(parameter)  # for its error
         return np.dtype(np.float64)
-    if is_narrow_float(data_dtype):
-        wide = promoted(np.empty(0, np.float32), parameter)
-        return data_dtype if wide == np.float32 else wide
+    if is_narrow_float(dtype):
+        common = promoted(np.empty(0, np.float32), parameter)
+        return dtype if common == np.float32 else common
     return promoted(*data, parameter)
-
-
-def _is_weak(value: ArrayLike) -> bool:
-    """Say whether it is a number of Python's own, which ranks below every dtype of its kind."""
-    return type(value) in (int, float)
-
-
-def _require_real(dtype: np.dtype[Any]) -> None:
-    if not (dtype.kind in "iu" or is_float(dtype)):
-        raise TypeError(f"fastrelu takes real numbers, not {dtype}")
 
 
 def is_narrow_float(dtype: np.dtype[Any]) -> bool:
@@ -150,18 +129,8 @@ def is_float(dtype: np.dtype[Any]) -> bool:
     )
 
 
-def require_not_negative(function: str, parameter: str, values: NDArray[Any]) -> None:
-    for value in values[values < zero(values)].flat:
-        raise ValueError(f"{function}: {parameter} ({float(value)}) is below 0")
-
-
 def cast(values: ArrayLike, dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.asarray(values).astype(dtype, copy=False)
-
-
-def zero(like: NDArray[Any]) -> Any:
-    """+0, whose bits are all 0; in a dtype that has no zero, what has these bits."""
-    return np.zeros((), like.dtype)[()]
 
 
 def one(like: NDArray[Any]) -> Any:

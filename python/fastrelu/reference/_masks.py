@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrelu.reference._dtypes import (
     adds,
-    at_most,
     cast,
     common,
-    leaky_promoted,
     multiplies,
+    not_positive,
     positive,
     product,
-    promoted,
+    product_promoted,
     selects,
-    zero,
+    zero_where,
 )
-from fastrelu.reference._rectifiers import (
+from fastrelu.reference._ufuncs import (
     add_leaky_relu,
     leaky_relu,
     leaky_relu_backward,
@@ -28,50 +27,50 @@ from fastrelu.reference._rectifiers import (
     sum_of,
 )
 
+Bits: TypeAlias = NDArray[np.uint8]
+
 
 @selects
-def relu_with_mask(x: ArrayLike) -> tuple[Any, NDArray[np.uint8]]:
+def relu_with_mask(x: ArrayLike) -> tuple[Any, Bits]:
     """`relu(x)`, and the bits of `not x <= 0` in C order."""
     return relu(x), _packed(_active(x))
 
 
 @multiplies
-def leaky_relu_with_mask(
-    x: ArrayLike, negative_slope: ArrayLike = 0.01
-) -> tuple[Any, NDArray[np.uint8]]:
+def leaky_relu_with_mask(x: ArrayLike, negative_slope: ArrayLike = 0.01) -> tuple[Any, Bits]:
     """`leaky_relu(x, negative_slope)`, and the bits of `x > 0` in C order."""
-    return leaky_relu(x, negative_slope), _packed(positive(cast(x, promoted(x))))
+    return leaky_relu(x, negative_slope), _packed(positive(*common(x)))
 
 
 @adds
-def add_relu_with_mask(x: ArrayLike, y: ArrayLike) -> tuple[Any, NDArray[np.uint8]]:
+def add_relu_with_mask(x: ArrayLike, y: ArrayLike) -> tuple[Any, Bits]:
     """`add_relu(x, y)`, and the bits of `not x + y <= 0` in C order."""
     x, y = common(x, y)
-    return relu(x + y), _packed(~at_most(x + y, 0))
+    return relu(x + y), _packed(_active(x + y))
 
 
 @multiplies
 def add_leaky_relu_with_mask(
     x: ArrayLike, y: ArrayLike, negative_slope: ArrayLike = 0.01
-) -> tuple[Any, NDArray[np.uint8]]:
+) -> tuple[Any, Bits]:
     """`add_leaky_relu(x, y, negative_slope)`, and the bits of `x + y > 0` in C order."""
     bits = _packed(positive(sum_of(x, y, negative_slope)))
     return add_leaky_relu(x, y, negative_slope), bits
 
 
 @selects
-def relu_backward_from_mask(grad_output: ArrayLike, mask: NDArray[np.uint8]) -> Any:
+def relu_backward_from_mask(grad_output: ArrayLike, mask: Bits) -> Any:
     """`grad_output` where the bit is 1, else +0."""
-    grad_output = cast(grad_output, promoted(grad_output))
-    return np.where(_unpacked(mask, grad_output), grad_output, zero(grad_output))[()]
+    (grad_output,) = common(grad_output)
+    return zero_where(~_unpacked(mask, grad_output), grad_output)
 
 
 @multiplies
 def leaky_relu_backward_from_mask(
-    grad_output: ArrayLike, mask: NDArray[np.uint8], negative_slope: ArrayLike = 0.01
+    grad_output: ArrayLike, mask: Bits, negative_slope: ArrayLike = 0.01
 ) -> Any:
     """`grad_output` where the bit is 1, else `grad_output * negative_slope`."""
-    grad_output = cast(grad_output, leaky_promoted(grad_output, parameter=negative_slope))
+    grad_output = cast(grad_output, product_promoted(grad_output, parameter=negative_slope))
     bits = _unpacked(mask, grad_output)
     return np.where(bits, grad_output, product(grad_output, negative_slope))[()]
 
@@ -105,13 +104,13 @@ def dead_units(x: ArrayLike, axis: Any = 0) -> Any:
 
 
 def _active(x: ArrayLike) -> NDArray[np.bool_]:
-    return ~at_most(cast(x, promoted(x)), 0)
+    return ~not_positive(*common(x))
 
 
-def _packed(bits: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def _packed(bits: NDArray[np.bool_]) -> Bits:
     return np.packbits(np.ravel(bits), bitorder="little")
 
 
-def _unpacked(mask: NDArray[np.uint8], like: NDArray[Any]) -> NDArray[np.bool_]:
+def _unpacked(mask: Bits, like: NDArray[Any]) -> NDArray[np.bool_]:
     bits = np.unpackbits(mask, count=like.size, bitorder="little")
     return bits.reshape(like.shape).astype(np.bool_)

@@ -161,7 +161,7 @@ class _Expectation:
             return {"problem": f"returned {actual.dtype} of shape {actual.shape}"}
         required, allowed = self.warnings
         if not required <= warnings <= allowed:
-            return {"problem": f"warned {sorted(warnings)}, expected {sorted(required)}"}
+            return {"problem": f"warned {sorted(warnings)}, expected {sorted(allowed)}"}
         fields = self.difference(actual)
         if not fields and out is not None and not cases.guards_intact(out):
             return {"problem": "wrote outside of the result"}
