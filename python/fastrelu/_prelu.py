@@ -13,7 +13,7 @@ from fastrelu._layout import Array, Axes, Grouping
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu_backward
 
 if TYPE_CHECKING:
-    from fastrelu._ufuncs._types import FloatArray, Numbers
+    from fastrelu._ufuncs._types import Floats, Numbers
 
 __all__ = ["prelu", "prelu_backward", "relu_backward_with_bias", "rrelu", "rrelu_with_slopes"]
 
@@ -83,8 +83,8 @@ def relu_backward_with_bias(
 
 @overload
 def prelu(
-    x: FloatArray, weight: FloatArray | float, /, axis: int | None = 1, out: None = None
-) -> FloatArray: ...
+    x: Floats, weight: Floats | float, /, axis: int | None = 1, out: None = None
+) -> Floats: ...
 @overload
 def prelu(
     x: Numbers, weight: Numbers, /, axis: int | None = 1, out: Array | None = None

@@ -72,7 +72,7 @@ def stub_of(name):
 def test_stubs_have_the_signature(ufunc):
     parameters = list(inspect.signature(ufunc).parameters.values())
     calls = [each for each in stub_of(ufunc.__name__).body if each.name == "__call__"]
-    (last,) = (each.args for each in calls if "out: _New" in ast.unparse(each))
+    (last,) = (each.args for each in calls if "out: New" in ast.unparse(each))
     assert [each.arg for each in last.posonlyargs[1:]] == [
         each.name for each in parameters if each.kind is each.POSITIONAL_ONLY
     ]
@@ -81,9 +81,7 @@ def test_stubs_have_the_signature(ufunc):
     assert [ast.literal_eval(each) for each in last.defaults] == [
         each.default for each in by_name if each.default is not each.empty
     ]
-    keywords = {
-        each.target.id for each in classes_of_stubs()["_Kw"].body if hasattr(each, "target")
-    }
+    keywords = {each.target.id for each in classes_of_stubs()["K"].body if hasattr(each, "target")}
     assert keywords == {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
 
 
