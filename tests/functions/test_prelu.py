@@ -9,7 +9,7 @@ import fastrelu as fr
 import numpy as np
 import pytest
 from fastrelu import _core, reference
-from fastrelu.reference._channels import laid_out
+from fastrelu.reference._functions import laid_out
 from numpy.exceptions import AxisError
 from support import (
     asks_too_much,

@@ -107,11 +107,11 @@ def product_promoted(*data: ArrayLike, parameter: ArrayLike = 0) -> np.dtype[Any
     """NumPy's common dtype, but integers give float64 and narrow floats outrank the parameter."""
     dtype = promoted(*data)
     if dtype.kind in "iu":
-        promoted(parameter)  # for its error
+        promoted(parameter)  # raises TypeError unless it is a real number
         return np.dtype(np.float64)
     if is_narrow_float(dtype):
-        common = promoted(np.empty(0, np.float32), parameter)
-        return dtype if common == np.float32 else common
+        outranking = promoted(np.empty(0, np.float32), parameter)
+        return dtype if outranking == np.float32 else outranking
     return promoted(*data, parameter)
 
 
@@ -121,12 +121,9 @@ def is_narrow_float(dtype: np.dtype[Any]) -> bool:
 
 def is_float(dtype: np.dtype[Any]) -> bool:
     """Say whether it is one of NumPy's floats, or another package's, such as bfloat16."""
-    registered_by_a_package = dtype.isbuiltin == _USER_DEFINED
-    return dtype.kind == "f" or (
-        registered_by_a_package
-        and np.can_cast(dtype, np.float32)
-        and not np.can_cast(dtype, np.int64)
-    )
+    if dtype.isbuiltin != _USER_DEFINED:
+        return dtype.kind == "f"
+    return np.can_cast(dtype, np.float32) and not np.can_cast(dtype, np.int64)
 
 
 def cast(values: ArrayLike, dtype: np.dtype[Any]) -> NDArray[Any]:

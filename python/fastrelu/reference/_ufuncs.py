@@ -105,7 +105,8 @@ def scale_shift_relu(x: ArrayLike, scale: ArrayLike, shift: ArrayLike, /) -> Any
 @selects
 def negated_relu(x: ArrayLike, /) -> Any:
     """`relu(-x)`; the sign of a NaN flips, the negative of an integer wraps."""
-    return relu(-cast(x, promoted(x)))
+    (x,) = common(x)
+    return relu(-x)
 
 
 @adds
@@ -206,16 +207,14 @@ def relu_quantized(x: ArrayLike, /, zero_point: ArrayLike) -> Any:
 @multiplies
 def squared_relu(x: ArrayLike, /) -> Any:
     """`relu(x)` times itself."""
-    x = cast(x, product_promoted(x))
-    rectified = wide(relu(x))
-    return cast(rectified * rectified, x.dtype)[()]
+    dtype, (x,) = _widened(x)
+    return cast(relu(x) * relu(x), dtype)[()]
 
 
 @multiplies
 def squared_relu_backward(grad_output: ArrayLike, x: ArrayLike, /) -> Any:
     """`+0 if x <= 0 else grad_output * (x + x)`."""
-    dtype = product_promoted(grad_output, x)
-    grad_output, x = _wide(grad_output, dtype), _wide(x, dtype)
+    dtype, (grad_output, x) = _widened(grad_output, x)
     dead = at_most(x, 0)
     x = np.where(dead, 0, x)
     return cast(np.where(dead, 0, grad_output) * (x + x), dtype)[()]
@@ -224,15 +223,14 @@ def squared_relu_backward(grad_output: ArrayLike, x: ArrayLike, /) -> Any:
 @multiplies
 def hardsigmoid(x: ArrayLike, /) -> Any:
     """`c / 6` with `t = x + 3` and `c = 0 if t <= 0 else 6 if t >= 6 else t`."""
-    dtype = product_promoted(x)
-    return cast(_ramp(_wide(x, dtype)) / 6, dtype)[()]
+    dtype, (x,) = _widened(x)
+    return cast(_ramp(x) / 6, dtype)[()]
 
 
 @multiplies
 def hardsigmoid_backward(grad_output: ArrayLike, x: ArrayLike, /) -> Any:
     """`grad_output * (1 / 6) if -3 < x < 3 else +0`."""
-    dtype = product_promoted(grad_output, x)
-    grad_output, x = _wide(grad_output, dtype), _wide(x, dtype)
+    dtype, (grad_output, x) = _widened(grad_output, x)
     sixth = x.dtype.type(1) / x.dtype.type(6)
     return cast(np.where(_bends(x), grad_output, 0) * sixth, dtype)[()]
 
@@ -240,8 +238,7 @@ def hardsigmoid_backward(grad_output: ArrayLike, x: ArrayLike, /) -> Any:
 @multiplies
 def hardswish(x: ArrayLike, /) -> Any:
     """`x if x >= 3 else (x * c) / 6` with the `c` of `hardsigmoid`."""
-    dtype = product_promoted(x)
-    x = _wide(x, dtype)
+    dtype, (x,) = _widened(x)
     kept = at_most(3, x)
     rest = np.where(kept, 0, x)
     return cast(np.where(kept, x, (rest * _ramp(rest)) / 6), dtype)[()]
@@ -250,19 +247,18 @@ def hardswish(x: ArrayLike, /) -> Any:
 @multiplies
 def hardswish_backward(grad_output: ArrayLike, x: ArrayLike, /) -> Any:
     """`+0 if x <= -3 else grad_output * (x / 3 + 0.5) if x < 3 else grad_output`."""
-    dtype = product_promoted(grad_output, x)
-    grad_output, x = cast(grad_output, dtype), _wide(x, dtype)
+    dtype, (gradient, x) = _widened(grad_output, x)
     bent = _bends(x)
-    product = np.where(bent, wide(grad_output), 0) * (np.where(bent, x, 0) / 3 + 0.5)
-    alive = np.where(bent, cast(product, dtype), grad_output)
+    product = np.where(bent, gradient, 0) * (np.where(bent, x, 0) / 3 + 0.5)
+    alive = np.where(bent, cast(product, dtype), cast(grad_output, dtype))
     return zero_where(at_most(x, -3), alive)
 
 
 @multiplies
 def softshrink(x: ArrayLike, /, lambd: ArrayLike = 0.5) -> Any:
     """`+0 if -lambd <= x <= lambd else x - lambd if x > 0 else x + lambd`."""
-    dtype = product_promoted(x, parameter=lambd)
-    x, lambd = _wide(x, dtype), cast(lambd, product_dtype(dtype))
+    dtype, (x,) = _widened(x, parameter=lambd)
+    lambd = cast(lambd, x.dtype)
     _require_not_negative("softshrink: lambd", lambd)
     kept = ~_shrunk(x, lambd)
     distance = np.where(kept, np.where(at_most(x, 0), -lambd, lambd), 0)
@@ -272,11 +268,10 @@ def softshrink(x: ArrayLike, /, lambd: ArrayLike = 0.5) -> Any:
 @multiplies
 def softshrink_backward(grad_output: ArrayLike, x: ArrayLike, /, lambd: ArrayLike = 0.5) -> Any:
     """`+0 if -lambd <= x <= lambd else grad_output`."""
-    dtype = product_promoted(grad_output, x, parameter=lambd)
-    grad_output = cast(grad_output, dtype)
-    x, lambd = _wide(x, dtype), cast(lambd, product_dtype(dtype))
+    dtype, (_, x) = _widened(grad_output, x, parameter=lambd)
+    lambd = cast(lambd, x.dtype)
     _require_not_negative("softshrink_backward: lambd", lambd)
-    return zero_where(_shrunk(x, lambd), grad_output)
+    return zero_where(_shrunk(x, lambd), cast(grad_output, dtype))
 
 
 def _shrunk(x: NDArray[Any], lambd: NDArray[Any]) -> NDArray[np.bool_]:
@@ -284,9 +279,12 @@ def _shrunk(x: NDArray[Any], lambd: NDArray[Any]) -> NDArray[np.bool_]:
     return at_most(-lambd, x) & at_most(x, lambd)
 
 
-def _wide(values: ArrayLike, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return values of `dtype` in the dtype of its products."""
-    return wide(cast(values, dtype))
+def _widened(
+    *data: ArrayLike, parameter: ArrayLike = 0
+) -> tuple[np.dtype[Any], tuple[NDArray[Any], ...]]:
+    """Return the dtype of the result, and the data in the dtype of its products."""
+    dtype = product_promoted(*data, parameter=parameter)
+    return dtype, tuple(wide(cast(each, dtype)) for each in data)
 
 
 def _bends(x: NDArray[Any]) -> NDArray[np.bool_]:

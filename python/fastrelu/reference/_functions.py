@@ -1,12 +1,13 @@
-"""Functions along an axis of channels: maxout, CReLU, PReLU, and the gradient of a bias."""
+"""The functions beside the ufuncs: masks and counts, functions along channels, and tables."""
 
 from __future__ import annotations
 
-from math import prod
-from typing import Any
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastrelu.reference._dtypes import (
     adds,
@@ -14,20 +15,114 @@ from fastrelu.reference._dtypes import (
     common,
     is_narrow_float,
     multiplies,
+    not_positive,
+    positive,
+    product,
     product_promoted,
     selects,
     wide,
+    zero_where,
 )
 from fastrelu.reference._ufuncs import (
+    add_leaky_relu,
     crelu_gradient,
     leaky_relu,
     leaky_relu_backward,
     relu,
     relu_backward,
+    sum_of,
 )
+
+Bits: TypeAlias = NDArray[np.uint8]
 
 _BLOCK = 512
 _PARTIAL_SUMS = 16
+
+
+@selects
+def relu_with_mask(x: ArrayLike) -> tuple[Any, Bits]:
+    """`relu(x)`, and the bits of `not x <= 0` in C order."""
+    return relu(x), _packed(_active(x))
+
+
+@multiplies
+def leaky_relu_with_mask(x: ArrayLike, negative_slope: ArrayLike = 0.01) -> tuple[Any, Bits]:
+    """`leaky_relu(x, negative_slope)`, and the bits of `x > 0` in C order."""
+    return leaky_relu(x, negative_slope), _packed(positive(*common(x)))
+
+
+@adds
+def add_relu_with_mask(x: ArrayLike, y: ArrayLike) -> tuple[Any, Bits]:
+    """`add_relu(x, y)`, and the bits of `not x + y <= 0` in C order."""
+    x, y = common(x, y)
+    return relu(x + y), _packed(_active(x + y))
+
+
+@multiplies
+def add_leaky_relu_with_mask(
+    x: ArrayLike, y: ArrayLike, negative_slope: ArrayLike = 0.01
+) -> tuple[Any, Bits]:
+    """`add_leaky_relu(x, y, negative_slope)`, and the bits of `x + y > 0` in C order."""
+    bits = _packed(positive(sum_of(x, y, negative_slope)))
+    return add_leaky_relu(x, y, negative_slope), bits
+
+
+@selects
+def relu_backward_from_mask(grad_output: ArrayLike, mask: Bits) -> Any:
+    """`grad_output` where the bit is 1, else +0."""
+    (grad_output,) = common(grad_output)
+    return zero_where(~_unpacked(mask, grad_output), grad_output)
+
+
+@multiplies
+def leaky_relu_backward_from_mask(
+    grad_output: ArrayLike, mask: Bits, negative_slope: ArrayLike = 0.01
+) -> Any:
+    """`grad_output` where the bit is 1, else `grad_output * negative_slope`."""
+    grad_output = cast(grad_output, product_promoted(grad_output, parameter=negative_slope))
+    bits = _unpacked(mask, grad_output)
+    return np.where(bits, grad_output, product(grad_output, negative_slope))[()]
+
+
+@multiplies
+def leaky_relu_backward_from_output(
+    grad_output: ArrayLike, y: ArrayLike, negative_slope: ArrayLike = 0.01
+) -> Any:
+    """`grad_output if y > 0 else grad_output * negative_slope`, for slopes of 0 and above."""
+    if not np.all(np.asarray(negative_slope) >= 0):
+        raise ValueError("negative_slope must be 0 or above")
+    return leaky_relu_backward(grad_output, y, negative_slope)
+
+
+@selects
+def active_count(x: ArrayLike, axis: Any = None) -> Any:
+    """`sum(!(x <= 0))`."""
+    return np.sum(_active(x), axis, dtype=np.intp)
+
+
+@adds
+def sparsity(x: ArrayLike, axis: Any = None) -> Any:
+    """`1 - active_count(x) / number`."""
+    return 1 - active_count(x, axis) / np.asarray(np.sum(np.ones(np.shape(x)), axis))
+
+
+@selects
+def dead_units(x: ArrayLike, axis: Any = 0) -> Any:
+    """`all(x <= 0)`."""
+    return ~np.any(_active(x), axis)
+
+
+def _active(x: ArrayLike) -> NDArray[np.bool_]:
+    return ~not_positive(*common(x))
+
+
+def _packed(bits: NDArray[np.bool_]) -> Bits:
+    return np.packbits(np.ravel(bits), bitorder="little")
+
+
+def _unpacked(mask: Bits, like: NDArray[Any]) -> NDArray[np.bool_]:
+    bits = np.unpackbits(mask, count=like.size, bitorder="little")
+    return bits.reshape(like.shape).astype(np.bool_)
 
 
 @selects
@@ -92,8 +187,8 @@ def prelu_backward(
     slopes = laid_out(weight, shape, axis)
     grad_x = leaky_relu_backward(grad_output, x, slopes)
     dtype = product_promoted(grad_output, x, parameter=weight)
-    wide = _total_dtype(dtype)
-    grad, x = (np.broadcast_to(cast(cast(a, dtype), wide), shape) for a in (grad_output, x))
+    total = _total_dtype(dtype)
+    grad, x = (np.broadcast_to(cast(cast(a, dtype), total), shape) for a in (grad_output, x))
     along = (1,) * (len(shape) - np.ndim(slopes)) + np.shape(slopes)
     axes = [k for k, n in enumerate(along) if n == 1]
     totals = sum_over(np.where(x > 0, 0, grad * x), axes).reshape(np.shape(weight))
@@ -117,7 +212,7 @@ def sum_over(addends: NDArray[Any], axes: Any) -> NDArray[Any]:
     kept = [k for k in range(addends.ndim) if k not in summed]
     between = [k for k in sorted(summed) if kept and k < kept[-1]]
     behind = [k for k in sorted(summed) if k not in between]
-    shape = [prod(addends.shape[k] for k in group) for group in (kept, between, behind)]
+    shape = [math.prod(addends.shape[k] for k in group) for group in (kept, between, behind)]
     runs = addends.transpose([*kept, *between, *behind]).reshape(shape)
     totals = _in_order(_run_sums(runs))
     axes = {int(axis) for axis in axes}
@@ -178,3 +273,31 @@ def _pools(x: NDArray[Any], pool_size: int, axis: int) -> tuple[NDArray[Any], in
 def _chosen(pools: NDArray[Any], axis: int) -> NDArray[np.intp]:
     """Return the place of the first largest element; np.argmax takes the first NaN, too."""
     return np.asarray(np.argmax(wide(pools), axis, keepdims=True))
+
+
+@selects
+def apply_table(x: ArrayLike, table: ArrayLike) -> Any:
+    """`table[i]` for each element of `x` whose byte is i."""
+    return np.asarray(table)[np.asarray(x).view(np.uint8)]
+
+
+@selects
+def make_table(
+    function: Callable[[NDArray[np.float64]], ArrayLike],
+    input: tuple[float, int],
+    output: tuple[float, int],
+    dtype: DTypeLike = np.int8,
+) -> NDArray[Any]:
+    """`q' = clip(round(f((q - zero_point) * scale) / scale') + zero_point')` for each byte q."""
+    (scale, zero_point), (out_scale, out_zero_point) = input, output
+    limits = np.iinfo(np.dtype(dtype))
+    values = [int(q) for q in np.arange(256, dtype=np.uint8).view(dtype)]
+    y = np.asarray(function(np.array([(q - zero_point) * float(scale) for q in values])))
+
+    def quantised(real: float) -> int:
+        ratio = real / float(out_scale)
+        if math.isinf(ratio):
+            return int(limits.max if ratio > 0 else limits.min)
+        return min(max(round(ratio) + out_zero_point, int(limits.min)), int(limits.max))
+
+    return np.array([quantised(float(each)) for each in y], dtype)
