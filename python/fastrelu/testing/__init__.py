@@ -38,8 +38,8 @@ __all__ = [
     "verify",
 ]
 
+# Instruction sets, and the functions with their dtypes.
 Plan: TypeAlias = tuple[tuple[str, ...], list[tuple[Any, np.dtype[Any]]]]
-"""Instruction sets, and the functions with their dtypes."""
 _Item = TypeVar("_Item")
 _EXHAUSTIVE = ("relu", "relu_backward", "leaky_relu")
 _LEFT_OUT = (

@@ -18,10 +18,9 @@ from fastrelu.testing.cases import LAYOUTS, Array, Layout
 
 Arguments = tuple[Any, ...]
 
+# Batch, channels and positions; the last is shared between threads.
 SHAPES = ((0, 4, 3), (1, 4, 1), (3, 4, 5), (9, 4, 67), (130, 4, 33), (16, 4, 4099))
-"""Batch, channels and positions; the last is shared between threads."""
-FEW_ELEMENTS = 20_000
-"""More of them are run dense only."""
+FEW_ELEMENTS = 20_000  # more of them are run dense only
 _SLOPE = 0.3
 
 
@@ -102,33 +101,27 @@ class Function:
                 make, problem = partial(self.call, *arguments), partial(self._problem, expected)
                 row.run(partial(iter, [Call((shape, layout), size, make, problem)]))
 
+    @np.errstate(invalid="ignore")
     def _problem(self, expected: list[Array], result: Any, warnings: set[str]) -> Any:
+        """Say what is wrong; a NaN that arithmetic made may be any."""
         if warnings and not self.computes:
             return {"problem": f"warned {sorted(warnings)}"}
-        pairs = zip(_arrays(result), expected, strict=True)
-        problems = (_difference(*each, self.computes) for each in pairs)
-        found = ((number, each) for number, each in enumerate(problems) if each)
-        return next(({"problem": f"result {number} {each}"} for number, each in found), None)
-
-
-def _difference(ours: Array, theirs: Array, computes: bool) -> str:
-    """Say where results first differ; a NaN that arithmetic made may be any."""
-    if (ours.dtype, ours.shape) != (theirs.dtype, theirs.shape):
-        return f"is {ours.dtype} of shape {ours.shape}"
-    wrong = cases.differing(ours, theirs)
-    if computes and cases.is_float(ours.dtype):
-        with np.errstate(invalid="ignore"):
-            wrong &= ~np.ravel(np.isnan(ours) & np.isnan(theirs))
-    if not wrong.any():
-        return ""
-    at = int(wrong.argmax())
-    expected, actual = (cases.hexadecimal(np.ravel(each)[at]) for each in (theirs, ours))
-    return f"at element {at}: expected {expected}, got {actual}"
+        for number, (ours, theirs) in enumerate(zip(_arrays(result), expected, strict=True)):
+            if (ours.dtype, ours.shape) != (theirs.dtype, theirs.shape):
+                return {"problem": f"result {number} is {ours.dtype} of shape {ours.shape}"}
+            wrong = cases.differing(ours, theirs)
+            if self.computes and cases.is_float(ours.dtype):
+                wrong &= ~np.ravel(np.isnan(ours) & np.isnan(theirs))
+            if wrong.any():
+                at = int(wrong.argmax())
+                bits = [cases.hexadecimal(np.ravel(each)[at]) for each in (theirs, ours)]
+                where = f"result {number}, element {at}"
+                return {"problem": f"{where}: expected {bits[0]}, got {bits[1]}"}
+        return None
 
 
 def _arrays(results: Any) -> list[Array]:
-    each_result = results if isinstance(results, tuple) else (results,)
-    return [np.asarray(bare(each)) for each in each_result]
+    return [np.asarray(bare(e)) for e in (results if isinstance(results, tuple) else (results,))]
 
 
 def bare(value: Any) -> Any:

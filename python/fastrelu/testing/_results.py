@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,14 +71,23 @@ class Failure:
 
 
 class Call(NamedTuple):
-    """One call of a kernel, and how to judge it."""
+    """One call of a kernel: what it is, the number of its results, and how to judge them."""
 
     case: tuple[Any, ...]
     size: int
-    """The number of results that are compared."""
     make: Callable[[], Any]
     problem: Callable[[Any, set[str]], dict[str, Any] | None]
-    """Of the result and the floating-point errors: fields of a `Failure`, if it is one."""
+    """Takes results and floating-point errors, returns fields of a `Failure` if it is one."""
+
+    def failure(self) -> dict[str, Any] | None:
+        """Make the call, and say what is wrong with it."""
+        warnings: set[str] = set()
+        try:
+            with recorded(warnings):
+                result = self.make()
+        except Exception as error:
+            return {"problem": f"raised {type(error).__name__}: {error}"}
+        return self.problem(result, warnings)
 
 
 @dataclass
@@ -92,25 +101,14 @@ class Row:
 
     def run(self, calls: Callable[[], Iterator[Call]]) -> None:
         """Make these calls on each instruction set that has not failed yet."""
-        for isa in (each for each in self.compared if each not in self.failures):
+        for isa in [each for each in self.compared if each not in self.failures]:
             with forced_isa(isa):
                 for call in calls():
                     self.compared[isa] += call.size
-                    if problem := _problem(call):
+                    if fields := call.failure():
                         case = ", ".join(map(str, call.case))
-                        failure = Failure(self.function, self.dtype, isa, case, **problem)
-                        self.failures[isa] = failure
+                        self.failures[isa] = Failure(self.function, self.dtype, isa, case, **fields)
                         break
-
-
-def _problem(call: Call) -> dict[str, Any] | None:
-    warnings: set[str] = set()
-    try:
-        with recorded(warnings):
-            result = call.make()
-    except Exception as error:
-        return {"problem": f"raised {type(error).__name__}: {error}"}
-    return call.problem(result, warnings)
 
 
 @dataclass(frozen=True, repr=False)
@@ -141,14 +139,13 @@ class Verification:
         """List the first failures, the number of results compared, and the cases left out."""
         verdict = "all bits agree" if self else f"{len(self.failures)} differences"
         done = f"{self.compared:,} results compared on {', '.join(self.isas)}"
-        lines = [*map(str, self.failures[:_FAILURES_SHOWN])]
-        lines.append(f"{done} in {self.seconds:.1f} s: {verdict}")
-        return "\n".join([*lines, f"left out: {self.left_out}"] if self.left_out else lines)
+        left_out = [f"left out: {self.left_out}"] if self.left_out else []
+        failures = map(str, self.failures[:_FAILURES_SHOWN])
+        return "\n".join([*failures, f"{done} in {self.seconds:.1f} s: {verdict}", *left_out])
 
     def print_table(self) -> None:
         """Print one line per function: its dtypes, the results compared, and the verdict."""
         for name in dict.fromkeys(row.function for row in self.rows):
-            rows = [row for row in self.rows if row.function == name]
-            compared = sum(sum(row.compared.values()) for row in rows)
-            verdict = "DIFFERS" if any(row.failures for row in rows) else "ok"
-            print(f"{name:<32}{len(rows):>3} dtypes {compared:>16,} results  {verdict}")
+            own = replace(self, rows=tuple(row for row in self.rows if row.function == name))
+            verdict = "ok" if own else "DIFFERS"
+            print(f"{name:<32}{len(own.rows):>3} dtypes {own.compared:>16,} results  {verdict}")

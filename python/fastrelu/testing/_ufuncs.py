@@ -1,9 +1,8 @@
 """The ufuncs, held against the reference.
 
-Every ufunc x dtype x instruction set x layout, through the fast path, through NumPy's generic
-path (`where=True`), into `out=` and in place. Beside the bits it checks dtype, shape, memory around
-the results and floating-point warnings: a sum or a product may warn where NumPy's own does, and
-nothing else may.
+Each call is made plainly, on NumPy's generic path (`where=True`), into `out=` and in place. Checked
+are bits, dtype, shape, memory around the results and floating-point warnings: a sum or a product
+may warn where NumPy's own does, and nothing else may.
 """
 
 from __future__ import annotations
@@ -25,10 +24,8 @@ from fastrelu.testing.cases import LAYOUTS, Array, Layout
 BLOCKS = range(0, 1 << 32, 1 << 16)
 """All float32 patterns, so many at once that the temporaries stay in a core's own cache."""
 _DENSE = LAYOUTS["dense"]
-_STEP = 3
-"""One of so many lengths and alignments is run by default: odd, to meet every tail of a vector."""
-_MOST_PER_SETTING = 1 << 13
-"""Values that are run with each of many parameters: only dtypes of one byte have more."""
+_STEP = 3  # one of so many lengths is run by default: odd, to meet every tail of a vector
+_MOST_PER_SETTING = 1 << 13  # values that meet many parameters: dtypes of one byte have more
 _USUAL = {"min_val": 1, "max_val": 6, "threshold": 1, "value": 2, "zero_point": 3}
 """Parameters that every dtype can hold, where there is no default or not every dtype holds it."""
 
@@ -51,18 +48,16 @@ def open_nans(function: str, inputs: Sequence[Any], actual: Array, expected: Arr
         return np.zeros(expected.size, np.bool_)
     call = inspect.signature(getattr(reference, function)).bind(*inputs)
     call.apply_defaults()
-    kept = np.broadcast_to(_passed_on_nan(function, *call.arguments.values()), expected.shape)
-    nans: Array = np.ravel(np.isnan(actual) & np.isnan(expected))
-    return nans & (~np.ravel(kept) | cases.same_nan_bits(actual, expected))
-
-
-def _passed_on_nan(function: str, *inputs: Any) -> Any:
-    """Say where a function that computes gives a NaN of its first input."""
+    first, given = call.args[0], call.arguments
+    kept = np.isnan(first) & (function == "softshrink_backward")
     if function in ("leaky_relu", "leaky_relu_backward"):
-        *arrays, slope = inputs
         # A product with a number keeps a NaN; which of two it keeps is the processor's choice.
-        return np.isnan(arrays[0]) & (reference.positive(arrays[-1]) | ~np.isnan(slope))
-    return function == "softshrink_backward" and np.isnan(inputs[0])
+        kept = np.isnan(first) & (
+            reference.positive(given["x"]) | ~np.isnan(given["negative_slope"])
+        )
+    kept = np.ravel(np.broadcast_to(kept, expected.shape))
+    nans: Array = np.ravel(np.isnan(actual) & np.isnan(expected))
+    return nans & (~kept | cases.same_nan_bits(actual, expected))
 
 
 class Function:
@@ -88,30 +83,27 @@ class Function:
     def verify(self, row: Row, dtype: np.dtype[Any], complete: bool) -> None:
         """Compare its results for one dtype."""
         for case in _cases(self, dtype, complete):
-            row.run(partial(_calls, _Expectation(self, case.inputs(), case.parameters), case))
+            row.run(case.calls)
 
     def verify_patterns(self, row: Row, start: int) -> None:
         """Compare its results for the block of float32 patterns that begins with `start`."""
         x = np.arange(start, start + BLOCKS.step, dtype=np.uint32)
         # An odd factor makes the gradients run through all patterns too, in another order.
-        gradient = x * np.uint32(0x9E3779B1)
-        inputs = tuple(each.view(np.float32) for each in (gradient, x)[-len(self.arrays) :])
-        row.run(partial(_pattern_calls, _Expectation(self, inputs, ()), start))
+        values = [x * np.uint32(0x9E3779B1), x][-len(self.arrays) :]
+        case = _case(self, [each.view(np.float32) for each in values])
+        row.run(partial(case.one_call, f"block at {start:#010x}"))
 
 
 @dataclass(frozen=True)
 class _Case:
     """Flat values for the arrays, the layouts to put them in, and parameters if not left out."""
 
+    function: Function
     values: tuple[Array, ...]
     layouts: tuple[Layout, ...]
     parameters: tuple[Any, ...] = ()
     every_way: bool = True
     """Whether the call is also made in place, with ``out=`` and with ``where=``."""
-
-    def inputs(self) -> tuple[Array, ...]:
-        placed = zip(self.values, self.layouts, strict=True)
-        return tuple(layout.place(values) for values, layout in placed)
 
     def __str__(self) -> str:
         layouts = " and ".join(dict.fromkeys(each.name for each in self.layouts))
@@ -121,28 +113,35 @@ class _Case:
             text += f", parameter {kind or repr(each)}"
         return text
 
+    def place(self) -> tuple[Array, ...]:
+        return tuple(map(Layout.place, self.layouts, self.values))
 
-class _Expectation:
-    """The reference's result for one call, and what a kernel's result may differ in."""
+    @cached_property
+    def arrays(self) -> tuple[Array, ...]:
+        return self.place()
 
-    def __init__(self, function: Function, inputs: tuple[Array, ...], parameters: tuple[Any, ...]):
-        self.function, self.inputs, self.parameters = function, inputs, parameters
-        self.result = function.reference(*inputs, *parameters)
+    @cached_property
+    def inputs(self) -> tuple[Any, ...]:
+        return (*self.arrays, *self.parameters)
+
+    @cached_property
+    def result(self) -> Any:
+        """The reference's."""
+        return self.function.reference(*self.inputs)
 
     @cached_property
     def warnings(self) -> tuple[set[str], set[str]]:
         """The floating-point errors that must be reported, and those that may be.
 
-        Sums and products report theirs. Kept values may be multiplied by 1, and a slope may be
-        rounded to a narrow dtype.
+        Kept values may be multiplied by 1, and a slope may be rounded to a narrow dtype.
         """
         made: set[str] = set()
         optional: set[str] = set()
         if self.function.arithmetic != "selects":
             with recorded(made):
-                inspect.unwrap(self.function.reference)(*self.inputs, *self.parameters)
+                inspect.unwrap(self.function.reference)(*self.inputs)
             with recorded(optional):
-                for each in self.inputs:
+                for each in self.arrays:
                     reference.product(each.astype(self.result.dtype), 1)
                 if self.function.name == "leaky_relu_derivative":
                     slope = np.asarray(self.parameters[0] if self.parameters else 0.01)
@@ -150,7 +149,42 @@ class _Expectation:
                     reference.product(wide, 1).astype(self.result.dtype)
         return made - optional, made | optional
 
-    def problem(self, out: Array | None, actual: Any, warnings: set[str]) -> dict[str, Any] | None:
+    def calls(self) -> Iterator[Call]:
+        """Yield one call in all ways that the case asks for."""
+        yield self._call("plain call", self.inputs)
+        if not self.every_way:
+            return
+        yield self._call("where=True", self.inputs, where=True)
+        out = self.layouts[-1].empty(self.values[-1].size, self.result.dtype)
+        yield self._call("out=", self.inputs, out)
+        yield self._call("out=, where=True", self.inputs, out, where=True)
+        if self.parameters:
+            named = dict(zip(self.function.parameters, self.parameters, strict=True))
+            yield self._call("parameters by keyword", self.arrays, **named)
+        for position, each in enumerate(self.arrays):
+            if each.dtype == self.result.dtype:
+                fresh = (*self.place(), *self.parameters)
+                yield self._call(f"in place of input {position}", fresh, fresh[position])
+
+    def _call(
+        self, way: str, inputs: tuple[Any, ...], out: Array | None = None, **keywords: Any
+    ) -> Call:
+        given = {} if out is None else {"out": out}
+        make = partial(self.function.ufunc, *inputs, **given, **keywords)
+        return Call((self, way), self.result.size, make, partial(self._problem, out))
+
+    def one_call(self, name: str) -> Iterator[Call]:
+        """Yield one call; warnings are only checked where there may be none, which is quick."""
+        out = np.full(self.result.nbytes, cases.CANARY, np.uint8).view(self.result.dtype)
+        make = partial(self.function.ufunc, *self.inputs, out=out)
+        yield Call((name,), out.size, make, self._quick_problem)
+
+    def _quick_problem(self, actual: Array, warnings: set[str]) -> dict[str, Any] | None:
+        if warnings and self.function.arithmetic == "selects":
+            return {"problem": f"warned {sorted(warnings)}"}
+        return self._difference(actual)
+
+    def _problem(self, out: Array | None, actual: Any, warnings: set[str]) -> dict[str, Any] | None:
         """Find what is wrong with one result, as fields of a `Failure`."""
         kind = type(self.result) if out is None else np.ndarray
         if type(actual) is not kind or (out is not None and actual is not out):
@@ -162,69 +196,24 @@ class _Expectation:
         required, allowed = self.warnings
         if not required <= warnings <= allowed:
             return {"problem": f"warned {sorted(warnings)}, expected {sorted(allowed)}"}
-        fields = self.difference(actual)
+        fields = self._difference(actual)
         if not fields and out is not None and not cases.guards_intact(out):
             return {"problem": "wrote outside of the result"}
         return fields
 
-    def problem_of_patterns(self, actual: Array, warnings: set[str]) -> dict[str, Any] | None:
-        """Check warnings only where there may be none, which is quick."""
-        if warnings and self.function.arithmetic == "selects":
-            return {"problem": f"warned {sorted(warnings)}"}
-        return self.difference(actual)
-
-    def difference(self, actual: Array) -> dict[str, Any] | None:
+    def _difference(self, actual: Array) -> dict[str, Any] | None:
         """Find where the bits first differ beyond what is allowed, as fields of a `Failure`."""
         wrong = cases.differing(actual, self.result)
-        inputs = (*self.inputs, *self.parameters)
         if wrong.any():
-            wrong &= ~open_nans(self.function.name, inputs, actual, np.asarray(self.result))
+            expected = np.asarray(self.result)
+            wrong &= ~open_nans(self.function.name, self.inputs, actual, expected)
         if not wrong.any():
             return None
         index = np.unravel_index(int(wrong.argmax()), self.result.shape)
-        *given, expected, found = (
-            cases.hexadecimal(each[index])
-            for each in np.broadcast_arrays(*inputs, self.result, actual)
-        )
-        return {
-            "problem": "wrong bits",
-            "index": tuple(int(each) for each in index),
-            "inputs": tuple(given),
-            "expected": expected,
-            "actual": found,
-        }
-
-
-def _calls(expected: _Expectation, case: _Case) -> Iterator[Call]:
-    """Make one call in all ways that the case asks for."""
-    ufunc, result = expected.function.ufunc, expected.result
-
-    def call(way: str, inputs: Sequence[Any], out: Array | None = None, **keywords: Any) -> Call:
-        given = {} if out is None else {"out": out}
-        make = partial(ufunc, *inputs, **given, **keywords)
-        return Call((case, way), result.size, make, partial(expected.problem, out))
-
-    inputs = (*expected.inputs, *case.parameters)
-    yield call("plain call", inputs)
-    if not case.every_way:
-        return
-    yield call("where=True", inputs, where=True)
-    out = case.layouts[-1].empty(case.values[-1].size, result.dtype)
-    yield call("out=", inputs, out)
-    yield call("out=, where=True", inputs, out, where=True)
-    if case.parameters:
-        named = dict(zip(expected.function.parameters, case.parameters, strict=True))
-        yield call("parameters by keyword", expected.inputs, **named)
-    for position, each in enumerate(expected.inputs):
-        if each.dtype == result.dtype:
-            fresh = case.inputs()
-            yield call(f"in place of input {position}", (*fresh, *case.parameters), fresh[position])
-
-
-def _pattern_calls(expected: _Expectation, start: int) -> Iterator[Call]:
-    out = np.full(4 * expected.result.size, cases.CANARY, np.uint8).view(np.float32)
-    make = partial(expected.function.ufunc, *expected.inputs, out=out)
-    yield Call((f"block at {start:#010x}",), out.size, make, expected.problem_of_patterns)
+        operands = np.broadcast_arrays(*self.inputs, self.result, actual)
+        *inputs, theirs, ours = (cases.hexadecimal(each[index]) for each in operands)
+        fields = {"problem": "wrong bits", "expected": theirs, "actual": ours}
+        return {**fields, "index": tuple(map(int, index)), "inputs": tuple(inputs)}
 
 
 def _cases(function: Function, dtype: np.dtype[Any], complete: bool) -> Iterator[_Case]:
@@ -258,14 +247,11 @@ def _special_cases(function: Function, dtype: np.dtype[Any]) -> Iterator[_Case]:
     if dtype.itemsize <= cases.FEW_PATTERNS:
         yield _shuffled(function, cases.every_pattern(dtype))
     if len(function.arrays) > 1:
-        yield _case(function, dtype, _against_each_other(function, cases.special_values(dtype)))
-
-
-def _against_each_other(function: Function, values: Array) -> list[Array]:
-    """Pair each value with each, or as many triples."""
-    pairs = [np.tile(values, values.size), np.repeat(values, values.size)]
-    random = np.random.default_rng(values.size)
-    return [*(random.choice(values, pairs[0].size) for _ in function.arrays[2:]), *pairs]
+        values = cases.special_values(dtype)
+        pairs = [np.tile(values, values.size), np.repeat(values, values.size)]  # or as many triples
+        random = np.random.default_rng(values.size)
+        others = [random.choice(values, pairs[0].size) for _ in function.arrays[2:]]
+        yield _case(function, [*others, *pairs])
 
 
 def _layout_cases(function: Function, dtype: np.dtype[Any], n: int) -> Iterator[_Case]:
@@ -300,22 +286,21 @@ def _sampled(function: Function, dtype: np.dtype[Any], n: int, *layouts: Layout)
     """Draw `n` values per array; the last layout serves `x`, the first all others."""
     values = [cases.sample(dtype, n, seed=n + each) for each in range(len(function.arrays))]
     others = (layouts[0],) * (len(values) - 1)
-    return replace(_case(function, dtype, values), layouts=(*others, layouts[-1]))
+    return replace(_case(function, values), layouts=(*others, layouts[-1]))
 
 
 def _shuffled(function: Function, values: Array) -> _Case:
     """Take the values as the last array, and in another order as every array before it."""
     random = np.random.default_rng(values.size)
-    others = [random.permutation(values) for _ in function.arrays[1:]]
-    return _case(function, values.dtype, [*others, values])
+    return _case(function, [*(random.permutation(values) for _ in function.arrays[1:]), values])
 
 
-def _case(function: Function, dtype: np.dtype[Any], values: Sequence[Array]) -> _Case:
+def _case(function: Function, values: Sequence[Array]) -> _Case:
     """Make a case of dense arrays, and of parameters only where they cannot be left out."""
-    has_no_default = dtype.kind == "u" and "min_val" in function.parameters  # that is -1
+    is_needed = values[0].dtype.kind == "u" and "min_val" in function.parameters  # there is no -1
     parameters = tuple(
         _USUAL.get(name, default)
         for name, default in function.defaults.items()
-        if has_no_default or default is inspect.Parameter.empty
+        if is_needed or default is inspect.Parameter.empty
     )
-    return _Case(tuple(values), (_DENSE,) * len(values), parameters)
+    return _Case(function, tuple(values), (_DENSE,) * len(values), parameters)

@@ -48,15 +48,11 @@ def is_float(dtype: np.dtype[Any]) -> bool:
 class Format(NamedTuple):
     """Patterns of a binary float as integers: sign, exponent and fraction, without gaps."""
 
-    sign: int
-    """The sign bit, which alone is -0.0."""
-    smallest_normal: int
-    """The lowest bit of the exponent."""
-    infinity: int
-    """All bits of the exponent; everything above is NaN."""
+    sign: int  # which alone is -0.0
+    smallest_normal: int  # the lowest bit of the exponent
+    infinity: int  # all bits of the exponent; everything above is NaN
     one: int
-    quiet: int
-    """The bit that tells a quiet NaN from a signalling one."""
+    quiet: int  # the bit that tells a quiet NaN from a signalling one
 
 
 def format_of(dtype: DTypeLike) -> Format:
@@ -107,9 +103,19 @@ def from_patterns(patterns: Iterable[int], dtype: DTypeLike) -> Array:
     """Make the values that have these bit patterns (`Format`'s for floats)."""
     dtype = np.dtype(dtype)
     if _is_extended(dtype):
-        patterns = map(_with_integer_bit, patterns)
-    stored = b"".join(each.to_bytes(dtype.itemsize, sys.byteorder) for each in patterns)
-    return np.frombuffer(bytearray(stored), np.uint8).view(dtype)
+        patterns = ((each >> 63) << 64 | each & ((1 << 63) - 1) for each in patterns)
+    stored = (each.to_bytes(dtype.itemsize, sys.byteorder) for each in patterns)
+    return _values(b"".join(stored), dtype)
+
+
+def _values(stored: bytes, dtype: np.dtype[Any]) -> Array:
+    """View bytes as values; x87's have a bit 63, which must say that the exponent is not 0."""
+    each_byte = np.frombuffer(bytearray(stored), np.uint8)
+    if _is_extended(dtype):
+        words = each_byte.reshape(-1, dtype.itemsize)
+        has_exponent = (words[:, 8] != 0) | (words[:, 9] & 0x7F != 0)
+        words[:, 7] = np.where(has_exponent, words[:, 7] | 0x80, words[:, 7] & 0x7F)
+    return each_byte.view(dtype)
 
 
 def special_values(dtype: DTypeLike) -> Array:
@@ -162,12 +168,7 @@ def sample(dtype: DTypeLike, n: int, seed: int = 0) -> Array:
     random = np.random.default_rng(seed)
     if dtype.itemsize == 1:
         return random.choice(special_values(dtype), n)
-    stored = np.frombuffer(bytearray(random.bytes(n * dtype.itemsize)), np.uint8)
-    if _is_extended(dtype):
-        words = stored.reshape(n, dtype.itemsize)
-        has_exponent = (words[:, 8] != 0) | (words[:, 9] & 0x7F != 0)
-        words[:, 7] = np.where(has_exponent, words[:, 7] | 0x80, words[:, 7] & 0x7F)
-    values = stored.view(dtype)
+    values = _values(random.bytes(n * dtype.itemsize), dtype)
     special = random.integers(2, size=n, dtype=np.bool_)
     values[special] = random.choice(special_values(dtype), np.count_nonzero(special))
     return values
@@ -178,8 +179,8 @@ def slopes(dtype: DTypeLike) -> tuple[Any, ...]:
     wide = slope_dtype(dtype)
     limits = np.finfo(wide)
     kind: Callable[[Any], Any] = wide.type if wide == np.longdouble else float
-    python = (0.01, 0.2, 0.0, -0.0, 1.0, 2, -0.5, math.inf, -math.inf, math.nan)
     extremes = kind(limits.smallest_subnormal), kind(limits.max)
+    python = (0.01, 0.2, 0.0, -0.0, 1.0, 2, -0.5, math.inf, -math.inf, math.nan)
     return (*python, *extremes, np.float32(0.25), np.float64(0.2))
 
 
@@ -271,15 +272,12 @@ class Layout:
     """
 
     name: str
-    bytes_off: int = 0
-    """How far the first value lies behind the start of a cache line."""
-    values_off: int = 0
-    """The same, in values."""
+    bytes_off: int = 0  # from the start of a cache line to the first value
+    values_off: int = 0  # the same, in values
     step: int = 1
     rows: int = 0
     order: str = "C"
-    spare: int = 0
-    """Values that lie between two lines in memory."""
+    spare: int = 0  # values between two lines in memory
 
     def place(self, values: Array) -> Array:
         """Make an array in this layout that holds the values, or as many as fill its rows."""
@@ -333,7 +331,7 @@ def guards_intact(array: Array) -> bool:
     memory = array
     while isinstance(memory.base, np.ndarray):
         memory = memory.base
-    array[...] = np.full(array.dtype.itemsize, CANARY, np.uint8).view(array.dtype)
+    array[...] = np.frombuffer(bytes([CANARY]) * array.itemsize, array.dtype)
     return bool((memory == CANARY).all())
 
 
@@ -360,10 +358,3 @@ def _special_ints(dtype: np.dtype[Any]) -> list[int]:
 def _is_extended(dtype: np.dtype[Any]) -> bool:
     """Say whether it is x87's 80-bit format: explicit integer bit, bytes of padding."""
     return dtype == np.longdouble and np.finfo(np.longdouble).nmant == _EXTENDED_FRACTION
-
-
-def _with_integer_bit(pattern: int) -> int:
-    """x87's pattern: bit 63 says that the exponent is not 0; any other value is invalid."""
-    exponent, fraction = pattern >> 63, pattern & ((1 << 63) - 1)
-    is_normal = exponent & 0x7FFF != 0
-    return exponent << 64 | is_normal << 63 | fraction
