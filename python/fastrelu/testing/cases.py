@@ -61,7 +61,7 @@ def format_of(dtype: DTypeLike) -> Format:
     if dtype == np.longdouble:
         fraction = int(np.finfo(dtype).nmant)
     else:
-        one, two = (int(each) for each in bits(np.array([1, 2]).astype(dtype)))
+        one, two = map(int, bits(np.array([1, 2]).astype(dtype)))
         fraction = (two - one).bit_length() - 1
     sign = 1 << (15 + fraction if _is_extended(dtype) else 8 * dtype.itemsize - 1)
     lowest = 1 << fraction
@@ -136,8 +136,8 @@ def _special_values(dtype: np.dtype[Any], char: str) -> Array:  # int64 and long
 
 def supported_dtypes() -> tuple[np.dtype[Any], ...]:
     """Return every dtype that some function has a loop for, those of ml_dtypes among them."""
-    characters = dict.fromkeys(loop[0] for ufunc in _core.ufuncs for loop in ufunc.types)
-    found = [np.dtype(each) for each in characters]
+    loops = (loop for ufunc in _core.ufuncs for loop in ufunc.types)
+    found = [np.dtype(character) for character in dict.fromkeys(loop[0] for loop in loops)]
     for each in vars(import_module("ml_dtypes")).values() if find_spec("ml_dtypes") else ():
         if isinstance(each, type) and issubclass(each, np.generic):
             with suppress(TypeError):
@@ -201,9 +201,9 @@ def settings(names: Sequence[str], dtype: DTypeLike) -> tuple[tuple[Any, ...], .
     else:
         low, high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
         numbers = tuple(dict.fromkeys(each for each in (6, 0, 1, -1, high, low) if each >= low))
-    partners = (0, 1, -1, 3)[: 4 if len(names) > 1 else 1]
-    lists = ([numbers, numbers[k:] + numbers[:k]][: len(names)] for k in partners)
-    found = chain.from_iterable(zip(*each, strict=True) for each in lists)
+    shifts = (0, 1, -1, 3) if len(names) > 1 else (0,)
+    pairs = (zip(numbers, numbers[k:] + numbers[:k], strict=True) for k in shifts)
+    found = (each[: len(names)] for each in chain.from_iterable(pairs))
     return tuple(each for each in found if _are_legal(names, each, dtype))
 
 
