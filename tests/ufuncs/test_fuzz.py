@@ -626,7 +626,8 @@ def test_functions_keep_what_arrays_carry_or_refuse(name, data):
 
 
 def _is_data(arguments: list[Any], k: int) -> bool:
-    return k < len(arguments) and getattr(arguments[k], "shape", None) == arguments[0].shape
+    is_array = k < len(arguments) and isinstance(arguments[k], np.ndarray)
+    return is_array and arguments[k].shape == arguments[0].shape
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:
