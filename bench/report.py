@@ -169,17 +169,11 @@ def _summary(name: str, ratios: Sequence[float]) -> list[str]:
 
 def _lost(run: Run) -> Iterator[str]:
     lost = [each for each in run.results if each.peers() and each.ratio(*each.peers()) < 1]
-    lost.sort(key=lambda each: each.ratio(*each.peers()))
-    rows = [
-        [
-            f"{each.what} {each.where}",
-            f"`{each.fastest(*each.peers())[0]}`",
-            _time(each.fastest(*each.peers())[1]),
-            _time(each.fastest(OURS)[1]),
-            _ratio(each.ratio(*each.peers())),
-        ]
-        for each in lost
-    ]
+    rows = []
+    for each in sorted(lost, key=lambda each: each.ratio(*each.peers())):
+        (code, time), (_, ours) = each.fastest(*each.peers()), each.fastest(OURS)
+        what = f"{each.what} {each.where}"
+        rows.append([what, f"`{code}`", _time(time), _time(ours), _ratio(time / ours)])
     yield from _table(["cell", "fastest", "its time", "fastrelu", "ratio"], rows)
 
 
