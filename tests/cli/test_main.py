@@ -94,7 +94,8 @@ def test_wrong_usage(arguments, words):
 
 
 def test_control_c():
-    command = [sys.executable, "-c", WITHOUT_RICH, "verify", "--all"]
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # if ignored
+    command = [sys.executable, "-c", heard + WITHOUT_RICH, "verify", "--all"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as it:
         assert it.stderr.readline().startswith("verify: 0 of ")
         it.send_signal(signal.SIGINT)
