@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <utility>
 
 #include "../contract/kernel.h"
@@ -41,9 +42,17 @@ template <class Op, class T, int input> using Element = std::conditional_t<(inpu
 
 template <class C> struct One {
   static C splat(C x) { return x; }
-  template <class T> C load(const T* p) const { return static_cast<C>(*p); }
-  template <class T> T stored(const T* p) const { return *p; }
-  template <class T, class V> void store(T* p, V value) const { *p = static_cast<T>(value); }
+  template <class T> C load(const T* p) const { return static_cast<C>(stored(p)); }
+  // Elements are copied, because the method `at` of NumPy's ufuncs passes arrays that are not aligned.
+  template <class T> T stored(const T* p) const {
+    T x;
+    std::memcpy(&x, p, sizeof x);
+    return x;
+  }
+  template <class T, class V> void store(T* p, V value) const {
+    const T x = static_cast<T>(value);
+    std::memcpy(p, &x, sizeof x);
+  }
 };
 
 template <class C> struct Whole {
