@@ -53,8 +53,9 @@ bool is_shape(PyObject* object) {
 PyObject* create(PyTypeObject* type, PyObject* arguments, PyObject*) {
   PyObject *bits, *shape, *kind;
   if (!PyArg_ParseTuple(arguments, "O!O!U:Mask", &PyArray_Type, &bits, &PyTuple_Type, &shape, &kind)) return nullptr;
+  const bool is_legal = is_shape(shape);
   for (PyObject* known : {relu_kind, leaky_kind}) {
-    if (is_shape(shape) && PyUnicode_Compare(kind, known) == 0) return allocate(type, bits, shape, known);
+    if (is_legal && PyUnicode_Compare(kind, known) == 0) return allocate(type, bits, shape, known);
   }
   return PyErr_Format(PyExc_ValueError, "Mask: %R is not the shape of an array, or %R not the kind of a mask", shape,
                       kind);
@@ -84,16 +85,6 @@ void set_mask_class(const py::type& type) {
     throw py::type_error("masks must be of a class that adds no attributes to fastrelu._core.Mask");
   }
   made_type = reinterpret_cast<PyTypeObject*>(type.inc_ref().ptr());
-}
-
-bool has_shape(PyObject* mask, PyArrayObject* array) {
-  PyObject* const shape = as_mask(mask)->shape;
-  const int ndim = PyArray_NDIM(array);
-  if (PyTuple_GET_SIZE(shape) != ndim) return false;
-  for (int axis = 0; axis < ndim; ++axis) {
-    if (PyLong_AsSsize_t(PyTuple_GET_ITEM(shape, axis)) != PyArray_DIM(array, axis)) return false;
-  }
-  return true;
 }
 
 }  // namespace
@@ -137,7 +128,10 @@ PyObject* bits_of_mask(PyObject* object) {
 }
 
 PyObject* bits_for(PyObject* object, MaskOp op, PyArrayObject* array) {
-  if (!is_mask(object) || as_mask(object)->kind != kind_of(op) || !has_shape(object, array)) return nullptr;
+  if (!is_mask(object) || as_mask(object)->kind != kind_of(op)) return nullptr;
+  npy_intp shape[max_array_axes];
+  const int ndim = read_shape(object, shape);
+  if (!has_shape(array, ndim, shape)) return nullptr;
   PyObject* const bits = as_mask(object)->bits;
   return are_bits_of(bits, PyArray_SIZE(array)) ? bits : nullptr;
 }
