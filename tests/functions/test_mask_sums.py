@@ -54,6 +54,12 @@ class Family:
         assert mask.bits.tobytes() == bits.tobytes()
         assert (mask.shape, mask.kind) == (np.shape(x), self.kind)
 
+    def assert_right_on_every_isa(self, x, y):
+        expected = self.expected(x, y)
+        for isa in ISAS:
+            with forced_isa(isa):
+                self.assert_right(self.with_mask(x, y, *self.slopes), x, y, expected)
+
 
 FAMILIES = [Family("relu"), *(Family("leaky_relu", slope) for slope in (0.3, 0.0, -0.3, np.nan))]
 every_family = pytest.mark.parametrize("family", FAMILIES, ids=str)
@@ -71,10 +77,7 @@ def sample(dtype, shape, seed):
 def test_every_shape(family, dtype):
     for of_x, of_y in SHAPES:
         x, y = sample(dtype, of_x, 1), sample(dtype, of_y, 2)
-        expected = family.expected(x, y)
-        for isa in ISAS:
-            with forced_isa(isa):
-                family.assert_right(family.with_mask(x, y, *family.slopes), x, y, expected)
+        family.assert_right_on_every_isa(x, y)
 
 
 @every_dtype
@@ -84,10 +87,7 @@ def test_every_length(family, dtype):
     """Of rows, of which there are more than a byte of the mask has bits."""
     for n in (*range(1, 70), 127, 128, 129, 255, 257):
         x, y = sample(dtype, (9, n), n), sample(dtype, n, n + 1)
-        expected = family.expected(x, y)
-        for isa in ISAS:
-            with forced_isa(isa):
-                family.assert_right(family.with_mask(x, y, *family.slopes), x, y, expected)
+        family.assert_right_on_every_isa(x, y)
 
 
 @every_dtype
