@@ -24,6 +24,8 @@ memory (`recycle_info`, `set_recycle_limit`, `trim`), and large calls run on sev
 
 Environment variables: ``FASTRELU_ISA`` chooses the instruction set, ``FASTRELU_NUM_THREADS`` the
 number of threads, and ``FASTRELU_RECYCLE_LIMIT`` the size of the memory cache.
+
+The examples assume ``import numpy as np`` and ``import fastrelu as fr``.
 """
 
 from fastrelu import (

@@ -64,8 +64,7 @@ class ActivityRow(NamedTuple):
 class ActivityLog:
     """The log of `activity`: one row per place and function, in the order of their first calls.
 
-    Iterating yields the rows of the whole time; ``str`` makes a table of them, with the number of
-    calls that were `missed`.
+    Iterating yields the `rows`; ``str`` makes a table of them and says how many calls it `missed`.
     """
 
     def __init__(self, axes: list[int] | None) -> None:
@@ -80,10 +79,7 @@ class ActivityLog:
 
     @property
     def missed(self) -> int:
-        """The number of calls that are in no row, because there was no memory to count them.
-
-        A call never fails because it cannot be counted.
-        """
+        """The number of calls that are in no row, because there was no memory to count them."""
         return _core.missed_activity(self._log)
 
     @property
@@ -116,10 +112,7 @@ class ActivityLog:
     def label(self, name: str) -> Iterator[None]:
         """Count the calls inside of a ``with`` block under a name instead of their file and line.
 
-        Parameters
-        ----------
-        name : str
-            Equal names share their rows. The innermost of nested blocks counts.
+        Equal names share their rows. The innermost of nested blocks counts.
         """
         if not isinstance(name, str):
             raise TypeError(f"label: name must be a str, not {type(name).__name__}")
@@ -158,10 +151,10 @@ class ActivityLog:
 def activity(axis: Axes = 0) -> _GeneratorContextManager[ActivityLog]:
     """Log what rectifiers do inside of a ``with`` block: active share, dead units and NaN.
 
-    Every call of relu, leaky_relu and the other forward functions is counted where it is made, also
-    in place or with a mask. An element is active if ``not x <= 0``, or, in leaky_relu, if
-    ``x > 0``; for functions of several operands or with more bounds, if the result is ``not <= 0``.
-    Results and errors are the same as without a log.
+    Every call of relu, leaky_relu and the other forward functions is counted where it is made, by
+    the name of its ufunc also in place or with a mask. An element is active if ``not x <= 0``, or,
+    in leaky_relu, if ``x > 0``; for functions of several operands or with more bounds, if the
+    result is ``not <= 0``. Results and errors are the same as without a log.
 
     Parameters
     ----------
@@ -172,14 +165,12 @@ def activity(axis: Axes = 0) -> _GeneratorContextManager[ActivityLog]:
 
     Returns
     -------
-    context manager
-        It gives an `ActivityLog`, which has an `ActivityRow` for each place and function. Print the
-        log for a table.
+    context manager of an `ActivityLog`, which has an `ActivityRow` for each place and function
 
     Raises
     ------
     TypeError
-        If `axis` is not an int, a tuple of ints or None.
+        If `axis` is of another type.
 
     Notes
     -----
@@ -191,16 +182,12 @@ def activity(axis: Axes = 0) -> _GeneratorContextManager[ActivityLog]:
     another package makes with plain arrays on behalf of its own are counted.
 
     Counting never makes a call fail. Without memory for them, a row lacks its units, or the call is
-    not counted and is one of `ActivityLog.missed`.
-
-    Dense arrays in C order are counted while they are computed, their units by the threads that
-    compute them. Other layouts, integers in leaky_relu and the functions of several operands take
-    a separate pass. Without a log, calls cost nothing more.
+    not counted and is one of `ActivityLog.missed`. Dense arrays in C order are counted while they
+    are computed. Other layouts, integers in leaky_relu and the functions of several operands take a
+    separate pass. Without a log, calls cost nothing more.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> x = np.array([[-1.0, 2.0, -3.0, 4.0], [5.0, -6.0, -7.0, 8.0]])
     >>> with fr.activity() as log:
     ...     with log.label("hidden"):

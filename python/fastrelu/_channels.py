@@ -21,8 +21,7 @@ def maxout(
 
     Parameters
     ----------
-    x : array_like of integers or floats
-        Input of at least one dimension.
+    x : array_like of integers or floats, of at least one dimension
     pool_size : int
         Number of consecutive channels in each pool. It must divide the length of `axis`.
     axis : int, default 1
@@ -32,8 +31,7 @@ def maxout(
 
     Returns
     -------
-    y : ndarray
-        Of the dtype and shape of `x`, except that it has ``x.shape[axis] // pool_size`` channels.
+    y : ndarray of the dtype and shape of `x`, except for ``x.shape[axis] // pool_size`` channels
 
     Raises
     ------
@@ -41,10 +39,8 @@ def maxout(
         If `x` does not hold integers or floats, `out` is not an array of its dtype, or an argument
         carries more than its elements.
     ValueError
-        If `pool_size` is below 1 or does not divide the number of channels, or if `out` has
-        another shape than the result or is read-only.
-    numpy.exceptions.AxisError
-        If `axis` is out of range.
+        If `pool_size` is below 1 or does not divide the number of channels, if `axis` is out of
+        range (AxisError), or if `out` has another shape than the result or is read-only.
 
     Notes
     -----
@@ -54,8 +50,6 @@ def maxout(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.maxout(np.array([[1.0, 5.0, -2.0, -7.0]]), pool_size=2)
     array([[ 5., -2.]])
     """
@@ -73,6 +67,8 @@ def maxout_backward(
 ) -> Array:
     """Gradient through :func:`maxout`: ``grad_output`` where `x` was taken, +0 elsewhere.
 
+    One element of each pool gets it: the first of equal ones, and the first NaN.
+
     Parameters
     ----------
     grad_output : array_like of integers or floats
@@ -84,23 +80,15 @@ def maxout_backward(
 
     Returns
     -------
-    grad_x : ndarray
-        Of the shape of `x` and the common dtype of `grad_output` and `x`.
+    grad_x : ndarray of the shape of `x` and the common dtype of `grad_output` and `x`
 
     Raises
     ------
-    TypeError, ValueError, numpy.exceptions.AxisError
+    TypeError, ValueError
         As for :func:`maxout`; ValueError too if `grad_output` has another shape than its output.
-
-    Notes
-    -----
-    One element of each pool gets the gradient: the one that :func:`maxout` takes, so the first of
-    equal elements, and the first NaN.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.maxout_backward([[0.5, 0.25]], [[1.0, 5.0, -2.0, -2.0]], pool_size=2)
     array([[0.  , 0.5 , 0.25, 0.  ]])
     """
@@ -113,27 +101,18 @@ def crelu(x: ArrayLike, /, axis: SupportsIndex = 1, out: Array | None = None) ->
 
     Parameters
     ----------
-    x : array_like of signed integers or floats
-        Input of at least one dimension.
-    axis : int, default 1
-        The axis of the channels: 1 in the order NCHW, -1 if the channels are last.
-    out : ndarray, optional
-        Where the result goes, instead of a new array: of its shape and dtype.
+    x : array_like of signed integers or floats, of at least one dimension
+    axis, out
+        As for :func:`maxout`.
 
     Returns
     -------
-    y : ndarray
-        Of the dtype of `x`, with twice as many channels along `axis`.
+    y : ndarray of the dtype of `x`, with twice as many channels along `axis`
 
     Raises
     ------
-    TypeError
-        If `x` does not hold signed integers or floats, `out` is not an array of its dtype, or an
-        argument carries more than its elements.
-    ValueError
-        If `out` has another shape than the result or is read-only.
-    numpy.exceptions.AxisError
-        If `axis` is out of range.
+    TypeError, ValueError
+        As for :func:`maxout`; TypeError too if `x` holds unsigned integers.
 
     Notes
     -----
@@ -144,8 +123,6 @@ def crelu(x: ArrayLike, /, axis: SupportsIndex = 1, out: Array | None = None) ->
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.crelu(np.array([[-1.0, 2.0, -0.0]]))
     array([[0., 2., 0., 1., 0., 0.]])
     """
@@ -177,23 +154,20 @@ def crelu_backward(
         Gradient of the loss with respect to crelu's output, of its shape.
     x, axis
         As for :func:`crelu`.
-    out : ndarray, optional
-        Where the result goes, instead of a new array: of its shape and dtype. It may be `x`.
+    out
+        As for :func:`maxout_backward`.
 
     Returns
     -------
-    grad_x : ndarray
-        Of the shape of `x` and the common dtype of `grad_output` and `x`.
+    grad_x : ndarray of the shape of `x` and the common dtype of `grad_output` and `x`
 
     Raises
     ------
-    TypeError, ValueError, numpy.exceptions.AxisError
+    TypeError, ValueError
         As for :func:`crelu`; ValueError too if `grad_output` has another shape than its output.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.crelu_backward([[1.0, 2.0, 3.0, 4.0]], [[5.0, -5.0]])
     array([[ 1., -4.]])
     """

@@ -34,16 +34,14 @@ def active_count(x: ArrayLike, /, axis: Axes = None) -> Any:
 
     Raises
     ------
-    numpy.exceptions.AxisError
-        If `axis` is out of range.
     TypeError
         If `x` does not hold integers or floats, or carries more than its elements; if `axis` is a
         list.
+    ValueError
+        If `axis` is out of range (AxisError).
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> x = np.array([[-1.0, 2.0], [0.0, np.nan]])
     >>> fr.active_count(x), fr.active_count(x, axis=0)
     (2, array([0, 2]))
@@ -66,19 +64,16 @@ def sparsity(x: ArrayLike, /, axis: Axes = None) -> Any:
 
     Returns
     -------
-    fraction : float, or ndarray of float64
-        A float if `axis` is None, else an array (a scalar if no axis remains). NaN without a
-        warning if there are no elements.
+    fraction : float, or ndarray of float64, as for :func:`active_count`
+        NaN without a warning if there are no elements.
 
     Raises
     ------
-    numpy.exceptions.AxisError, TypeError
+    TypeError, ValueError
         As for :func:`active_count`.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.sparsity(np.array([-1.0, 0.0, 2.0, -4.0]))
     0.75
     """
@@ -95,8 +90,8 @@ def dead_units(x: ArrayLike, /, axis: Axes = 0) -> Any:
 
     Parameters
     ----------
-    x : array_like of integers or floats
-        relu's input or its output. NaN is active, because relu keeps it.
+    x
+        As for :func:`active_count`.
     axis : int, tuple of int, or None, default 0
         The axes of the batch: ``(0, 2, 3)`` finds the dead channels of images in the order NCHW.
 
@@ -107,13 +102,11 @@ def dead_units(x: ArrayLike, /, axis: Axes = 0) -> Any:
 
     Raises
     ------
-    numpy.exceptions.AxisError, TypeError
+    TypeError, ValueError
         As for :func:`active_count`.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.dead_units(np.array([[-1.0, 2.0], [0.0, -3.0]]))
     array([ True, False])
     """

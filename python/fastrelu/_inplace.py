@@ -33,8 +33,7 @@ def relu_(x: _Buffer, /) -> _Buffer:
 
     Returns
     -------
-    x
-        The argument itself.
+    x : the argument itself
 
     Raises
     ------
@@ -47,7 +46,6 @@ def relu_(x: _Buffer, /) -> _Buffer:
     Examples
     --------
     >>> from array import array
-    >>> import fastrelu as fr
     >>> fr.relu_(array("f", [-1.0, 2.0]))
     array('f', [0.0, 2.0])
     """
@@ -64,28 +62,23 @@ def leaky_relu_(x: _Buffer, /, negative_slope: Numbers = 0.01) -> _Buffer:
 
     Parameters
     ----------
-    x : writable buffer of floats
-        An ndarray of any strides, an ``array.array`` or a typed ``memoryview``. Overwritten.
+    x : writable buffer of floats, as for :func:`relu_`
     negative_slope : array_like of integers or floats, default 0.01
         Slope for ``x <= 0``: one number, or an array that broadcasts to the shape of `x`.
 
     Returns
     -------
-    x
-        The argument itself.
+    x : the argument itself
 
     Raises
     ------
-    TypeError
-        As for :func:`relu_`; also if `x` holds integers, because the result is float64, or if
-        `negative_slope` carries more than its elements and `x` does not.
-    ValueError
-        If `x` is read-only, or `negative_slope` does not broadcast to its shape.
+    TypeError, ValueError
+        As for :func:`relu_`. TypeError too if `x` holds integers, because the result is float64, or
+        if `negative_slope` carries more than its elements and `x` does not; ValueError too if it
+        does not broadcast.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.leaky_relu_(np.array([-2.0, 3.0]), 0.5)
     array([-1.,  3.])
     """
@@ -105,27 +98,22 @@ def relu_backward_(grad_output: _Buffer, x: Numbers, /) -> _Buffer:
     Parameters
     ----------
     grad_output : writable buffer of integers or floats
-        Gradient of the loss with respect to relu's output. Overwritten with the gradient with
-        respect to its input.
+        Gradient of the loss with respect to relu's output. Overwritten with that of its input.
     x : array_like of integers or floats
         relu's input or its output. It must broadcast to the shape of `grad_output`.
 
     Returns
     -------
-    grad_output
-        The first argument itself.
+    grad_output : the first argument itself
 
     Raises
     ------
-    TypeError
-        As for :func:`relu_`; also if `x` carries more than its elements and `grad_output` does not.
-    ValueError
-        If `grad_output` is read-only, or `x` does not broadcast to its shape.
+    TypeError, ValueError
+        As for :func:`relu_`. TypeError too if `x` carries more than its elements and `grad_output`
+        does not; ValueError too if `x` does not broadcast.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.relu_backward_(np.array([5.0, np.nan, 7.0]), np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 7.])
     """
@@ -146,17 +134,13 @@ def leaky_relu_backward_(
 
     Parameters
     ----------
-    grad_output : writable buffer of floats
-        As for :func:`relu_backward_`.
-    x : array_like of integers or floats
-        leaky_relu's input. It must broadcast to the shape of `grad_output`.
-    negative_slope : array_like of integers or floats, default 0.01
-        The slope of the forward pass: one number, or an array that broadcasts to that shape.
+    grad_output : writable buffer of floats, as for :func:`relu_backward_`
+    x, negative_slope : array_like of integers or floats
+        leaky_relu's input and its slope. They must broadcast to the shape of `grad_output`.
 
     Returns
     -------
-    grad_output
-        The first argument itself.
+    grad_output : the first argument itself
 
     Raises
     ------
@@ -165,8 +149,6 @@ def leaky_relu_backward_(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.leaky_relu_backward_(np.array([1.0, 1.0]), np.array([-2.0, 3.0]), 0.5)
     array([0.5, 1. ])
     """
@@ -218,7 +200,8 @@ def _view(buffer: Any, function: str) -> Array:
         raise ValueError(f"{function}_: {error}") from None
     except TypeError:
         raise TypeError(_advice(function, f"a {kind} has no buffer to write to")) from None
-    if isinstance(buffer, _untyped_buffers()):
+    mmap = sys.modules.get("mmap")  # nobody has an mmap without having imported it
+    if isinstance(buffer, bytes | bytearray) or (mmap and isinstance(buffer, mmap.mmap)):
         cure = "give it one: np.frombuffer(buffer, dtype=...)"
         raise TypeError(f"{function}_: a {kind} has no element type; {cure}")
     if carries_more(buffer):
@@ -232,9 +215,3 @@ def _view(buffer: Any, function: str) -> Array:
     if not (isinstance(array.base, memoryview) and array.base.obj is view.obj):
         raise TypeError(_advice(function, f"NumPy only copies a buffer of format {view.format!r}"))
     return array
-
-
-def _untyped_buffers() -> tuple[type, ...]:
-    """Return the types whose buffers claim to hold unsigned bytes, whatever they hold."""
-    mmap = sys.modules.get("mmap")  # nobody has an mmap without having imported it
-    return (bytes, bytearray, *((mmap.mmap,) if mmap else ()))

@@ -33,9 +33,9 @@ _UNPACKED_AT_ONCE = 1 << 18
 class Mask(_core.Mask):
     """One bit for each element of an array: all that the gradient needs to know of it.
 
-    :func:`relu_with_mask` and its siblings make masks, and the gradients take them. A gradient
-    refuses a mask of another shape or function. Saved bits can be wrapped again. The arguments are
-    read-only attributes; the elements of `bits` may change, so that a mask is not hashable.
+    :func:`relu_with_mask` and its siblings make masks, and the gradients take them. Saved bits can
+    be wrapped again. The arguments are read-only attributes; the elements of `bits` may change, so
+    that a mask is not hashable.
 
     Parameters
     ----------
@@ -58,8 +58,6 @@ class Mask(_core.Mask):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> y, mask = fr.relu_with_mask(np.array([[-1.0, 2.0], [-3.0, 4.0]]))
     >>> mask
     Mask(array([10], dtype=uint8), shape=(2, 2), kind='relu')
@@ -98,7 +96,7 @@ class Mask(_core.Mask):
         ----------
         active : array_like of bool
             For each element whether its bit is set.
-        kind : {"relu", "leaky_relu"}, default "relu"
+        kind
             As for :class:`Mask`.
 
         Raises
@@ -122,25 +120,13 @@ class Mask(_core.Mask):
         return self.bits.nbytes
 
     def active_count(self, axis: Axes = None) -> Any:
-        """Count the bits that are set. In a mask of leaky_relu, NaN does not count.
-
-        Parameters
-        ----------
-        axis : int, tuple of int, or None, default None
-            As for :func:`active_count`, which also describes the result and AxisError.
-        """
+        """Count the bits that are set, as :func:`active_count` does. NaN of leaky_relu has none."""
         axes = _layout.normalized("Mask.active_count", axis, len(self.shape))
         counts = self._counted(axes, np.intp)
         return int(counts) if axis is None else counts[()]
 
     def sparsity(self, axis: Axes = None) -> Any:
-        """Share of the bits that are not set: ``1 - active_count / number``.
-
-        Parameters
-        ----------
-        axis : int, tuple of int, or None, default None
-            As for :func:`sparsity`, which also describes the result and AxisError.
-        """
+        """Return the share of the bits that are not set; `axis` is as for :func:`sparsity`."""
         axes = _layout.normalized("Mask.sparsity", axis, len(self.shape))
         shares = self._counted(axes, np.float64)
         number = prod(self.shape[each] for each in axes)
@@ -150,13 +136,7 @@ class Mask(_core.Mask):
         return float(shares) if axis is None else shares[()]
 
     def dead_units(self, axis: Axes = 0) -> Any:
-        """Find the units of which no bit is set.
-
-        Parameters
-        ----------
-        axis : int, tuple of int, or None, default 0
-            As for :func:`dead_units`, which also describes the result and AxisError.
-        """
+        """Find the units of which no bit is set; `axis` is as for :func:`dead_units`."""
         name = "Mask.dead_units"
         axes = _layout.normalized(name, axis, len(self.shape))
         dead = self._answered(name, _core.dead_units_of_mask(self, axes))
@@ -219,8 +199,7 @@ def relu_with_mask(
 
     Parameters
     ----------
-    x : array_like of integers or floats
-        Input of any shape.
+    x : array_like of integers or floats, of any shape
     out : ndarray, optional
         Where `y` goes, instead of a new array; of the shape of `x`. It may be `x`.
     mask : Mask or ndarray of uint8, optional
@@ -229,25 +208,20 @@ def relu_with_mask(
 
     Returns
     -------
-    y : ndarray or scalar
-        The result of :func:`relu`.
-    mask : Mask
-        Its bits are ``np.packbits(~(x <= 0), bitorder="little")``.
+    y : ndarray or scalar, the result of :func:`relu`
+    mask : Mask, whose bits are ``np.packbits(~(x <= 0), bitorder="little")``
 
     Raises
     ------
     TypeError
-        If `mask` is neither a mask nor an array of uint8, or another argument does not hold
-        integers or floats. Also if an argument carries more than its elements.
+        If `mask` is neither a mask nor an array of uint8, if another argument does not hold
+        integers or floats, or if one carries more than its elements.
     ValueError
-        If `mask` is of another function or shape, or memory that does not have the length that `x`
-        needs, one axis and contiguous bytes; if `out` or `mask` is read-only, `out` has another
-        shape than `x`, or the two share memory. Nothing has been written then.
+        If `mask` is of another function, shape or length, or not contiguous, `out` has another
+        shape, one of them is read-only, or they share memory. Nothing has been written then.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> y, mask = fr.relu_with_mask(np.array([-1.0, 2.0, 0.0, np.nan]))
     >>> y, mask.bits
     (array([ 0.,  2.,  0., nan]), array([10], dtype=uint8))
@@ -278,21 +252,16 @@ def leaky_relu_with_mask(
 
     Returns
     -------
-    y : ndarray or scalar
-        The result of :func:`leaky_relu`.
-    mask : Mask
-        Its bits are ``np.packbits(x > 0, bitorder="little")``.
+    y : ndarray or scalar, the result of :func:`leaky_relu`
+    mask : Mask, whose bits are ``np.packbits(x > 0, bitorder="little")``
 
     Raises
     ------
     TypeError, ValueError
-        As for :func:`relu_with_mask`; ValueError too if `negative_slope` does not broadcast to the
-        shape of `x`.
+        As for :func:`relu_with_mask`; ValueError too if the slope does not broadcast.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> y, mask = fr.leaky_relu_with_mask(np.array([-1.0, 2.0, 0.0, np.nan]), 0.5)
     >>> y, mask.bits
     (array([-0.5,  2. ,  0. ,  nan]), array([2], dtype=uint8))
@@ -312,26 +281,21 @@ def add_relu_with_mask(
 
     `s` is ``x + y``, rounded to the dtype of the result: a layer with a bias, or the end of a
     residual block. The gradient of `x` is also that of a `y` of the same shape; for a bias it is
-    summed over the batch. An activity log counts the call as one of :func:`add_relu`.
+    summed over the batch.
 
     Parameters
     ----------
-    x : array_like of integers or floats
-        Input of any shape.
+    x, mask
+        As for :func:`relu_with_mask`.
     y : array_like of integers or floats
         The addend: an array of the shape of `x`, or one that broadcasts to it, such as a bias.
     out : ndarray, optional
-        Where the result goes, instead of a new array; of the shape of `x`. It may be `x`, or a `y`
-        of that shape.
-    mask
-        As for :func:`relu_with_mask`.
+        As for :func:`relu_with_mask`. It may also be a `y` of the shape of `x`.
 
     Returns
     -------
-    result : ndarray or scalar
-        The result of :func:`add_relu`.
-    mask : Mask
-        Of kind "relu", for :func:`relu_backward_from_mask`.
+    result : ndarray or scalar, the result of :func:`add_relu`
+    mask : Mask of kind "relu", for :func:`relu_backward_from_mask`
 
     Raises
     ------
@@ -340,13 +304,9 @@ def add_relu_with_mask(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> y, mask = fr.add_relu_with_mask(np.array([-1.0, 2.0, 3.0]), np.array([0.5, 0.5, -3.5]))
-    >>> y
-    array([0. , 2.5, 0. ])
-    >>> fr.relu_backward_from_mask(np.ones(3), mask)
-    array([0., 1., 0.])
+    >>> y, fr.relu_backward_from_mask(np.ones(3), mask)
+    (array([0. , 2.5, 0. ]), array([0., 1., 0.]))
     """
     result: tuple[Any, Mask] = _core.add_relu_with_mask(x, y, out, mask)
     if result is NotImplemented:
@@ -364,38 +324,30 @@ def add_leaky_relu_with_mask(
 ) -> tuple[Any, Mask]:
     """Compute :func:`add_leaky_relu` and its mask in one pass: the bit of an element is ``s > 0``.
 
-    `s` is ``x + y``, rounded to the dtype of the arrays. An activity log counts the call as one of
-    :func:`add_leaky_relu`.
+    `s` is ``x + y``, rounded to the dtype of the arrays.
 
     Parameters
     ----------
     x, y, out, mask
         As for :func:`add_relu_with_mask`.
-    negative_slope : array_like of integers or floats, default 0.01
-        Slope for ``s <= 0``: one number, or an array that broadcasts to the shape of `x`.
+    negative_slope
+        As for :func:`leaky_relu_with_mask`.
 
     Returns
     -------
-    result : ndarray or scalar
-        The result of :func:`add_leaky_relu`.
-    mask : Mask
-        Of kind "leaky_relu", for :func:`leaky_relu_backward_from_mask`.
+    result : ndarray or scalar, the result of :func:`add_leaky_relu`
+    mask : Mask of kind "leaky_relu", for :func:`leaky_relu_backward_from_mask`
 
     Raises
     ------
     TypeError, ValueError
-        As for :func:`relu_with_mask`; ValueError too if `y` or `negative_slope` does not broadcast
-        to the shape of `x`.
+        As for :func:`add_relu_with_mask`; ValueError too if the slope does not broadcast.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> y, mask = fr.add_leaky_relu_with_mask(np.array([-1.0, 2.0, 3.0]), 0.5, 0.25)
-    >>> y
-    array([-0.125,  2.5  ,  3.5  ])
-    >>> fr.leaky_relu_backward_from_mask(np.ones(3), mask, 0.25)
-    array([0.25, 1.  , 1.  ])
+    >>> y, fr.leaky_relu_backward_from_mask(np.ones(3), mask, 0.25)
+    (array([-0.125,  2.5  ,  3.5  ]), array([0.25, 1.  , 1.  ]))
     """
     result: tuple[Any, Mask] = _core.add_leaky_relu_with_mask(x, y, negative_slope, out, mask)
     if result is NotImplemented:
@@ -410,30 +362,26 @@ def relu_backward_from_mask(grad_output: ArrayLike, mask: Mask, /, out: Array | 
     ----------
     grad_output : array_like of integers or floats
         Gradient of the loss with respect to relu's output, of the shape that `x` had.
-    mask : Mask
-        From :func:`relu_with_mask` or :func:`add_relu_with_mask`, of the shape of `grad_output`.
+    mask : Mask of that shape, from :func:`relu_with_mask` or :func:`add_relu_with_mask`
     out : ndarray, optional
         Where the result goes, instead of a new array. It may be `grad_output`.
 
     Returns
     -------
-    grad_x : ndarray or scalar
-        Of the shape and dtype of `grad_output`. :func:`relu_backward` gives the same bits from
-        relu's input or output, NaN included.
+    grad_x : ndarray or scalar, of the shape and dtype of `grad_output`
+        The same bits as :func:`relu_backward` gives from relu's input or output, NaN included.
 
     Raises
     ------
     TypeError
-        If `mask` is not a :class:`Mask`, or another argument does not hold integers or floats.
-        Also if an argument carries more than its elements.
+        If `mask` is not a :class:`Mask`, or if another argument does not hold integers or floats,
+        or carries more than its elements.
     ValueError
         If `mask` is leaky_relu's or has another shape than `grad_output`, or if `out` is read-only
         or has another shape. Nothing has been written then.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> y, mask = fr.relu_with_mask([-1.0, 2.0, 3.0])
     >>> fr.relu_backward_from_mask(np.array([np.nan, 5.0, 6.0]), mask)
     array([0., 5., 6.])
@@ -457,28 +405,22 @@ def leaky_relu_backward_from_mask(
     ----------
     grad_output, out
         As for :func:`relu_backward_from_mask`.
-    mask : Mask
-        From :func:`leaky_relu_with_mask` or :func:`add_leaky_relu_with_mask`, of the shape of
-        `grad_output`.
+    mask : Mask of that shape, from :func:`leaky_relu_with_mask` or :func:`add_leaky_relu_with_mask`
     negative_slope : array_like of integers or floats, default 0.01
         The slope of the forward pass: one number, or an array that broadcasts to that shape.
 
     Returns
     -------
-    grad_x : ndarray or scalar
-        Of the shape of `grad_output` and of the dtype that :func:`leaky_relu` gives for it.
-        :func:`leaky_relu_backward` gives the same bits from leaky_relu's input.
+    grad_x : ndarray or scalar, of the dtype that :func:`leaky_relu` gives for `grad_output`
+        The same bits as :func:`leaky_relu_backward` gives from leaky_relu's input.
 
     Raises
     ------
     TypeError, ValueError
-        As for :func:`relu_backward_from_mask`; ValueError if `mask` is relu's, or `negative_slope`
-        does not broadcast to the shape of `grad_output`.
+        As for :func:`relu_backward_from_mask`; ValueError too if the slope does not broadcast.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> y, mask = fr.leaky_relu_with_mask([-1.0, 2.0, 3.0], 0.5)
     >>> fr.leaky_relu_backward_from_mask(np.array([4.0, 5.0, 6.0]), mask, 0.5)
     array([2., 5., 6.])
@@ -500,10 +442,8 @@ def leaky_relu_backward_from_output(
 
     Parameters
     ----------
-    grad_output : array_like of integers or floats
-        Gradient of the loss with respect to leaky_relu's output.
-    y : array_like of integers or floats
-        leaky_relu's output. It must broadcast with `grad_output`.
+    grad_output, y : array_like of integers or floats
+        Gradient of the loss with respect to leaky_relu's output, and that output.
     negative_slope : array_like of integers or floats, default 0.01
         The slope of the forward pass, 0 or above: one number, or an array that broadcasts.
     out : ndarray, optional
@@ -511,8 +451,7 @@ def leaky_relu_backward_from_output(
 
     Returns
     -------
-    grad_x : ndarray or scalar
-        The same bits as :func:`leaky_relu_backward` gives from leaky_relu's input.
+    grad_x : ndarray or scalar, the same bits as of :func:`leaky_relu_backward` from the input
 
     Raises
     ------
@@ -525,10 +464,7 @@ def leaky_relu_backward_from_output(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
-    >>> x = np.array([-1.0, 2.0, 3.0])
-    >>> y = fr.leaky_relu(x, 0.5, out=x)
+    >>> y = fr.leaky_relu(np.array([-1.0, 2.0, 3.0]), 0.5)
     >>> fr.leaky_relu_backward_from_output(np.array([4.0, 5.0, 6.0]), y, 0.5)
     array([2., 5., 6.])
     """

@@ -27,10 +27,8 @@ def relu_backward_with_bias(
 
     Parameters
     ----------
-    grad_output : array_like of integers or floats
-        Gradient of the loss with respect to relu's output.
-    x : array_like of integers or floats
-        relu's input or its output. It must broadcast with `grad_output`.
+    grad_output, x : array_like of integers or floats
+        Gradient of the loss with respect to relu's output, and relu's input or its output.
     axis : int, tuple of int, or None, default 0
         The axes to sum along, which share one bias: 0 for a dense layer's batch, ``(0, 2, 3)`` for
         images in the order NCHW, None for all.
@@ -40,19 +38,17 @@ def relu_backward_with_bias(
     Returns
     -------
     grad_x : ndarray
-        ``relu_backward(grad_output, x)``.
     grad_bias : ndarray or scalar
         The sum of `grad_x` over `axis`, of its dtype; for integers int64 or uint64, as in NumPy.
 
     Raises
     ------
-    numpy.exceptions.AxisError
-        If `axis` is out of range.
     TypeError
         If an argument does not hold integers or floats, or carries more than its elements; if
         `axis` is a list, or `out` cannot hold the result.
     ValueError
-        If the shapes do not broadcast, or if `out` has another shape or is read-only.
+        If the shapes do not broadcast, if `axis` is out of range (AxisError), or if `out` has
+        another shape or is read-only.
 
     Notes
     -----
@@ -71,8 +67,6 @@ def relu_backward_with_bias(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> grad_x, grad_bias = fr.relu_backward_with_bias(np.ones((3, 2)), np.array([[1, -1]] * 3))
     >>> grad_bias
     array([3., 0.])
@@ -94,11 +88,11 @@ def prelu(x: Numbers, weight: Numbers, /, axis: int | None = 1, out: Array | Non
 
     Parameters
     ----------
-    x : array_like of integers or floats
-        Input of any shape.
+    x : array_like of integers or floats, of any shape
     weight : array_like of integers or floats
-        The slope for ``x <= 0``: one for all elements, or one-dimensional and laid along `axis`. An
-        array of several axes, or any if `axis` is None, broadcasts to the shape of `x`.
+        The slope for ``x <= 0``: one for all elements, or one-dimensional and laid along `axis` (as
+        in PyTorch). An array of several axes, or any if `axis` is None (as in ONNX), broadcasts to
+        the shape of `x`.
     axis : int or None, default 1
         The axis of the channels: 1 in the order NCHW, -1 if the channels are last.
     out : ndarray, optional
@@ -106,27 +100,18 @@ def prelu(x: Numbers, weight: Numbers, /, axis: int | None = 1, out: Array | Non
 
     Returns
     -------
-    y : ndarray or scalar
-        ``leaky_relu(x, weight)`` with the weight laid out, of the shape of `x`.
+    y : ndarray or scalar, ``leaky_relu(x, weight)`` with the weight laid out
+        It keeps what `x` carries besides its elements.
 
     Raises
     ------
-    numpy.exceptions.AxisError
-        If `axis` is out of range and there is more than one weight.
     TypeError
         If an argument does not hold integers or floats.
     ValueError
-        If the weight does not fit `x`.
-
-    Notes
-    -----
-    A one-dimensional weight is laid out as in PyTorch, with `axis` None as in ONNX. The result
-    keeps what `x` carries besides its elements, as in :func:`leaky_relu`.
+        If the weight does not fit `x`; if `axis` is out of range for several weights (AxisError).
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.prelu(np.array([[-2.0, -2.0], [4.0, 4.0]]), [0.5, 0.25])
     array([[-1. , -0.5],
            [ 4. ,  4. ]])
@@ -155,40 +140,33 @@ def prelu_backward(
 
     Parameters
     ----------
-    grad_output : array_like of integers or floats
-        Gradient of the loss with respect to prelu's output.
-    x : array_like of integers or floats
-        prelu's input. It must broadcast with `grad_output`.
-    weight, axis
-        As for the forward pass.
+    grad_output, x, weight : array_like of integers or floats
+        Gradient of the loss with respect to prelu's output, and prelu's inputs.
+    axis
+        As for :func:`prelu`.
     out : ndarray, optional
         Where `grad_x` goes, instead of a new array. It may be `grad_output`.
 
     Returns
     -------
-    grad_x : ndarray
-        ``leaky_relu_backward(grad_output, x, weight)`` with the weight laid out as in `prelu`.
+    grad_x : ndarray, ``leaky_relu_backward(grad_output, x, weight)`` with the weight laid out
     grad_weight : ndarray or scalar
         For each weight the sum over all elements that share it. Of the shape and dtype of `weight`,
         except float64 for integers, and the dtype of `grad_x` for a Python number.
 
     Raises
     ------
-    numpy.exceptions.AxisError
-        As for :func:`prelu`.
     TypeError, ValueError
-        As for :func:`relu_backward_with_bias`; ValueError too if the weight does not fit `x`.
+        As for :func:`relu_backward_with_bias` and :func:`prelu`.
 
     Notes
     -----
-    The products are computed and summed in float64 (longdouble in longdouble), and the sum is
-    rounded once. The order of additions is that of :func:`relu_backward_with_bias`. A NaN in `x`
-    makes the gradient of its weight NaN, as in PyTorch.
+    The products are computed in float64 (longdouble in longdouble), and summed as in
+    :func:`relu_backward_with_bias`. A NaN in `x` makes the gradient of its weight NaN, as in
+    PyTorch.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> x = np.array([[-2.0, -3.0], [4.0, -5.0]])
     >>> grad_x, grad_weight = fr.prelu_backward(np.ones_like(x), x, [0.5, 0.25])
     >>> grad_weight
@@ -212,10 +190,8 @@ def rrelu(
 
     Parameters
     ----------
-    x : array_like of integers or floats
-        Input of any shape.
-    lower, upper : float, default 1/8 and 1/3
-        The range of the slopes.
+    x : array_like of integers or floats, of any shape
+    lower, upper : float, the range of the slopes; by default 1/8 and 1/3, as in PyTorch
     rng : numpy.random.Generator, seed, or None
         The source of the slopes, ``np.random.default_rng(rng)``: equal seeds give equal slopes.
     training : bool, default True
@@ -225,8 +201,8 @@ def rrelu(
 
     Returns
     -------
-    y : ndarray or scalar
-        ``leaky_relu(x, slopes)``. :func:`rrelu_with_slopes` returns the slopes too.
+    y : ndarray or scalar, ``leaky_relu(x, slopes)``
+        It keeps what `x` carries besides its elements.
 
     Raises
     ------
@@ -241,13 +217,10 @@ def rrelu(
     -----
     The slopes are ``lower + (upper - lower) * rng.random(x.shape, dtype)``, computed in their dtype
     (float32 for floats up to float32, else float64) and limited to `lower` and `upper` in it. If
-    ``upper - lower`` overflows, half of each slope is computed so and doubled. The defaults are
-    PyTorch's. The result keeps what `x` carries besides its elements, as in :func:`leaky_relu`.
+    ``upper - lower`` overflows, half of each slope is computed so and doubled.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.rrelu(np.array([-8.0, 2.0]), 0.25, 0.75, training=False)
     array([-4.,  2.])
     """
@@ -275,11 +248,8 @@ def rrelu_with_slopes(
 
     Returns
     -------
-    y : ndarray or scalar
-        The result of :func:`rrelu`.
-    slopes : ndarray, scalar or float
-        One for each element of `x`, float32 for floats up to float32, else float64; without
-        `training` one float.
+    y : ndarray or scalar, the result of :func:`rrelu`
+    slopes : ndarray or scalar, one for each element of `x`; without `training` one float
 
     Raises
     ------
@@ -288,8 +258,6 @@ def rrelu_with_slopes(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> x = np.array([-8.0, 2.0])
     >>> y, slopes = fr.rrelu_with_slopes(x, rng=0)
     >>> grad_x = fr.leaky_relu_backward(np.ones(2), x, slopes)

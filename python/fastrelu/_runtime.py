@@ -42,13 +42,10 @@ _SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30}
 
 
 def isa() -> str:
-    """Return the instruction set that all functions use now.
-
-    It is the first of `available_isas`, or the value of the environment variable ``FASTRELU_ISA``.
+    """Return the instruction set in use: the first of `available_isas`, or ``FASTRELU_ISA``.
 
     Examples
     --------
-    >>> import fastrelu as fr
     >>> fr.isa() in fr.available_isas()
     True
     """
@@ -56,14 +53,12 @@ def isa() -> str:
 
 
 def available_isas() -> tuple[str, ...]:
-    """Return the instruction sets that this processor can run, best first.
+    """Return the instruction sets that this processor can run, best first: all give the same bits.
 
-    They are some of ``"avx512"``, ``"avx2"``, ``"sse2"``, ``"neon"`` and ``"scalar"``. All give the
-    same bits.
+    They are some of ``"avx512"``, ``"avx2"``, ``"sse2"``, ``"neon"`` and ``"scalar"``.
 
     Examples
     --------
-    >>> import fastrelu as fr
     >>> fr.available_isas()[-1]
     'scalar'
     """
@@ -79,7 +74,6 @@ def get_num_threads() -> int:
 
     Examples
     --------
-    >>> import fastrelu as fr
     >>> fr.get_num_threads() >= 1
     True
     """
@@ -87,9 +81,7 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(n: SupportsIndex) -> None:
-    """Let calls use up to `n` threads from now on, in the whole process.
-
-    The results are the same, bit for bit, for any number.
+    """Let calls use up to `n` threads from now on, in the whole process; the bits stay the same.
 
     Parameters
     ----------
@@ -99,14 +91,11 @@ def set_num_threads(n: SupportsIndex) -> None:
 
     Raises
     ------
-    TypeError
-        If `n` is not an integer, or is a bool.
-    ValueError
-        If `n` is out of range.
+    TypeError, ValueError
+        If `n` is not an integer, or is a bool; if it is out of range.
 
     Examples
     --------
-    >>> import fastrelu as fr
     >>> before = fr.get_num_threads()
     >>> fr.set_num_threads(2)
     >>> fr.get_num_threads()
@@ -125,17 +114,14 @@ def num_threads(n: SupportsIndex) -> _GeneratorContextManager[None]:
 
     Parameters
     ----------
-    n : int
-        As for `set_num_threads`, with its errors.
+    n : int, as for `set_num_threads`, with its errors
 
     Returns
     -------
-    context manager
-        It is a decorator, too.
+    context manager, and decorator
 
     Examples
     --------
-    >>> import fastrelu as fr
     >>> with fr.num_threads(1):
     ...     fr.get_num_threads()
     1
@@ -161,11 +147,10 @@ def _checked_number(function: str, n: SupportsIndex) -> int:
 
 
 class RecycleInfo(NamedTuple):
-    """The result of `recycle_info`.
+    """The bytes that may be cached and are cached, and the number of cached blocks.
 
-    ``limit`` and ``held`` are the bytes that may be cached and that are cached, ``blocks`` is the
-    number of cached blocks. ``reused`` is the number of results so far that took a cached block,
-    ``mapped`` of those that took new memory from the system.
+    ``reused`` is the number of results so far that took a cached block, ``mapped`` of those that
+    took new memory from the system.
     """
 
     limit: int
@@ -186,12 +171,9 @@ def recycle_info() -> RecycleInfo:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
-    >>> x = np.ones(1_000_000, np.float32)
-    >>> y = fr.relu(x)
+    >>> y = fr.relu(np.ones(1_000_000, np.float32))
     >>> del y
-    >>> fr.recycle_info().held >= x.nbytes
+    >>> fr.recycle_info().held >= 4_000_000
     True
     """
     return RecycleInfo(*_core.recycle_info())
@@ -215,14 +197,12 @@ def set_recycle_limit(limit: SupportsIndex | str) -> None:
 
     Raises
     ------
-    TypeError
-        If `limit` is neither an integer nor text, or is a bool.
-    ValueError
-        If `limit` is negative, or text that is not a number of bytes.
+    TypeError, ValueError
+        If `limit` is neither an integer nor text, or is a bool; if it is negative, or text that is
+        not a number of bytes.
 
     Examples
     --------
-    >>> import fastrelu as fr
     >>> before = fr.recycle_info().limit
     >>> fr.set_recycle_limit("512M")
     >>> fr.recycle_info().limit
@@ -246,7 +226,6 @@ def trim() -> int:
 
     Examples
     --------
-    >>> import fastrelu as fr
     >>> freed = fr.trim()
     >>> fr.trim()
     0
@@ -257,14 +236,12 @@ def trim() -> int:
 def show_config() -> None:
     """Print the version, the compiler, what calls run on, and the versions of NumPy and Python.
 
-    Instruction sets are those *compiled* into this build, those *available* on this processor
-    (best first), and the *active* one: the best, or the value of ``FASTRELU_ISA``. *threads* is
-    what `get_num_threads` returns, and the source of that number. *recycling* is the cached and the
-    allowed size of `recycle_info`.
+    Instruction sets are those *compiled* into this build, those *available* on this processor and
+    the *active* one (`isa`). *threads* has the source of the number, too; *recycling* is the cached
+    and the allowed size.
 
     Examples
     --------
-    >>> import fastrelu as fr
     >>> fr.show_config()  # doctest: +ELLIPSIS
     fastrelu   ...
     """
@@ -297,11 +274,7 @@ def _readable(size: int) -> str:
 
 
 def _read_variable(name: str, parse: Callable[[str], int]) -> int | None:
-    """Return the value of an environment variable; None if it is not set, empty or invalid.
-
-    `parse` raises ValueError for an invalid text; a RuntimeWarning then points at the line that
-    imports the package.
-    """
+    """Return the value of an environment variable; None if it is not set, empty or invalid."""
     text = os.environ.get(name, "")
     try:
         return parse(text.strip()) if text.strip() else None
@@ -321,7 +294,6 @@ def _warn(message: str) -> None:
 
 
 def _parse_bytes(text: str) -> int:
-    """Read a number of bytes, such as ``1048576``, ``1024K`` or ``1M``."""
     match = re.fullmatch(r"\s*([0-9]{1,20})([KMG]?)\s*", text.upper())
     if match is None:
         raise ValueError("not a number of bytes, such as 536870912 or 512M")

@@ -39,8 +39,7 @@ def apply_table(x: ArrayLike, table: ArrayLike, /, out: Array | None = None) -> 
 
     Returns
     -------
-    y : ndarray or scalar
-        Of the shape of `x` and the dtype of `table`; a scalar if `x` is a scalar.
+    y : ndarray, or scalar if `x` is one, of the shape of `x` and the dtype of `table`
 
     Raises
     ------
@@ -58,8 +57,6 @@ def apply_table(x: ArrayLike, table: ArrayLike, /, out: Array | None = None) -> 
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> table = fr.make_table(fr.leaky_relu, input=(0.5, 0), output=(0.01, 0))
     >>> fr.apply_table(np.array([-100, -2, 0, 1], dtype=np.int8), table)
     array([-50,  -1,   0,  50], dtype=int8)
@@ -86,14 +83,11 @@ def make_table(
     input, output : (scale, zero_point)
         Quantisation of the input and of the output: a finite scale above 0, and an integer in the
         range of `dtype`.
-    dtype : int8 or uint8, default int8
-        The dtype of the quantised numbers.
+    dtype : int8 or uint8, the dtype of the quantised numbers, default int8
 
     Returns
     -------
-    table : ndarray
-        256 entries of `dtype`, indexed by byte, as `apply_table` takes them: the entry of a
-        negative q is at ``256 + q``.
+    table : ndarray of 256 entries of `dtype`, indexed by byte, as `apply_table` takes them
 
     Raises
     ------
@@ -111,8 +105,6 @@ def make_table(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> table = fr.make_table(np.tanh, input=(1 / 32, 0), output=(1 / 128, 0))
     >>> table[[0, 1, 32, 127, 128, 255]]
     array([   0,    4,   97,  127, -128,   -4], dtype=int8)

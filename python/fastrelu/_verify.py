@@ -57,7 +57,6 @@ def verify(  # noqa: PLR0913
 
     Examples
     --------
-    >>> import fastrelu as fr
     >>> result = fr.verify(functions="relu", dtypes="int16", isas="scalar", progress=False)
     >>> bool(result), result.failures
     (True, ())

@@ -35,6 +35,8 @@ from support import (
 )
 
 PUBLIC = [name for name in fr.__all__ if not name.startswith("__")]
+ASSUMED = {"np": np, "fr": fr}
+"""What the docstring of the package says that its examples assume."""
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(fr.__path__, "fastrelu.")
@@ -110,7 +112,7 @@ def test_help(ufunc):
 @pytest.mark.parametrize("name", PUBLIC)
 def test_docstring_examples(name):
     function = getattr(fr, name)
-    examples = doctest.DocTestParser().get_doctest(function.__doc__, {}, name, None, None)
+    examples = doctest.DocTestParser().get_doctest(function.__doc__, {**ASSUMED}, name, None, None)
     if not isinstance(function, type):
         assert examples.examples
     failed, _ = doctest.DocTestRunner(verbose=False).run(examples)
@@ -123,7 +125,7 @@ def test_module_examples(name):
         module = importlib.import_module(name)
     except ImportError as error:
         pytest.skip(str(error))
-    assert not doctest.testmod(module).failed
+    assert not doctest.testmod(module, extraglobs=ASSUMED).failed
 
 
 @every_leaky_ufunc
