@@ -21,6 +21,7 @@ from unittest.mock import patch
 import numpy as np
 
 import fastrelu as fr
+from fastrelu.testing._results import shown
 
 HIDDEN, FITS = (256, 128), 5
 SIZES, ROUNDS, SECONDS = (64, 4096, 65536, 1 << 20), 7, 0.004
@@ -72,7 +73,7 @@ def train(digits: Any, epochs: int) -> dict[str, list[float]]:
         "fastrelu": (lambda x: fr.relu(x, out=x), lambda y, g: fr.relu_backward(g, y, out=g)),
     }
     fits: dict[str, list[tuple[Any, float, float]]] = {name: [] for name in functions}
-    for _ in _progress(range(FITS), "train scikit-learn's network"):
+    for _ in shown("train scikit-learn's network", range(FITS)):
         for name, pair in functions.items():
             fits[name].append(_fit(digits, epochs, *pair))
         own, ours = (each[-1][0] for each in fits.values())
@@ -118,7 +119,7 @@ def time_idioms(sizes: Sequence[int]) -> dict[str, list[float]]:
     """Compare and time NumPy's idioms; return how many times faster fastrelu is at each size."""
     speeds: dict[str, list[float]] = {idiom: [] for idiom in IDIOMS}
     rows = []
-    for size in _progress(sizes, "time NumPy's idioms"):
+    for size in shown("time NumPy's idioms", sizes):
         x, g = np.random.default_rng(0).standard_normal((2, size), np.float32)
         names = vars(fr) | {"np": np, "x": x, "g": g, "s": 0.01}
         for idiom, call in IDIOMS.items():
@@ -167,25 +168,8 @@ def _require_same(what: str, expected: Any, actual: Any) -> None:
         sys.exit(f"{what}: fastrelu gives other bytes")
 
 
-def _progress(steps: Sequence[int], text: str) -> Any:
-    try:
-        console = import_module("rich.console").Console(stderr=True)
-    except ModuleNotFoundError:
-        print(f"{text} ...", file=sys.stderr)
-        return steps
-    return import_module("rich.progress").track(steps, text, console=console)
-
-
 def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    print(f"\n{title}")
-    try:
-        table = import_module("rich.table").Table(*headings, box=None, pad_edge=False)
-    except ModuleNotFoundError:
-        print(*map("  ".join, [headings, *rows]), sep="\n")
-        return
-    for row in rows:
-        table.add_row(*row)
-    import_module("rich").print(table)
+    print(f"\n{title}", *map("  ".join, [headings, *rows]), sep="\n")
 
 
 def _positive(text: str) -> int:

@@ -6,12 +6,10 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from importlib.util import find_spec
 from time import perf_counter
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -20,7 +18,7 @@ import fastrelu as fr
 from fastrelu import _core
 from fastrelu._verify import verify
 from fastrelu.testing import _functions, _ufuncs, cases
-from fastrelu.testing._results import Failure, Row, Verification, forced_isa
+from fastrelu.testing._results import Failure, Row, Verification, forced_isa, shown
 from fastrelu.testing._ufuncs import open_nans
 from fastrelu.testing.cases import supported_dtypes
 
@@ -40,7 +38,6 @@ __all__ = [
 
 # Instruction sets, and the functions with their dtypes.
 Plan: TypeAlias = tuple[tuple[str, ...], list[tuple[Any, np.dtype[Any]]]]
-_Item = TypeVar("_Item")
 _EXHAUSTIVE = ("relu", "relu_backward", "leaky_relu")
 _LEFT_OUT = (
     "two of three lengths and alignments; for one-byte floats, all of these and operands of "
@@ -79,17 +76,15 @@ def run(plan: Plan, complete: bool, exhaustive: bool, progress: bool) -> Verific
     start = perf_counter()
     isas, pairs = plan
     rows = []
-    for function, dtype in _shown("verify", pairs, progress):
+    for function, dtype in shown("verify", pairs, progress):
         rows.append(Row(function.name, dtype.type.__name__, dict.fromkeys(isas, 0)))
         function.verify(rows[-1], dtype, complete)
     chosen = dict.fromkeys(each for each, _ in pairs if each.name in _EXHAUSTIVE)
     for function in chosen if exhaustive else ():
         rows.append(Row(function.name, "float32, all", dict.fromkeys(isas, 0)))
-        blocks = _shown(f"{function.name}: all float32 patterns", _ufuncs.BLOCKS, progress)
-        for block in blocks:
+        for block in shown(f"{function.name}: all float32 patterns", _ufuncs.BLOCKS, progress):
             function.verify_patterns(rows[-1], block)
-    left_out = "" if complete else _LEFT_OUT
-    return Verification(isas, tuple(rows), perf_counter() - start, left_out)
+    return Verification(isas, tuple(rows), perf_counter() - start, "" if complete else _LEFT_OUT)
 
 
 def _known(
@@ -120,17 +115,3 @@ def _dtypes(wanted: Any) -> list[np.dtype[Any]]:
         except TypeError:
             raise TypeError(_unknown("dtype", each, list(supported))) from None
     return found
-
-
-def _shown(what: str, items: Sequence[_Item], show: bool) -> Iterator[_Item]:
-    """Show on stderr how far the iteration has come: by rich where it is installed."""
-    tracked: Iterable[_Item] = items
-    if show and find_spec("rich"):
-        from rich.console import Console  # noqa: PLC0415
-        from rich.progress import track  # noqa: PLC0415
-
-        tracked, show = track(items, what, console=Console(stderr=True)), False
-    for done, item in enumerate(tracked):
-        if show and done % (len(items) // 10 + 1) == 0:
-            print(f"{what}: {done} of {len(items)}", file=sys.stderr)
-        yield item

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from importlib.util import find_spec
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from fastrelu import _core
 
 _FAILURES_SHOWN = 20
+_Item = TypeVar("_Item")
 
 
 @contextmanager
@@ -149,3 +152,17 @@ class Verification:
             own = replace(self, rows=tuple(row for row in self.rows if row.function == name))
             verdict = "ok" if own else "DIFFERS"
             print(f"{name:<32}{len(own.rows):>3} dtypes {own.compared:>16,} results  {verdict}")
+
+
+def shown(what: str, items: Sequence[_Item], show: bool = True) -> Iterator[_Item]:
+    """Show on stderr how far the iteration has come: by rich where it is installed."""
+    tracked: Iterable[_Item] = items
+    if show and find_spec("rich"):
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import track  # noqa: PLC0415
+
+        tracked, show = track(items, what, console=Console(stderr=True)), False
+    for done, item in enumerate(tracked):
+        if show and done % (len(items) // 10 + 1) == 0:
+            print(f"{what}: {done} of {len(items)}", file=sys.stderr)
+        yield item
