@@ -77,12 +77,8 @@ def _add_verify_arguments(parser: argparse.ArgumentParser) -> None:
         only = f"only this {name}, such as {example} (may be repeated)"
         parser.add_argument(f"--{name}", action="append", metavar="NAME", help=only)
     parser.add_argument("--all", action="store_true", help="run all cases (minutes)")
-    parser.add_argument(
-        "--exhaustive",
-        action="store_true",
-        help="also run all 2^32 float32 patterns through relu, relu_backward and leaky_relu "
-        "(minutes)",
-    )
+    exhaustive = "run all 2^32 float32 in relu, relu_backward and leaky_relu, too (minutes)"
+    parser.add_argument("--exhaustive", action="store_true", help=exhaustive)
     parser.add_argument("--quiet", action="store_true", help="print the result only")
     parser.set_defaults(run=_verify, parser=parser)
 

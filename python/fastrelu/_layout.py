@@ -5,12 +5,10 @@ NotImplemented; the function then checks them, lays them out and calls the exten
 function calls the extension directly, because a decorator that did so would double the time of a
 small call.
 
-An array may carry more than its elements: a mask, labels, units, a graph of computations to do.
-Ufuncs keep it. The other functions of this package either call ufuncs or refuse such arrays; they
-never drop it. Of NumPy's own classes they take those that only add ways to access the elements:
-ndarray, memmap and recarray. Other subclasses of ndarray are refused, because nobody can know what
-they add. Objects that merely give their elements (``__array__``, a buffer, a sequence) are taken as
-array_like, as NumPy does.
+What an array carries besides its elements is never dropped: functions call ufuncs, which keep it,
+or refuse such arrays. Of NumPy's own classes they take those that only add ways to access the
+elements. Other subclasses of ndarray are refused, because nobody can know what they add. Objects
+that merely give their elements (``__array__``, a buffer, a sequence) are taken, as NumPy does.
 """
 
 from __future__ import annotations
@@ -92,10 +90,7 @@ def numbers(function: str, values: ArrayLike, name: str = "x") -> Array:
 
 
 def answered(function: str, result: Any, *arrays: Array) -> Any:
-    """Return what the extension gave for arrays that are laid out; TypeError if it refused them.
-
-    Then only their dtypes can be wrong.
-    """
+    """Return what the extension gave for arrays that are laid out: only dtypes can be wrong."""
     if result is NotImplemented:
         dtypes = " and ".join(str(array.dtype) for array in arrays)
         raise TypeError(f"{function} does not support {dtypes}; convert it, for example to float32")
@@ -103,10 +98,7 @@ def answered(function: str, result: Any, *arrays: Array) -> Any:
 
 
 def renamed(function: str, error: Exception) -> Exception:
-    """Return a ufunc's TypeError or ValueError as one of the function that called the ufunc.
-
-    Exceptions of other classes, such as those of other packages, are returned as they are.
-    """
+    """Return an error of a ufunc as one of the function that called it; others as they are."""
     if isinstance(error, TypeError):
         ufunc, colon, text = str(error).partition(": ")
         text = text if colon and ufunc.isidentifier() else str(error)
@@ -224,8 +216,6 @@ class Grouping(NamedTuple):
 def grouped(shape: tuple[int, ...], reduced: Iterable[int]) -> Grouping:
     """Group the axes, some of which are reduced, without changing the order of either kind.
 
-    Examples
-    --------
     >>> grouped((32, 64, 56, 56), (0, 2, 3)).groups
     (1, 32, 64, 3136)
     """
@@ -244,10 +234,7 @@ def grouped(shape: tuple[int, ...], reduced: Iterable[int]) -> Grouping:
 
 
 def broadcast(shape: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Return what two shapes broadcast to, or None.
-
-    ``np.broadcast_shapes`` takes no more than 32 axes; arrays have up to 64.
-    """
+    """Return what two shapes broadcast to, or None; of up to 64 axes, where NumPy takes 32."""
     ndim = max(len(shape), len(other))
     pairs = list(zip(padded(shape, ndim), padded(other, ndim), strict=True))
     if any(n != m and 1 not in (n, m) for n, m in pairs):

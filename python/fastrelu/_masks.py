@@ -26,8 +26,7 @@ __all__ = [
 
 _Bits = NDArray[np.uint8]
 
-_UNPACKED_AT_ONCE = 1 << 18
-"""Elements that are unpacked at a time, a byte each: they stay in the cache."""
+_UNPACKED_AT_ONCE = 1 << 18  # elements, a byte each: they stay in the cache
 
 
 class Mask(_core.Mask):
@@ -228,8 +227,8 @@ def relu_with_mask(
     >>> fr.relu_backward_from_mask(np.array([5.0, 6.0, 7.0, 8.0]), mask)
     array([0., 6., 0., 8.])
     """
-    result: tuple[Any, Mask] = _core.relu_with_mask(x, out, mask)
-    return _with_mask(_ufuncs.relu, (x,), (), out, mask) if result is NotImplemented else result
+    r: tuple[Any, Mask] = _core.relu_with_mask(x, out, mask)
+    return _with_mask(_ufuncs.relu, (x,), (), out, mask) if r is NotImplemented else r
 
 
 def leaky_relu_with_mask(
@@ -308,10 +307,8 @@ def add_relu_with_mask(
     >>> y, fr.relu_backward_from_mask(np.ones(3), mask)
     (array([0. , 2.5, 0. ]), array([0., 1., 0.]))
     """
-    result: tuple[Any, Mask] = _core.add_relu_with_mask(x, y, out, mask)
-    if result is NotImplemented:
-        return _with_mask(_ufuncs.add_relu, (x, y), (), out, mask)
-    return result
+    r: tuple[Any, Mask] = _core.add_relu_with_mask(x, y, out, mask)
+    return _with_mask(_ufuncs.add_relu, (x, y), (), out, mask) if r is NotImplemented else r
 
 
 def add_leaky_relu_with_mask(
@@ -494,11 +491,7 @@ def _refuse_negative(slope: ArrayLike) -> None:
 
 
 def _with_mask(
-    ufunc: np.ufunc,
-    summands: tuple[ArrayLike, ...],
-    slopes: tuple[ArrayLike, ...],
-    out: Array | None,
-    mask: Mask | _Bits | None,
+    ufunc: np.ufunc, summands: tuple[Any, ...], slopes: tuple[Any, ...], out: Any, mask: Any
 ) -> tuple[Any, Mask]:
     """Compute the result and the mask for any layout, dtype and slope: `out` is written last."""
     function, kind = f"{ufunc.__name__}_with_mask", ufunc.__name__.removeprefix("add_")
@@ -539,11 +532,7 @@ def _packed(function: str, values: Array, kind: str) -> _Bits:
 
 
 def _from_mask(
-    ufunc: np.ufunc,
-    grad_output: ArrayLike,
-    mask: Mask,
-    slopes: tuple[ArrayLike, ...],
-    out: Array | None,
+    ufunc: np.ufunc, grad_output: Any, mask: Any, slopes: tuple[Any, ...], out: Any
 ) -> Any:
     """Compute the gradient for any layout, dtype and slope."""
     function, kind = f"{ufunc.__name__}_from_mask", ufunc.__name__.removesuffix("_backward")

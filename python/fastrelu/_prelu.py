@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["prelu", "prelu_backward", "relu_backward_with_bias", "rrelu", "rrelu_with_slopes"]
 
+_SINGLE = np.dtype(np.float32).itemsize
+_LAST_BUILTIN = np.dtype(np.float16).num
+
 
 def relu_backward_with_bias(
     grad_output: ArrayLike, x: ArrayLike, /, axis: Axes = 0, out: Array | None = None
@@ -286,9 +289,6 @@ def _rrelu(
     return _layout.call_ufunc(name, leaky_relu, x, slopes, out=out), slopes
 
 
-_SINGLE = np.dtype(np.float32).itemsize
-
-
 def _form_of(name: str, x: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Return shape and dtype of an array that is not to be converted; TypeError without them."""
     shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
@@ -299,9 +299,7 @@ def _form_of(name: str, x: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return shape, dtype
 
 
-def _drawn(
-    name: str, shape: tuple[int, ...], lower: float, upper: float, rng: Any, dtype: Any
-) -> Any:
+def _drawn(name: str, shape: Any, lower: float, upper: float, rng: Any, dtype: Any) -> Any:
     with np.errstate(over="ignore"):
         low, high = dtype(lower), dtype(upper)
         if not (np.isfinite(low) and np.isfinite(high)):
@@ -377,10 +375,7 @@ def _result_dtype(name: str, ufunc: np.ufunc, *inputs: Any) -> np.dtype[Any]:
 
 
 def _slopes_for(name: str, x: Any, weight: Any, axis: int | None) -> Any:
-    """Lay a weight out for an x that may carry more than its elements: it is not converted.
-
-    Nor is the weight, if it has a method for that, as masked arrays and those of dask do.
-    """
+    """Lay a weight out for an x that is not converted; nor is one of numpy.ma or dask."""
     if _is_number(weight):
         return weight
     if not _layout.carries_more(weight):
@@ -409,12 +404,7 @@ def _laid_out(name: str, weight: Array, shape: tuple[int, ...], axis: int | None
 
 
 def _gradient_and_sums(
-    name: str,
-    inputs: tuple[Array, Array],
-    slopes: Array | None,
-    out: Array | None,
-    dtype: np.dtype[Any],
-    grouping: Grouping,
+    name: str, inputs: tuple[Array, Array], slopes: Any, out: Any, dtype: Any, grouping: Grouping
 ) -> tuple[Array, Array]:
     """Return the gradient and the float64 sums, one for each output in C order."""
     placed, other = (grouping.place(each, dtype) for each in inputs)
@@ -447,19 +437,14 @@ def _no_sums(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
 
 
 def _rounded(totals: Array, dtype: np.dtype[Any]) -> Array:
-    """Round once to a float dtype.
-
-    Other packages' dtypes round a float32. So the totals become float32 by rounding to odd, which
-    loses nothing that a later rounding to at most 22 bits depends on.
-    """
+    """Round once to a float dtype."""
     if dtype.num <= _LAST_BUILTIN:
         return totals.astype(dtype, copy=False)
+    # Other packages' dtypes round a float32. So the totals become float32 by rounding to odd, which
+    # loses nothing that a later rounding to at most 22 bits depends on.
     with np.errstate(all="ignore"):
         near = totals.astype(np.float32)
         bits = near.view(np.uint32)
         bits -= np.abs(near) > np.abs(totals)
         bits |= (near != totals) & ~np.isnan(totals)
         return near.astype(dtype)
-
-
-_LAST_BUILTIN = np.dtype(np.float16).num

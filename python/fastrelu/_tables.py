@@ -117,7 +117,12 @@ def make_table(
     scale, zero_point = _quantisation("input", input, limits)
     with np.errstate(over="ignore", under="ignore"):
         x = (codes.astype(np.float64) - zero_point) * scale
-    y = _values(function, x.copy())
+    y = _layout.plain("make_table", "function(x)", function(x.copy()))
+    if y.shape != x.shape:
+        raise ValueError(f"make_table: function gives shape {y.shape} for an x of shape {x.shape}")
+    if not np.can_cast(y.dtype, np.float64, "same_kind"):
+        raise TypeError(f"make_table: function gives {y.dtype}, not real numbers")
+    y = y.astype(np.float64)
     if np.isnan(y).any():
         first = int(np.isnan(y).argmax())
         raise ValueError(f"make_table: function gives NaN for {x[first]} (q = {codes[first]})")
@@ -162,14 +167,3 @@ def _quantisation(name: str, pair: tuple[float, int], limits: np.iinfo[Any]) -> 
         fitting = f"an integer from {limits.min} to {limits.max}"
         raise ValueError(f"make_table: {name}'s zero point must be {fitting}, not {zero_point}")
     return float(scale), zero_point
-
-
-def _values(
-    function: Callable[[NDArray[np.float64]], ArrayLike], x: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    y = _layout.plain("make_table", "function(x)", function(x))
-    if y.shape != x.shape:
-        raise ValueError(f"make_table: function gives shape {y.shape} for an x of shape {x.shape}")
-    if not np.can_cast(y.dtype, np.float64, "same_kind"):
-        raise TypeError(f"make_table: function gives {y.dtype}, not real numbers")
-    return y.astype(np.float64)

@@ -28,19 +28,15 @@ def verify(  # noqa: PLR0913
 
     Parameters
     ----------
-    functions : str or iterable of str, optional
-        Names of functions; all by default.
-    dtypes : dtype or iterable of dtypes, optional
-        By default all. Each function is run on those that it takes.
-    isas : str or iterable of str, optional
-        Instruction sets; by default all that this processor can run.
+    functions, dtypes, isas : one or an iterable of them, optional
+        By default all functions, all dtypes that each of them takes, and all instruction sets that
+        this processor can run.
     complete : bool, optional
         Run all cases, in minutes. By default ``left_out`` of the result says which are not run.
     exhaustive : bool, optional
         Also run all 2**32 float32 patterns through relu, relu_backward and leaky_relu. Takes
         minutes, and about 2 MiB of memory.
-    progress : bool, optional
-        Show the progress on stderr.
+    progress : bool, optional, to show the progress on stderr
 
     Returns
     -------
@@ -50,10 +46,9 @@ def verify(  # noqa: PLR0913
 
     Raises
     ------
-    ValueError
-        If there is no such function, or no such instruction set on this processor.
-    TypeError
-        If there is no such dtype, or none of the functions takes it.
+    ValueError, TypeError
+        If there is no such function, or no such instruction set on this processor; if there is no
+        such dtype, or none of the functions takes it.
 
     Examples
     --------
