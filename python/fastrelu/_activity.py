@@ -18,18 +18,16 @@ __all__ = ["ActivityLog", "ActivityRow", "activity"]
 
 _HEADINGS = ("where", "function", "calls", "elements", "active", "dead units", "NaN")
 _TEXT_COLUMNS = 2
-_NO_AXIS = 64
-"""An axis that no array has: then the extension marks no units."""
+_NO_AXIS = 64  # which no array has: then the extension marks no units
 
 
 class ActivityRow(NamedTuple):
     """What one function did at one place.
 
-    `where` is the label of the block, or ``file:line`` of the call. `calls` is the number of calls,
-    and `elements`, `active` and `nan` are the numbers of elements, of active ones, and of NaN
-    results in all of them. `units` is the number of places along the axes other than the batch, and
-    `dead_units` the number of those that were not active in any call. Both are None if `units`
-    differed between calls, or if there was no memory to mark them.
+    `where` is the label of the block, or ``file:line`` of the call. `elements`, `active` and `nan`
+    are the numbers of elements, of active ones, and of NaN results in all `calls`. `units` is the
+    number of places along the axes other than the batch, and `dead_units` the number of those that
+    no call found active. Both are None if `units` differed, or without the memory to mark them.
     """
 
     where: str

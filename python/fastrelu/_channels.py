@@ -26,8 +26,7 @@ def maxout(
         Number of consecutive channels in each pool. It must divide the length of `axis`.
     axis : int, default 1
         The axis of the channels: 1 in the order NCHW, -1 if the channels are last.
-    out : ndarray, optional
-        Where the result goes, instead of a new array: of its shape and dtype.
+    out : ndarray, optional, where the result goes: of its shape and dtype
 
     Returns
     -------
@@ -71,12 +70,10 @@ def maxout_backward(
 
     Parameters
     ----------
-    grad_output : array_like of integers or floats
-        Gradient of the loss with respect to maxout's output, of its shape.
+    grad_output : array_like, the gradient of the loss with respect to maxout's output, of its shape
     x, pool_size, axis
         As for :func:`maxout`.
-    out : ndarray, optional
-        Where the result goes, instead of a new array: of its shape and dtype. It may be `x`.
+    out : ndarray, optional, where the result goes: of its shape and dtype; it may be `x`
 
     Returns
     -------
@@ -118,8 +115,7 @@ def crelu(x: ArrayLike, /, axis: SupportsIndex = 1, out: Array | None = None) ->
     -----
     Shang et al., "Understanding and Improving Convolutional Neural Networks via Concatenated
     Rectified Linear Units", 2016; TensorFlow's ``tf.nn.crelu``, whose default is ``axis=-1``. NaN
-    stays NaN in both halves, with the other sign in the second. The smallest integer has no
-    negative: it gives 0 twice.
+    stays NaN in both halves, with the other sign in the second. The smallest integer gives 0 twice.
 
     Examples
     --------
@@ -150,12 +146,9 @@ def crelu_backward(
 
     Parameters
     ----------
-    grad_output : array_like of integers or floats
-        Gradient of the loss with respect to crelu's output, of its shape.
-    x, axis
-        As for :func:`crelu`.
-    out
-        As for :func:`maxout_backward`.
+    grad_output : array_like, the gradient of the loss with respect to crelu's output, of its shape
+    x, axis, out
+        As for :func:`crelu`; `out` may be `x`.
 
     Returns
     -------

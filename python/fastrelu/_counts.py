@@ -35,8 +35,7 @@ def active_count(x: ArrayLike, /, axis: Axes = None) -> Any:
     Raises
     ------
     TypeError
-        If `x` does not hold integers or floats, or carries more than its elements; if `axis` is a
-        list.
+        If `x` does not hold integers or floats, or carries more; if `axis` is a list.
     ValueError
         If `axis` is out of range (AxisError).
 

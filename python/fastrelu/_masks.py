@@ -73,7 +73,11 @@ class Mask(_core.Mask):
         cls, bits: _Bits, shape: SupportsIndex | tuple[SupportsIndex, ...], kind: str = "relu"
     ) -> Mask:
         """Check all arguments."""
-        lengths = _as_shape(shape)
+        try:
+            lengths = np.broadcast_to(np.uint8(0), shape).shape  # type: ignore[arg-type]
+        except (TypeError, ValueError) as error:
+            fitting = "shape must be that of an array, an integer or a tuple of integers"
+            raise type(error)(f"Mask: {fitting}, not {shape!r}: {error}") from None
         if not isinstance(kind, str):
             raise TypeError(f"Mask: kind must be a str, not {type(kind).__name__}")
         if kind not in ("relu", "leaky_relu"):
@@ -199,8 +203,7 @@ def relu_with_mask(
     Parameters
     ----------
     x : array_like of integers or floats, of any shape
-    out : ndarray, optional
-        Where `y` goes, instead of a new array; of the shape of `x`. It may be `x`.
+    out : ndarray of the shape of `x`, optional, where `y` goes; it may be `x`
     mask : Mask or ndarray of uint8, optional
         Where the bits go, instead of new memory: a mask of this function and of the shape of `x`,
         which is returned again, or memory for a new mask, one axis of ``ceil(x.size / 8)`` bytes.
@@ -287,9 +290,8 @@ def add_relu_with_mask(
     x, mask
         As for :func:`relu_with_mask`.
     y : array_like of integers or floats
-        The addend: an array of the shape of `x`, or one that broadcasts to it, such as a bias.
-    out : ndarray, optional
-        As for :func:`relu_with_mask`. It may also be a `y` of the shape of `x`.
+        The addend, of the shape of `x`, or such that it broadcasts to it, as a bias does.
+    out : ndarray, optional, as for :func:`relu_with_mask`; it may be a `y` of the shape of `x`, too
 
     Returns
     -------
@@ -360,8 +362,7 @@ def relu_backward_from_mask(grad_output: ArrayLike, mask: Mask, /, out: Array | 
     grad_output : array_like of integers or floats
         Gradient of the loss with respect to relu's output, of the shape that `x` had.
     mask : Mask of that shape, from :func:`relu_with_mask` or :func:`add_relu_with_mask`
-    out : ndarray, optional
-        Where the result goes, instead of a new array. It may be `grad_output`.
+    out : ndarray, optional, where the result goes; it may be `grad_output`
 
     Returns
     -------
@@ -443,8 +444,7 @@ def leaky_relu_backward_from_output(
         Gradient of the loss with respect to leaky_relu's output, and that output.
     negative_slope : array_like of integers or floats, default 0.01
         The slope of the forward pass, 0 or above: one number, or an array that broadcasts.
-    out : ndarray, optional
-        Where the result goes, instead of a new array. It may be an input.
+    out : ndarray, optional, where the result goes; it may be an input
 
     Returns
     -------
@@ -562,15 +562,6 @@ def _gate(function: str, mask: Mask, like: Array) -> Array:
     else:
         gate[~mask.to_bool()] = np.nan
     return gate.reshape(like.shape)
-
-
-def _as_shape(shape: Any) -> tuple[int, ...]:
-    """Return a shape as NumPy reads it."""
-    try:
-        return np.broadcast_to(np.uint8(0), shape).shape
-    except (TypeError, ValueError) as error:
-        fitting = "shape must be that of an array, an integer or a tuple of integers"
-        raise type(error)(f"Mask: {fitting}, not {shape!r}: {error}") from None
 
 
 def _check_shapes(

@@ -35,14 +35,12 @@ def relu_backward_with_bias(
     axis : int, tuple of int, or None, default 0
         The axes to sum along, which share one bias: 0 for a dense layer's batch, ``(0, 2, 3)`` for
         images in the order NCHW, None for all.
-    out : ndarray, optional
-        Where `grad_x` goes, instead of a new array. It may be `grad_output`.
+    out : ndarray, optional, where `grad_x` goes; it may be `grad_output`
 
     Returns
     -------
     grad_x : ndarray
-    grad_bias : ndarray or scalar
-        The sum of `grad_x` over `axis`, of its dtype; for integers int64 or uint64, as in NumPy.
+    grad_bias : ndarray or scalar, the sum over `axis` in the dtype; of integers in int64 or uint64
 
     Raises
     ------
@@ -98,8 +96,7 @@ def prelu(x: Numbers, weight: Numbers, /, axis: int | None = 1, out: Array | Non
         the shape of `x`.
     axis : int or None, default 1
         The axis of the channels: 1 in the order NCHW, -1 if the channels are last.
-    out : ndarray, optional
-        Where the result goes, instead of a new array. It may be `x`.
+    out : ndarray, optional, where the result goes; it may be `x`
 
     Returns
     -------
@@ -139,16 +136,13 @@ def prelu_backward(
 ) -> tuple[Array, Any]:
     """Gradients of :func:`prelu`: that of `x`, and ``sum(0 if x > 0 else grad_output * x)``.
 
-    One pass over memory computes both.
-
     Parameters
     ----------
     grad_output, x, weight : array_like of integers or floats
         Gradient of the loss with respect to prelu's output, and prelu's inputs.
     axis
         As for :func:`prelu`.
-    out : ndarray, optional
-        Where `grad_x` goes, instead of a new array. It may be `grad_output`.
+    out : ndarray, optional, where `grad_x` goes; it may be `grad_output`
 
     Returns
     -------
@@ -165,8 +159,8 @@ def prelu_backward(
     Notes
     -----
     The products are computed in float64 (longdouble in longdouble), and summed as in
-    :func:`relu_backward_with_bias`. A NaN in `x` makes the gradient of its weight NaN, as in
-    PyTorch.
+    :func:`relu_backward_with_bias`, in the same pass. A NaN in `x` makes the gradient of its weight
+    NaN, as in PyTorch.
 
     Examples
     --------
@@ -199,8 +193,7 @@ def rrelu(
         The source of the slopes, ``np.random.default_rng(rng)``: equal seeds give equal slopes.
     training : bool, default True
         True draws a slope for each element. False takes ``(lower + upper) / 2`` for all.
-    out : ndarray, optional
-        Where the result goes, instead of a new array. It may be `x`.
+    out : ndarray, optional, where the result goes; it may be `x`
 
     Returns
     -------
@@ -242,8 +235,6 @@ def rrelu_with_slopes(
 ) -> tuple[Any, Any]:
     """Compute :func:`rrelu` and return its slopes too: ``leaky_relu(x, slopes), slopes``.
 
-    :func:`leaky_relu_backward` takes the slopes for the gradient.
-
     Parameters
     ----------
     x, lower, upper, rng, training, out
@@ -253,6 +244,7 @@ def rrelu_with_slopes(
     -------
     y : ndarray or scalar, the result of :func:`rrelu`
     slopes : ndarray or scalar, one for each element of `x`; without `training` one float
+        :func:`leaky_relu_backward` takes them for the gradient.
 
     Raises
     ------
@@ -261,10 +253,8 @@ def rrelu_with_slopes(
 
     Examples
     --------
-    >>> x = np.array([-8.0, 2.0])
-    >>> y, slopes = fr.rrelu_with_slopes(x, rng=0)
-    >>> grad_x = fr.leaky_relu_backward(np.ones(2), x, slopes)
-    >>> bool((grad_x == [slopes[0], 1]).all())
+    >>> y, slopes = fr.rrelu_with_slopes([-8.0, 2.0], rng=0)
+    >>> bool((fr.leaky_relu_backward(np.ones(2), [-8.0, 2.0], slopes) == [slopes[0], 1]).all())
     True
     """
     return _rrelu("rrelu_with_slopes", x, lower, upper, rng, training, out)

@@ -33,9 +33,7 @@ def apply_table(x: ArrayLike, table: ArrayLike, /, out: Array | None = None) -> 
     table : array_like of 256 elements
         Numbers of 1, 2, 4 or 8 bytes. Entry i belongs to the value whose byte is i: a negative int8
         q is at ``256 + q``. `make_table` makes such tables.
-    out : ndarray, optional
-        Where the result goes, instead of a new array: of the shape of `x` and the dtype of `table`.
-        It may be `x`.
+    out : ndarray of the shape of `x` and the dtype of `table`, optional; it may be `x`
 
     Returns
     -------
@@ -44,11 +42,9 @@ def apply_table(x: ArrayLike, table: ArrayLike, /, out: Array | None = None) -> 
     Raises
     ------
     TypeError
-        If `x` or `table` is of another dtype, `out` is not of the dtype of `table`, or an argument
-        carries more than its elements.
+        If a dtype is not one of these, or an argument carries more than its elements.
     ValueError
-        If `table` is not one-dimensional with 256 entries, or if `out` has another shape than `x`
-        or is read-only.
+        If `table` or `out` has another shape, or `out` is read-only.
 
     Notes
     -----
@@ -78,11 +74,9 @@ def make_table(
     Parameters
     ----------
     function : callable
-        Takes an array of 256 float64 and returns as many numbers: a ufunc of NumPy or fastrelu, or
-        any function that works element by element.
+        Takes an array of 256 float64 and returns as many numbers: a ufunc, for example.
     input, output : (scale, zero_point)
-        Quantisation of the input and of the output: a finite scale above 0, and an integer in the
-        range of `dtype`.
+        A finite scale above 0, and an integer in the range of `dtype`.
     dtype : int8 or uint8, the dtype of the quantised numbers, default int8
 
     Returns
@@ -91,17 +85,14 @@ def make_table(
 
     Raises
     ------
-    TypeError
-        If `dtype` is neither int8 nor uint8, a zero point is not an integer, or `function` does not
-        return real numbers.
-    ValueError
-        If a scale or a zero point is out of range, or `function` returns another shape or a NaN.
+    TypeError, ValueError
+        If an argument is of another type; if a scale or a zero point is out of range, or `function`
+        returns another shape, a NaN, or no real numbers.
 
     Notes
     -----
-    The table is computed in float64. Halves are rounded to even. Results beyond the range of
-    `dtype`, infinities included, become the nearest limit. ONNX's QuantizeLinear and PyTorch have
-    the same rules.
+    The table is computed in float64, with the rules of ONNX's QuantizeLinear and of PyTorch: halves
+    are rounded to even, and results beyond the range, infinities included, become its limits.
 
     Examples
     --------

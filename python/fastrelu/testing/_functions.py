@@ -16,8 +16,6 @@ from fastrelu.testing import cases
 from fastrelu.testing._results import Call, Row
 from fastrelu.testing.cases import LAYOUTS, Array, Layout
 
-Arguments = tuple[Any, ...]
-
 # Batch, channels and positions; the last is shared between threads.
 SHAPES = ((0, 4, 3), (1, 4, 1), (3, 4, 5), (9, 4, 67), (130, 4, 33), (16, 4, 4099))
 FEW_ELEMENTS = 20_000  # more of them are run dense only
@@ -49,7 +47,8 @@ class Operands:
         return np.linspace(-0.5, 0.5, self.shape[1]).astype(cases.slope_dtype(self.dtype))
 
 
-ARGUMENTS: dict[str, Callable[[Operands], Arguments]] = {
+# By name, in the order in which they are verified.
+ARGUMENTS: dict[str, Callable[[Operands], tuple[Any, ...]]] = {
     "relu_with_mask": lambda o: (o.x,),
     "leaky_relu_with_mask": lambda o: (o.x, _SLOPE),
     "add_relu_with_mask": lambda o: (o.x, cases.sample(o.dtype, o.shape[-1], 4)),
@@ -69,7 +68,6 @@ ARGUMENTS: dict[str, Callable[[Operands], Arguments]] = {
     "sparsity": lambda o: (o.x, (0, 2)),
     "dead_units": lambda o: (o.x, 0),
 }
-"""By name, in the order in which they are verified."""
 
 
 class Function:

@@ -30,8 +30,6 @@ def forced_isa(name: str) -> Iterator[None]:
 
     Examples
     --------
-    >>> import fastrelu as fr
-    >>> from fastrelu.testing import forced_isa
     >>> with forced_isa("scalar"):
     ...     fr.isa()
     'scalar'
@@ -79,8 +77,8 @@ class Call(NamedTuple):
     case: tuple[Any, ...]
     size: int
     make: Callable[[], Any]
+    # Takes results and floating-point errors, returns fields of a `Failure` if it is one.
     problem: Callable[[Any, set[str]], dict[str, Any] | None]
-    """Takes results and floating-point errors, returns fields of a `Failure` if it is one."""
 
     def failure(self) -> dict[str, Any] | None:
         """Make the call, and say what is wrong with it."""
@@ -121,8 +119,7 @@ class Verification:
     isas: tuple[str, ...]
     rows: tuple[Row, ...]
     seconds: float
-    left_out: str = ""
-    """The cases that were not run; empty after a complete run."""
+    left_out: str = ""  # the cases that were not run
 
     @property
     def failures(self) -> tuple[Failure, ...]:
