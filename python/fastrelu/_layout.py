@@ -55,11 +55,8 @@ def refuse(
     function: str, name: str, values: object, why: str = "of which only the elements would be kept"
 ) -> NoReturn:
     """Raise TypeError for an argument that carries more than the function can keep."""
-    kind = type(values)
-    raise TypeError(
-        f"{function}: {name} is a {kind.__module__}.{kind.__qualname__}, {why}; "
-        f"pass {_advice(name, values)}"
-    )
+    kind = f"{type(values).__module__}.{type(values).__qualname__}"
+    raise TypeError(f"{function}: {name} is a {kind}, {why}; pass {_advice(name, values)}")
 
 
 def _advice(name: str, values: object) -> str:
@@ -143,9 +140,8 @@ def axis_of(function: str, ndim: int, axis: SupportsIndex, kind: str = "an int")
     if -ndim <= index < ndim:
         return index % ndim
     fitting = f"pass one from {-ndim} to {ndim - 1}" if ndim else "pass an array that has axes"
-    raise AxisError(
-        f"{function}: axis {index} is out of bounds for array of dimension {ndim}; {fitting}"
-    )
+    given = f"axis {index} is out of bounds for array of dimension {ndim}"
+    raise AxisError(f"{function}: {given}; {fitting}")
 
 
 def normalized(function: str, axis: Axes, ndim: int) -> tuple[int, ...]:
@@ -199,10 +195,8 @@ def order_in_memory(array: Array) -> list[int]:
 class Grouping(NamedTuple):
     """The axes of an array as outer, rows, runs and length: rows and length are reduced."""
 
-    order: tuple[int, ...]
-    """The array's axes in the order of their groups."""
-    groups: tuple[int, int, int, int]
-    """The product of each group."""
+    order: tuple[int, ...]  # the array's axes, group by group
+    groups: tuple[int, ...]  # the product of each group
 
     def place(self, array: Array, dtype: np.dtype[Any] | None = None) -> Array:
         """Lay an array out as the groups: the array itself, if it lies so already."""
@@ -227,10 +221,8 @@ def grouped(shape: tuple[int, ...], reduced: Iterable[int]) -> Grouping:
     runs = [axis for axis in kept if axis not in outer]
     length = [axis for axis in sorted(gone) if axis not in rows]
     parts = (outer, rows, runs, length)
-    sizes = [prod(shape[axis] for axis in part) for part in parts]
-    return Grouping(
-        tuple(axis for part in parts for axis in part), (sizes[0], sizes[1], sizes[2], sizes[3])
-    )
+    groups = tuple(prod(shape[axis] for axis in part) for part in parts)
+    return Grouping(tuple(axis for part in parts for axis in part), groups)
 
 
 def broadcast(shape: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...] | None:

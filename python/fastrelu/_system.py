@@ -12,18 +12,15 @@ from collections.abc import Iterator
 
 from numpy._core import multiarray
 
-_ROOT = ""
-"""A prefix of every path, which tests set to a folder of their own."""
-
+_ROOT = ""  # in front of every path: tests set it to a folder of their own
 _PAGE = 4096
 _UNKNOWN_CACHE = 32 << 20
 
 
 def limits() -> tuple[int, int]:
-    """Return how many cores and how many bytes of memory this process may use.
+    """Return how many cores, and how many bytes of memory (0: unknown) this process may use.
 
-    The cores are the processors in its affinity mask, the memory is the machine's, or less where a
-    control group limits them. A part of a core counts as one. Memory of 0 bytes means unknown.
+    They are those of its affinity mask and of the machine, or less where a control group limits it.
     """
     cores, memory = [_processors()], _physical_memory()
     for folder, controllers in _control_groups():
@@ -34,7 +31,7 @@ def limits() -> tuple[int, int]:
             of_memory = ["memory.limit_in_bytes"] if "memory" in controllers else []
         match _numbers(*(f"{folder}/{name}" for name in of_cpu)):
             case [quota, period] if quota > 0 and period > 0:  # "max" or -1 means no quota
-                cores.append(-(-quota // period))
+                cores.append(-(-quota // period))  # a part of a core counts as one
         memory += _numbers(*(f"{folder}/{name}" for name in of_memory))
     return max(1, min(cores)), min((size for size in memory if size > 0), default=0)
 

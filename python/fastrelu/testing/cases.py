@@ -1,8 +1,7 @@
 """Inputs that matter, in one place for verify, the tests and the benchmarks.
 
-Values come as flat arrays; a layout lays them out in memory. `bits` and `same_nan_bits` see values
-as bytes, for bytes are what is compared. Everything works from the dtype's own bit format, so that
-a dtype of another package (bfloat16, float8) needs no entry here.
+Values come as flat arrays; a layout lays them out in memory. Everything works from the dtype's own
+bit format, so that a dtype of another package (bfloat16, float8) needs no entry here.
 """
 
 from __future__ import annotations
@@ -70,10 +69,7 @@ def format_of(dtype: DTypeLike) -> Format:
 
 
 def bits(values: Any) -> Array:
-    """Return the bits of each value in C order: an unsigned integer, or bytes (longdouble).
-
-    Bytes that carry no value, as in an 80-bit longdouble, are left out.
-    """
+    """Return each value's bits in C order: an integer, or the bytes in use (longdouble)."""
     flat = np.ravel(values)
     if flat.itemsize <= _WIDEST_INTEGER:
         return flat.view(f"u{flat.dtype.itemsize}")
@@ -89,8 +85,7 @@ def hexadecimal(value: Any) -> str:
 def differing(actual: Any, expected: Any, ignored: Any = 0) -> NDArray[np.bool_]:
     """Say where the bits differ, except for those of `ignored`, flat."""
     wrong = (bits(actual) | ignored) != (bits(expected) | ignored)
-    each: NDArray[np.bool_] = wrong if wrong.ndim == 1 else wrong.any(axis=1)
-    return each
+    return np.asarray(wrong if wrong.ndim == 1 else wrong.any(axis=1))
 
 
 def same_nan_bits(actual: Array, expected: Array) -> NDArray[np.bool_]:
@@ -119,10 +114,7 @@ def _values(stored: bytes, dtype: np.dtype[Any]) -> Array:
 
 
 def special_values(dtype: DTypeLike) -> Array:
-    """Zeros, ones, denormals, infinities, extremes and NaNs, each with its neighbours.
-
-    An 8-bit dtype gives all its values.
-    """
+    """Zeros, ones, denormals, extremes, NaNs and their neighbours; of 8 bits, all values."""
     dtype = np.dtype(dtype)
     return _special_values(dtype, dtype.char).copy()
 
@@ -185,10 +177,7 @@ def slopes(dtype: DTypeLike) -> tuple[Any, ...]:
 
 
 def settings(names: Sequence[str], dtype: DTypeLike) -> tuple[tuple[Any, ...], ...]:
-    """Scalars for the parameters of those names, for arrays of this dtype.
-
-    Two parameters give legal pairs of these: each with itself and with some of the others.
-    """
+    """Legal scalars for the parameters of those names, or pairs, for arrays of this dtype."""
     dtype = np.dtype(dtype)
     if "negative_slope" in names:
         return tuple((each,) for each in slopes(dtype))
@@ -219,10 +208,9 @@ def _are_legal(names: Sequence[str], setting: Sequence[Any], dtype: np.dtype[Any
 
 
 def legal(names: Sequence[str], values: Sequence[Array]) -> list[Array]:
-    """Change as few values of as few operands as needed, so that a function takes them together.
+    """Change operands where a function of these names would not take them together.
 
-    `names` are those of the operands: a `max_val` alone becomes positive, `min_val` and `max_val`
-    change places where they are in the wrong order.
+    A `max_val` alone becomes positive; `min_val` and `max_val` change places.
     """
     operand = dict(zip(names, values, strict=True))
     with np.errstate(all="ignore"):
@@ -266,16 +254,13 @@ def large_length(dtype: DTypeLike) -> int:
 
 @dataclass(frozen=True)
 class Layout:
-    """A way to lay flat values out in memory, guards around them.
-
-    `rows` of 0 means one dimension, of -1 none: only the first value is used.
-    """
+    """A way to lay flat values out in memory, guards around them."""
 
     name: str
     bytes_off: int = 0  # from the start of a cache line to the first value
     values_off: int = 0  # the same, in values
     step: int = 1
-    rows: int = 0
+    rows: int = 0  # 0 means one dimension, -1 none: only the first value is used
     order: str = "C"
     spare: int = 0  # values between two lines in memory
 
