@@ -210,9 +210,8 @@ def _pools(
     if size < 1:
         raise ValueError(f"{function}: pool_size must be at least 1, not {size}")
     if channels % size:
-        raise ValueError(
-            f"{function}: pool_size ({size}) does not divide the {channels} channels of axis {axis}"
-        )
+        given = f"{function}: pool_size ({size})"
+        raise ValueError(f"{given} does not divide the {channels} channels of axis {axis}")
     # Any size divides 0 channels, even one that is too large for the extension.
     return min(size, max(channels, 1)), axis, _with_channels(shape, axis, channels // size)
 
@@ -243,10 +242,8 @@ def _common_dtype(function: str, grad_output: Array, x: Array) -> np.dtype[Any]:
 def _signed(function: str, x: ArrayLike) -> Array:
     array = _layout.numbers(function, x)
     if array.dtype.kind == "u":
-        raise TypeError(
-            f"{function}: x must hold signed numbers, not {array.dtype}, because -x is computed; "
-            "convert it, for example with np.asarray(x, np.int16)"
-        )
+        given = f"{function}: x must hold signed numbers, not {array.dtype}, because -x is computed"
+        raise TypeError(f"{given}; convert it, for example with np.asarray(x, np.int16)")
     return array
 
 

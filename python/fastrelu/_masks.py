@@ -42,18 +42,15 @@ class Mask(_core.Mask):
         ``np.packbits(active, bitorder="little")``: the elements in C order, the first in the lowest
         bit of the first byte; the unused bits of the last byte are 0. One axis, contiguous. The
         mask keeps the array itself, not a copy.
-    shape : int or tuple of int
-        The shape of the array that the bits are of.
+    shape : int or tuple of int, the shape of the array that the bits are of
     kind : {"relu", "leaky_relu"}, default "relu"
         What a set bit says: relu's ``not x <= 0``, or leaky relu's ``x > 0``. They differ on NaN.
 
     Raises
     ------
-    TypeError
-        If an argument is of another type.
-    ValueError
-        If `bits` does not have one axis, contiguous memory, the length that `shape` needs, and
-        zeros in its unused bits; if no array has that shape; or if there is no such kind.
+    TypeError, ValueError
+        If an argument is of another type. If `bits` does not have one axis, contiguous memory, the
+        length that `shape` needs and zeros in its unused bits, or if no array has that shape.
 
     Examples
     --------
@@ -85,22 +82,14 @@ class Mask(_core.Mask):
         _check_bits("Mask", "bits", bits, lengths)
         unused = -prod(lengths) % 8
         if unused and bits[-1] >> (8 - unused):
-            raise ValueError(
-                f"Mask: the last {unused} bits are not 0, but an array of shape {lengths} does not "
-                'use them; the bits must be those of np.packbits(..., bitorder="little")'
-            )
+            fitting = 'the bits must be those of np.packbits(..., bitorder="little")'
+            given = f"the last {unused} bits are not 0, but an array of shape {lengths}"
+            raise ValueError(f"Mask: {given} does not use them; {fitting}")
         return super().__new__(cls, _layout.dense(bits), lengths, kind)
 
     @classmethod
     def from_bool(cls, active: ArrayLike, kind: str = "relu") -> Mask:
-        """Pack an array of bools into a mask of its shape.
-
-        Parameters
-        ----------
-        active : array_like of bool
-            For each element whether its bit is set.
-        kind
-            As for :class:`Mask`.
+        """Pack an array of bools into a mask of its shape; `kind` is as for :class:`Mask`.
 
         Raises
         ------
@@ -197,8 +186,7 @@ def relu_with_mask(
 ) -> tuple[Any, Mask]:
     """Compute :func:`relu` and its mask at once: the bit of an element is ``not x <= 0``.
 
-    The mask is all that :func:`relu_backward_from_mask` needs to know of `x`: an eighth of a byte
-    for each element. The bit of NaN is 1, because relu keeps NaN.
+    The mask is all that :func:`relu_backward_from_mask` needs to know of `x`. The bit of NaN is 1.
 
     Parameters
     ----------
@@ -227,8 +215,6 @@ def relu_with_mask(
     >>> y, mask = fr.relu_with_mask(np.array([-1.0, 2.0, 0.0, np.nan]))
     >>> y, mask.bits
     (array([ 0.,  2.,  0., nan]), array([10], dtype=uint8))
-    >>> fr.relu_backward_from_mask(np.array([5.0, 6.0, 7.0, 8.0]), mask)
-    array([0., 6., 0., 8.])
     """
     r: tuple[Any, Mask] = _core.relu_with_mask(x, out, mask)
     return _with_mask(_ufuncs.relu, (x,), (), out, mask) if r is NotImplemented else r
@@ -267,8 +253,6 @@ def leaky_relu_with_mask(
     >>> y, mask = fr.leaky_relu_with_mask(np.array([-1.0, 2.0, 0.0, np.nan]), 0.5)
     >>> y, mask.bits
     (array([-0.5,  2. ,  0. ,  nan]), array([2], dtype=uint8))
-    >>> fr.leaky_relu_backward_from_mask(np.array([5.0, 6.0, 7.0, 8.0]), mask, 0.5)
-    array([2.5, 6. , 3.5, 4. ])
     """
     result: tuple[Any, Mask] = _core.leaky_relu_with_mask(x, negative_slope, out, mask)
     if result is NotImplemented:
@@ -573,10 +557,9 @@ def _check_shapes(
         if _layout.carries_more(values):
             _layout.refuse(function, name, values)
         if _layout.broadcast(shape, np.shape(values)) != shape:
-            raise ValueError(
-                f"{function}: {name} of shape {np.shape(values)} does not broadcast to the shape "
-                f"of {first}, {shape}"
-            )
+            given = f"{name} of shape {np.shape(values)}"
+            fitting = f"does not broadcast to the shape of {first}, {shape}"
+            raise ValueError(f"{function}: {given} {fitting}")
     _layout.check_place(function, out, shape, first)
 
 
@@ -629,17 +612,13 @@ def _check_mask(function: str, mask: Any, kind: str, shape: tuple[int, ...], of:
         is_bool = isinstance(mask, np.ndarray) and mask.dtype == np.bool_
         wrap = "fr.Mask.from_bool(active, kind)" if is_bool else "fr.Mask(bits, shape, kind)"
         given = "an array of bool" if is_bool else f"a {type(mask).__name__}"
-        raise TypeError(
-            f"{function}: mask is {given}, not a Mask; {makers}, or wrap saved bits: {wrap}"
-        )
+        cure = f"{makers}, or wrap saved bits: {wrap}"
+        raise TypeError(f"{function}: mask is {given}, not a Mask; {cure}")
     if mask.kind != kind:
-        raise ValueError(
-            f"{function}: mask is of kind {mask.kind!r}, but this function takes {kind!r}: their "
-            f"bits differ on NaN; {makers}"
-        )
+        given = f"mask is of kind {mask.kind!r}, but this function takes {kind!r}"
+        raise ValueError(f"{function}: {given}: their bits differ on NaN; {makers}")
     if mask.shape != shape:
-        raise ValueError(
-            f"{function}: mask is of an array of shape {mask.shape}, but {of} has shape {shape}; "
-            "pass the mask of the same array, or wrap its bits again: fr.Mask(bits, shape, kind)"
-        )
+        given = f"mask is of an array of shape {mask.shape}, but {of} has shape {shape}"
+        cure = "pass the mask of the same array, or wrap its bits again: fr.Mask(bits, shape, kind)"
+        raise ValueError(f"{function}: {given}; {cure}")
     _check_bits(function, "mask.bits", mask.bits, shape)

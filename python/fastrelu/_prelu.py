@@ -206,8 +206,7 @@ def rrelu(
         If `x` does not hold integers or floats, or if slopes are to be drawn for an `x` without a
         known shape and one dtype, such as a DataFrame.
     ValueError
-        If `lower` exceeds `upper`, or if one of them is NaN, infinite, or beyond the range of the
-        slopes' dtype.
+        If `lower` exceeds `upper`, or if one is NaN, infinite, or beyond the range of the dtype.
 
     Notes
     -----
@@ -299,8 +298,7 @@ def _drawn(name: str, shape: Any, lower: float, upper: float, rng: Any, dtype: A
     slopes = np.asarray(np.random.default_rng(rng).random(shape, dtype))
     slopes *= high / divisor - low / divisor
     slopes += low / divisor
-    if divisor != 1:
-        slopes *= divisor
+    slopes *= divisor
     return np.clip(slopes, low, high, out=slopes)[()]
 
 

@@ -1,9 +1,8 @@
 """The runtime, one for the process: environment variables, threads, recycled memory.
 
 Environment variables are read once, at import. An invalid value causes a RuntimeWarning and is
-ignored. If the program turns warnings into errors (``python -W error``), the import raises the
-warning instead and may be tried again. FASTRELU_ISA is not read here: an unknown name there raises
-ImportError.
+ignored; an import that raises the warning (``python -W error``) may be tried again. FASTRELU_ISA is
+not read here: an unknown name there raises ImportError.
 """
 
 from __future__ import annotations
@@ -96,11 +95,10 @@ def set_num_threads(n: SupportsIndex) -> None:
 
     Examples
     --------
-    >>> before = fr.get_num_threads()
-    >>> fr.set_num_threads(2)
-    >>> fr.get_num_threads()
+    >>> with fr.num_threads(1):  # which restores the number
+    ...     fr.set_num_threads(2)
+    ...     fr.get_num_threads()
     2
-    >>> fr.set_num_threads(before)
     """
     _core.set_num_threads(_checked_number("set_num_threads", n))
 
@@ -108,9 +106,8 @@ def set_num_threads(n: SupportsIndex) -> None:
 def num_threads(n: SupportsIndex) -> _GeneratorContextManager[None]:
     """Let calls use up to `n` threads inside of a ``with`` block, or of a decorated function.
 
-    The number holds for the whole process, for calls from other threads too. The previous number is
-    restored on exit. Such blocks may be nested; if they overlap in several threads, the last exit
-    decides.
+    The number holds for the whole process, and the previous one is restored on exit. Such blocks
+    may be nested; if they overlap in several threads, the last exit decides.
 
     Parameters
     ----------
@@ -183,11 +180,10 @@ def set_recycle_limit(limit: SupportsIndex | str) -> None:
     """Limit the memory that is cached for reuse by large results; 0 turns the cache off.
 
     At first the limit is ``FASTRELU_RECYCLE_LIMIT`` from the environment, else a sixteenth of the
-    memory that this process may use: the machine's or its control group's.
-
-    Above the limit the oldest blocks are freed first. Blocks unused for 10 seconds are freed when
-    the next large result is made or freed. There are never more than 256 blocks. All are freed
-    before a fork, so that a child starts with none; `subprocess` does not free them.
+    memory that this process may use (the machine's or its control group's). Above the limit the
+    oldest blocks are freed first. Blocks unused for 10 seconds are freed when the next large result
+    is made or freed. There are never more than 256 blocks. All are freed before a fork, so that a
+    child starts with none; `subprocess` does not free them.
 
     Parameters
     ----------
