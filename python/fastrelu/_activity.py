@@ -46,17 +46,10 @@ class ActivityRow(NamedTuple):
 
     def _cells(self) -> tuple[str, ...]:
         path, colon, line = self.where.rpartition(":")
-        is_place = colon and line.isdigit()
+        where = f"{os.path.basename(path)}:{line}" if colon and line.isdigit() else self.where
+        numbers = f"{self.calls:,}", f"{self.elements:,}", f"{self.active_share:.1%}"
         dead = "?" if self.units is None else f"{self.dead_units:,} of {self.units:,}"
-        return (
-            f"{os.path.basename(path)}:{line}" if is_place else self.where,
-            self.function,
-            f"{self.calls:,}",
-            f"{self.elements:,}",
-            f"{self.active_share:.1%}",
-            dead,
-            f"{self.nan:,}",
-        )
+        return where, self.function, *numbers, dead, f"{self.nan:,}"
 
 
 class ActivityLog:
@@ -86,10 +79,9 @@ class ActivityLog:
         return tuple(self._history)
 
     def step(self) -> tuple[ActivityRow, ...]:
-        """End a step, of training for example; return its rows and add them to `history`.
+        """End a step; return its rows, which count since the previous one, and add to `history`.
 
-        They count since the previous step; `rows` goes on counting. A call that another thread has
-        under way belongs to no step, but counts in `rows`.
+        `rows` goes on counting. A call that another thread has under way counts in `rows` alone.
         """
         rows = self._rows(_core.step_activity(self._log))
         self._history.append(rows)

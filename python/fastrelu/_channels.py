@@ -9,21 +9,24 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrelu import _core, _layout
-from fastrelu._layout import Array
+from fastrelu._layout import Array, Out, Shape
 
 __all__ = ["crelu", "crelu_backward", "maxout", "maxout_backward"]
 
 
 def maxout(
-    x: ArrayLike, /, pool_size: SupportsIndex, axis: SupportsIndex = 1, out: Array | None = None
+    x: ArrayLike, /, pool_size: SupportsIndex, axis: SupportsIndex = 1, out: Out = None
 ) -> Array:
     """Largest of each pool of channels: ``y[i] = max(x[pool_size * i : pool_size * (i + 1)])``.
+
+    Goodfellow et al., "Maxout Networks", 2013; pools as in ``paddle.nn.functional.maxout``. NaN is
+    larger than all numbers. Of equal elements (such as -0.0 and +0.0, or several NaNs), the first
+    is taken. No input raises a floating-point warning.
 
     Parameters
     ----------
     x : array_like of integers or floats, of at least one dimension
-    pool_size : int
-        Number of consecutive channels in each pool. It must divide the length of `axis`.
+    pool_size : int, the number of consecutive channels in each pool
     axis : int, default 1
         The axis of the channels: 1 in the order NCHW, -1 if the channels are last.
     out : ndarray, optional, where the result goes: of its shape and dtype
@@ -41,12 +44,6 @@ def maxout(
         If `pool_size` is below 1 or does not divide the number of channels, if `axis` is out of
         range (AxisError), or if `out` has another shape than the result or is read-only.
 
-    Notes
-    -----
-    Goodfellow et al., "Maxout Networks", 2013; pools as in ``paddle.nn.functional.maxout``. NaN is
-    larger than all numbers. Of equal elements (such as -0.0 and +0.0, or several NaNs), the first
-    is taken. No input raises a floating-point warning.
-
     Examples
     --------
     >>> fr.maxout(np.array([[1.0, 5.0, -2.0, -7.0]]), pool_size=2)
@@ -62,7 +59,7 @@ def maxout_backward(
     /,
     pool_size: SupportsIndex,
     axis: SupportsIndex = 1,
-    out: Array | None = None,
+    out: Out = None,
 ) -> Array:
     """Gradient through :func:`maxout`: ``grad_output`` where `x` was taken, +0 elsewhere.
 
@@ -93,8 +90,12 @@ def maxout_backward(
     return _maxout_backward(grad_output, x, pool_size, axis, out) if g is NotImplemented else g
 
 
-def crelu(x: ArrayLike, /, axis: SupportsIndex = 1, out: Array | None = None) -> Array:
+def crelu(x: ArrayLike, /, axis: SupportsIndex = 1, out: Out = None) -> Array:
     """Concatenated ReLU: ``relu(x)`` and ``relu(-x)``, side by side along `axis`.
+
+    Shang et al., "Understanding and Improving Convolutional Neural Networks via Concatenated
+    Rectified Linear Units", 2016; TensorFlow's ``tf.nn.crelu``, whose default is ``axis=-1``. NaN
+    stays NaN in both halves, with the other sign in the second. The smallest integer gives 0 twice.
 
     Parameters
     ----------
@@ -110,12 +111,6 @@ def crelu(x: ArrayLike, /, axis: SupportsIndex = 1, out: Array | None = None) ->
     ------
     TypeError, ValueError
         As for :func:`maxout`; TypeError too if `x` holds unsigned integers.
-
-    Notes
-    -----
-    Shang et al., "Understanding and Improving Convolutional Neural Networks via Concatenated
-    Rectified Linear Units", 2016; TensorFlow's ``tf.nn.crelu``, whose default is ``axis=-1``. NaN
-    stays NaN in both halves, with the other sign in the second. The smallest integer gives 0 twice.
 
     Examples
     --------
@@ -138,7 +133,7 @@ def crelu(x: ArrayLike, /, axis: SupportsIndex = 1, out: Array | None = None) ->
 
 
 def crelu_backward(
-    grad_output: ArrayLike, x: ArrayLike, /, axis: SupportsIndex = 1, out: Array | None = None
+    grad_output: ArrayLike, x: ArrayLike, /, axis: SupportsIndex = 1, out: Out = None
 ) -> Array:
     """Gradient through :func:`crelu`: ``relu_backward(g1, x) - relu_backward(g2, -x)``.
 
@@ -176,7 +171,7 @@ def crelu_backward(
     return grad
 
 
-def _maxout(x: ArrayLike, pool_size: SupportsIndex, axis: SupportsIndex, out: Any) -> Array:
+def _maxout(x: ArrayLike, pool_size: Any, axis: Any, out: Any) -> Array:
     x = _layout.dense(_layout.numbers("maxout", x))
     size, axis, shape = _pools("maxout", x.shape, pool_size, axis)
     _layout.check_out("maxout", out, shape, x.dtype)
@@ -185,24 +180,20 @@ def _maxout(x: ArrayLike, pool_size: SupportsIndex, axis: SupportsIndex, out: An
     return y
 
 
-def _maxout_backward(
-    grad_output: ArrayLike, x: ArrayLike, pool_size: SupportsIndex, axis: SupportsIndex, out: Any
-) -> Array:
+def _maxout_backward(grad: ArrayLike, x: ArrayLike, pool_size: Any, axis: Any, out: Any) -> Array:
     name = "maxout_backward"
-    grad_output, x = _layout.numbers(name, grad_output, "grad_output"), _layout.numbers(name, x)
+    grad, x = _layout.numbers(name, grad, "grad_output"), _layout.numbers(name, x)
     size, axis, shape = _pools(name, x.shape, pool_size, axis)
-    _check_gradient(name, grad_output, shape)
-    dtype = _common_dtype(name, grad_output, x)
+    _check_gradient(name, grad, shape)
+    dtype = _common_dtype(name, grad, x)
     _layout.check_out(name, out, x.shape, dtype)
-    grads, inputs = (_blocks(_layout.dense(each, dtype), axis) for each in (grad_output, x))
+    grads, inputs = (_blocks(_layout.dense(each, dtype), axis) for each in (grad, x))
     result = _layout.answered(name, _core.maxout_backward(grads, inputs, size, 1, None), inputs)
-    grad: Array = _layout.delivered(result.reshape(x.shape), out)
-    return grad
+    g: Array = _layout.delivered(result.reshape(x.shape), out)
+    return g
 
 
-def _pools(
-    function: str, shape: tuple[int, ...], pool_size: SupportsIndex, axis: SupportsIndex
-) -> tuple[int, int, tuple[int, ...]]:
+def _pools(function: str, shape: Shape, pool_size: Any, axis: Any) -> tuple[int, int, Shape]:
     """Return the checked size of the pools, the checked axis, and the shape of the result."""
     size = _layout.integer(function, "pool_size", pool_size)
     axis = _layout.axis_of(function, len(shape), axis)
@@ -222,11 +213,11 @@ def _blocks(array: Array, axis: int) -> Array:
     return array.reshape(prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :]))
 
 
-def _with_channels(shape: tuple[int, ...], axis: int, channels: int) -> tuple[int, ...]:
+def _with_channels(shape: Shape, axis: int, channels: int) -> Shape:
     return (*shape[:axis], channels, *shape[axis + 1 :])
 
 
-def _check_gradient(function: str, grad_output: Array, shape: tuple[int, ...]) -> None:
+def _check_gradient(function: str, grad_output: Array, shape: Shape) -> None:
     if grad_output.shape != shape:
         given = f"grad_output has shape {grad_output.shape}"
         raise ValueError(f"{function}: {given}, but the output for this x has {shape}")

@@ -1,7 +1,4 @@
-"""The ufuncs in the notation of PyTorch: a trailing underscore overwrites the first argument.
-
-Each function is its ufunc with ``out=``, for more kinds of buffers.
-"""
+"""Ufuncs with ``out=``, for more kinds of buffers, in PyTorch's notation: a trailing underscore."""
 
 from __future__ import annotations
 

@@ -25,6 +25,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 Array = NDArray[Any]
 Axes = int | tuple[int, ...] | None
+Out = Array | None
+Shape = tuple[int, ...]
 
 _CARRY_NOTHING = (np.ndarray, np.memmap, np.recarray)
 
@@ -157,7 +159,7 @@ def normalized(function: str, axis: Axes, ndim: int) -> tuple[int, ...]:
 
 
 def check_out(
-    function: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], casting: Any = "equiv"
+    function: str, out: Any, shape: Shape, dtype: np.dtype[Any], casting: Any = "equiv"
 ) -> None:
     """Refuse, before anything is written, an `out` that the result does not fit."""
     check_place(function, out, shape)
@@ -165,7 +167,7 @@ def check_out(
         raise TypeError(f"{function}: out has dtype {out.dtype}, but the result has {dtype}")
 
 
-def check_place(function: str, out: Any, shape: tuple[int, ...], like: str = "the result") -> None:
+def check_place(function: str, out: Any, shape: Shape, like: str = "the result") -> None:
     """Refuse an `out` that is neither None nor a writable array of the shape of `like`."""
     if out is None:
         return
@@ -207,7 +209,7 @@ class Grouping(NamedTuple):
         return placed.transpose(np.argsort(self.order))
 
 
-def grouped(shape: tuple[int, ...], reduced: Iterable[int]) -> Grouping:
+def grouped(shape: Shape, reduced: Iterable[int]) -> Grouping:
     """Group the axes, some of which are reduced, without changing the order of either kind.
 
     >>> grouped((32, 64, 56, 56), (0, 2, 3)).groups
@@ -225,7 +227,7 @@ def grouped(shape: tuple[int, ...], reduced: Iterable[int]) -> Grouping:
     return Grouping(tuple(axis for part in parts for axis in part), groups)
 
 
-def broadcast(shape: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...] | None:
+def broadcast(shape: Shape, other: Shape) -> Shape | None:
     """Return what two shapes broadcast to, or None; of up to 64 axes, where NumPy takes 32."""
     ndim = max(len(shape), len(other))
     pairs = list(zip(padded(shape, ndim), padded(other, ndim), strict=True))
@@ -234,12 +236,12 @@ def broadcast(shape: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]
     return tuple(m if n == 1 else n for n, m in pairs)
 
 
-def padded(shape: tuple[int, ...], ndim: int) -> tuple[int, ...]:
+def padded(shape: Shape, ndim: int) -> Shape:
     """Put axes of length 1 in front, as broadcasting does."""
     return (1,) * (ndim - len(shape)) + shape
 
 
-def remaining(shape: tuple[int, ...], reduced: Iterable[int]) -> tuple[int, ...]:
+def remaining(shape: Shape, reduced: Iterable[int]) -> Shape:
     """Return the shape without the axes that are reduced."""
     gone = set(reduced)
     return tuple(n for axis, n in enumerate(shape) if axis not in gone)

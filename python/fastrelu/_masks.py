@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastrelu import _core, _layout, _ufuncs
 from fastrelu._counts import active_count
-from fastrelu._layout import Array, Axes
+from fastrelu._layout import Array, Axes, Out, Shape
 from fastrelu._ufuncs import leaky_relu_backward
 
 __all__ = [
@@ -48,9 +48,11 @@ class Mask(_core.Mask):
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is of another type. If `bits` does not have one axis, contiguous memory, the
-        length that `shape` needs and zeros in its unused bits, or if no array has that shape.
+    TypeError
+        If an argument is of another type.
+    ValueError
+        If `bits` does not have one axis, contiguous memory, the length that `shape` needs and zeros
+        in its unused bits; if no array has that shape; or if there is no such kind.
 
     Examples
     --------
@@ -182,7 +184,7 @@ _core.set_mask_class(Mask)
 
 
 def relu_with_mask(
-    x: ArrayLike, /, out: Array | None = None, mask: Mask | _Bits | None = None
+    x: ArrayLike, /, out: Out = None, mask: Mask | _Bits | None = None
 ) -> tuple[Any, Mask]:
     """Compute :func:`relu` and its mask at once: the bit of an element is ``not x <= 0``.
 
@@ -224,7 +226,7 @@ def leaky_relu_with_mask(
     x: ArrayLike,
     /,
     negative_slope: ArrayLike = 0.01,
-    out: Array | None = None,
+    out: Out = None,
     mask: Mask | _Bits | None = None,
 ) -> tuple[Any, Mask]:
     """Compute :func:`leaky_relu` and its mask at once: the bit of an element is ``x > 0``.
@@ -261,7 +263,7 @@ def leaky_relu_with_mask(
 
 
 def add_relu_with_mask(
-    x: ArrayLike, y: ArrayLike, /, out: Array | None = None, mask: Mask | _Bits | None = None
+    x: ArrayLike, y: ArrayLike, /, out: Out = None, mask: Mask | _Bits | None = None
 ) -> tuple[Any, Mask]:
     """Compute :func:`add_relu` and its mask in one pass: the bit of an element is ``not s <= 0``.
 
@@ -302,7 +304,7 @@ def add_leaky_relu_with_mask(
     y: ArrayLike,
     /,
     negative_slope: ArrayLike = 0.01,
-    out: Array | None = None,
+    out: Out = None,
     mask: Mask | _Bits | None = None,
 ) -> tuple[Any, Mask]:
     """Compute :func:`add_leaky_relu` and its mask in one pass: the bit of an element is ``s > 0``.
@@ -338,7 +340,7 @@ def add_leaky_relu_with_mask(
     return result
 
 
-def relu_backward_from_mask(grad_output: ArrayLike, mask: Mask, /, out: Array | None = None) -> Any:
+def relu_backward_from_mask(grad_output: ArrayLike, mask: Mask, /, out: Out = None) -> Any:
     """Gradient through :func:`relu` from its mask: ``grad_output if bit else +0``.
 
     Parameters
@@ -375,11 +377,7 @@ def relu_backward_from_mask(grad_output: ArrayLike, mask: Mask, /, out: Array | 
 
 
 def leaky_relu_backward_from_mask(
-    grad_output: ArrayLike,
-    mask: Mask,
-    /,
-    negative_slope: ArrayLike = 0.01,
-    out: Array | None = None,
+    grad_output: ArrayLike, mask: Mask, /, negative_slope: ArrayLike = 0.01, out: Out = None
 ) -> Any:
     """Gradient through :func:`leaky_relu` from its mask: ``grad_output * (1 if bit else slope)``.
 
@@ -414,11 +412,7 @@ def leaky_relu_backward_from_mask(
 
 
 def leaky_relu_backward_from_output(
-    grad_output: ArrayLike,
-    y: ArrayLike,
-    /,
-    negative_slope: ArrayLike = 0.01,
-    out: Array | None = None,
+    grad_output: ArrayLike, y: ArrayLike, /, negative_slope: ArrayLike = 0.01, out: Out = None
 ) -> Any:
     """Gradient through :func:`leaky_relu` from `y`: ``grad_output * (1 if y > 0 else slope)``.
 
@@ -549,7 +543,7 @@ def _gate(function: str, mask: Mask, like: Array) -> Array:
 
 
 def _check_shapes(
-    function: str, arrays: dict[str, Array], slopes: tuple[ArrayLike, ...], out: Array | None
+    function: str, arrays: dict[str, Array], slopes: tuple[ArrayLike, ...], out: Out
 ) -> None:
     """Refuse an `out` of another shape than the first array, and what does not broadcast to it."""
     first, shape = next((name, array.shape) for name, array in arrays.items())
@@ -563,9 +557,7 @@ def _check_shapes(
     _layout.check_place(function, out, shape, first)
 
 
-def _place_of_bits(
-    function: str, mask: Any, kind: str, shape: tuple[int, ...], out: Array | None
-) -> _Bits | None:
+def _place_of_bits(function: str, mask: Any, kind: str, shape: Shape, out: Out) -> _Bits | None:
     """Return the memory for the bits, None for new memory; refuse a `mask` that is neither."""
     if mask is None:
         return None
@@ -581,7 +573,7 @@ def _place_of_bits(
     return bits
 
 
-def _check_bits(function: str, name: str, bits: Any, shape: tuple[int, ...]) -> None:
+def _check_bits(function: str, name: str, bits: Any, shape: Shape) -> None:
     """Refuse what cannot be the bits of an array of that shape."""
     if _layout.carries_more(bits):
         _layout.refuse(function, name, bits)
@@ -603,7 +595,7 @@ def _check_bits(function: str, name: str, bits: Any, shape: tuple[int, ...]) -> 
         raise kind(f"{function}: {name} {wrong}; {fitting}")
 
 
-def _check_mask(function: str, mask: Any, kind: str, shape: tuple[int, ...], of: str) -> None:
+def _check_mask(function: str, mask: Any, kind: str, shape: Shape, of: str) -> None:
     """Refuse what is not a mask of that kind and shape."""
     if _layout.carries_more(mask):
         _layout.refuse(function, "mask", mask)

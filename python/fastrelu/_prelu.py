@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrelu import _core, _layout
-from fastrelu._layout import Array, Axes, Grouping
+from fastrelu._layout import Array, Axes, Grouping, Out, Shape
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu_backward
 
 if TYPE_CHECKING:
@@ -22,11 +22,9 @@ _LAST_BUILTIN = np.dtype(np.float16).num
 
 
 def relu_backward_with_bias(
-    grad_output: ArrayLike, x: ArrayLike, /, axis: Axes = 0, out: Array | None = None
+    grad_output: ArrayLike, x: ArrayLike, /, axis: Axes = 0, out: Out = None
 ) -> tuple[Array, Any]:
     """Gradients of ``relu(x)`` and of a bias in x: ``g = relu_backward(grad_output, x), sum(g)``.
-
-    One pass over memory computes both.
 
     Parameters
     ----------
@@ -53,10 +51,10 @@ def relu_backward_with_bias(
 
     Notes
     -----
-    Floats are summed in float64 (longdouble in longdouble), and the sum is rounded once. The order
-    of additions is fixed, so that the result has the same bits for every number of threads,
-    instruction set and memory layout. Axes of length 1 do not count. For one output, a run holds
-    the elements along the summed axes behind the last kept axis::
+    One pass over memory computes both. Floats are summed in float64 (longdouble in longdouble), and
+    the sum is rounded once. The order of additions is fixed, so that the bits are the same for
+    every number of threads, instruction set and memory layout. Axes of length 1 do not count. For
+    one output, a run holds the elements along the summed axes behind the last kept axis::
 
         sum(output) = add in order the sums of blocks of 512 runs
         sum(512 runs) = add in order the sums of the runs
@@ -68,8 +66,7 @@ def relu_backward_with_bias(
 
     Examples
     --------
-    >>> grad_x, grad_bias = fr.relu_backward_with_bias(np.ones((3, 2)), np.array([[1, -1]] * 3))
-    >>> grad_bias
+    >>> fr.relu_backward_with_bias(np.ones((3, 2)), np.array([[1, -1]] * 3))[1]
     array([3., 0.])
     """
     both = _core.relu_backward_with_bias(grad_output, x, axis, out)
@@ -81,10 +78,8 @@ def prelu(
     x: Floats, weight: Floats | float, /, axis: int | None = 1, out: None = None
 ) -> Floats: ...
 @overload
-def prelu(
-    x: Numbers, weight: Numbers, /, axis: int | None = 1, out: Array | None = None
-) -> Any: ...
-def prelu(x: Numbers, weight: Numbers, /, axis: int | None = 1, out: Array | None = None) -> Any:
+def prelu(x: Numbers, weight: Numbers, /, axis: int | None = 1, out: Out = None) -> Any: ...
+def prelu(x: Numbers, weight: Numbers, /, axis: int | None = 1, out: Out = None) -> Any:
     """Leaky ReLU with learned slopes: ``x if x > 0 else x * weight``, one weight per channel.
 
     Parameters
@@ -132,9 +127,13 @@ def prelu_backward(
     weight: ArrayLike,
     /,
     axis: int | None = 1,
-    out: Array | None = None,
+    out: Out = None,
 ) -> tuple[Array, Any]:
     """Gradients of :func:`prelu`: that of `x`, and ``sum(0 if x > 0 else grad_output * x)``.
+
+    The products are computed in float64 (longdouble in longdouble), and summed as in
+    :func:`relu_backward_with_bias`, in the same pass. A NaN in `x` makes the gradient of its weight
+    NaN, as in PyTorch.
 
     Parameters
     ----------
@@ -156,17 +155,10 @@ def prelu_backward(
     TypeError, ValueError
         As for :func:`relu_backward_with_bias` and :func:`prelu`.
 
-    Notes
-    -----
-    The products are computed in float64 (longdouble in longdouble), and summed as in
-    :func:`relu_backward_with_bias`, in the same pass. A NaN in `x` makes the gradient of its weight
-    NaN, as in PyTorch.
-
     Examples
     --------
     >>> x = np.array([[-2.0, -3.0], [4.0, -5.0]])
-    >>> grad_x, grad_weight = fr.prelu_backward(np.ones_like(x), x, [0.5, 0.25])
-    >>> grad_weight
+    >>> fr.prelu_backward(np.ones_like(x), x, [0.5, 0.25])[1]
     array([-2., -8.])
     """
     both = _core.prelu_backward(grad_output, x, weight, axis, out)
@@ -181,9 +173,13 @@ def rrelu(
     *,
     rng: Any = None,
     training: bool = True,
-    out: Array | None = None,
+    out: Out = None,
 ) -> Any:
     """Leaky ReLU with a random slope for every element: ``x if x > 0 else x * slope``.
+
+    The slopes are ``lower + (upper - lower) * rng.random(x.shape, dtype)``, computed in their dtype
+    (float32 for floats up to float32, else float64) and limited to `lower` and `upper` in it. If
+    ``upper - lower`` overflows, half of each slope is computed so and doubled.
 
     Parameters
     ----------
@@ -208,12 +204,6 @@ def rrelu(
     ValueError
         If `lower` exceeds `upper`, or if one is NaN, infinite, or beyond the range of the dtype.
 
-    Notes
-    -----
-    The slopes are ``lower + (upper - lower) * rng.random(x.shape, dtype)``, computed in their dtype
-    (float32 for floats up to float32, else float64) and limited to `lower` and `upper` in it. If
-    ``upper - lower`` overflows, half of each slope is computed so and doubled.
-
     Examples
     --------
     >>> fr.rrelu(np.array([-8.0, 2.0]), 0.25, 0.75, training=False)
@@ -230,7 +220,7 @@ def rrelu_with_slopes(
     *,
     rng: Any = None,
     training: bool = True,
-    out: Array | None = None,
+    out: Out = None,
 ) -> tuple[Any, Any]:
     """Compute :func:`rrelu` and return its slopes too: ``leaky_relu(x, slopes), slopes``.
 
@@ -302,9 +292,7 @@ def _drawn(name: str, shape: Any, lower: float, upper: float, rng: Any, dtype: A
     return np.clip(slopes, low, high, out=slopes)[()]
 
 
-def _relu_backward_with_bias(
-    grad_output: ArrayLike, x: ArrayLike, axis: Axes, out: Array | None
-) -> tuple[Array, Any]:
+def _relu_backward_with_bias(grad_output: Any, x: Any, axis: Axes, out: Out) -> tuple[Array, Any]:
     name = "relu_backward_with_bias"
     grad, x = _gradient_and_input(name, grad_output, x)
     shape = grad.shape
@@ -320,11 +308,9 @@ def _relu_backward_with_bias(
     return result, (bias if dtype.kind in "iu" else _rounded(bias, dtype))[()]
 
 
-def _prelu_backward(
-    grad_output: ArrayLike, x: ArrayLike, weight: ArrayLike, axis: int | None, out: Array | None
-) -> tuple[Array, Any]:
+def _prelu_backward(grad: Any, x: Any, weight: Any, axis: int | None, out: Out) -> tuple[Any, Any]:
     name = "prelu_backward"
-    grad, x = _gradient_and_input(name, grad_output, x)
+    grad, x = _gradient_and_input(name, grad, x)
     shape, weights = grad.shape, _layout.numbers(name, weight, "weight")
     laid_out = _laid_out(name, weights, shape, axis)
     slope = weight if _is_number(weight) else weights.dtype
@@ -375,7 +361,7 @@ def _slopes_for(name: str, x: Any, weight: Any, axis: int | None) -> Any:
     return _laid_out(name, weight, () if weight.size == 1 else x.shape, axis)
 
 
-def _laid_out(name: str, weight: Array, shape: tuple[int, ...], axis: int | None) -> Array:
+def _laid_out(name: str, weight: Array, shape: Shape, axis: int | None) -> Array:
     """Give the weight a shape that broadcasts to that of x."""
     if weight.size == 1:
         return weight.reshape(())
@@ -407,7 +393,7 @@ def _gradient_and_sums(
     return out, totals
 
 
-def _may_write(target: Array, grad: Array, x: Array, slopes: Array | None) -> bool:
+def _may_write(target: Array, grad: Array, x: Array, slopes: Out) -> bool:
     """Say whether kernels can write there: densely, and onto an input or apart from all."""
     if target.dtype != grad.dtype or _layout.dense(target) is not target:
         return False
@@ -417,7 +403,7 @@ def _may_write(target: Array, grad: Array, x: Array, slopes: Array | None) -> bo
     )
 
 
-def _no_sums(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+def _no_sums(shape: Shape, dtype: np.dtype[Any]) -> Any:
     """Return the sums of no gradients of a dtype: zeros, or what a dtype without 0 has for it."""
     if dtype.kind in "iu":
         return np.zeros(shape, np.int64 if dtype.kind == "i" else np.uint64)[()]

@@ -26,13 +26,15 @@ def apply_table(x: ArrayLike, table: ArrayLike, /, out: Array | None = None) -> 
 def apply_table(x: ArrayLike, table: ArrayLike, /, out: Array | None = None) -> Any:
     """Entry of a table for each byte: ``y[i] = table[x[i]]``, the byte of `x` read as uint8.
 
+    Entries of one byte are looked up a vector at a time where the processor can shuffle bytes
+    (AVX2, AVX-512, NEON), wider ones, as for dequantising, one by one.
+
     Parameters
     ----------
-    x : array_like of a dtype of one byte
-        int8, uint8 or a one-byte dtype of the package ml_dtypes; not bool. Of any shape.
-    table : array_like of 256 elements
-        Numbers of 1, 2, 4 or 8 bytes. Entry i belongs to the value whose byte is i: a negative int8
-        q is at ``256 + q``. `make_table` makes such tables.
+    x : array_like of int8, uint8 or a one-byte dtype of the package ml_dtypes, of any shape
+    table : array_like of 256 numbers of 1, 2, 4 or 8 bytes
+        Entry i belongs to the value whose byte is i: a negative int8 q is at ``256 + q``.
+        `make_table` makes such tables.
     out : ndarray of the shape of `x` and the dtype of `table`, optional; it may be `x`
 
     Returns
@@ -45,11 +47,6 @@ def apply_table(x: ArrayLike, table: ArrayLike, /, out: Array | None = None) -> 
         If a dtype is not one of these, or an argument carries more than its elements.
     ValueError
         If `table` or `out` has another shape, or `out` is read-only.
-
-    Notes
-    -----
-    Entries of one byte are looked up a vector at a time where the processor can shuffle bytes
-    (AVX2, AVX-512, NEON). Wider entries, as for dequantising, are looked up one by one.
 
     Examples
     --------
@@ -69,7 +66,9 @@ def make_table(
 ) -> NDArray[Any]:
     """Table of a function on quantised numbers: ``q' = clip(rint(f(x) / scale') + zero_point')``.
 
-    For each of the 256 values q of `dtype`, ``x = (q - zero_point) * scale``.
+    For each of the 256 values q of `dtype`, ``x = (q - zero_point) * scale``. All is computed in
+    float64, with the rules of ONNX's QuantizeLinear and of PyTorch: halves are rounded to even, and
+    results beyond the range, infinities included, become its limits.
 
     Parameters
     ----------
@@ -85,14 +84,10 @@ def make_table(
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is of another type; if a scale or a zero point is out of range, or `function`
-        returns another shape, a NaN, or no real numbers.
-
-    Notes
-    -----
-    The table is computed in float64, with the rules of ONNX's QuantizeLinear and of PyTorch: halves
-    are rounded to even, and results beyond the range, infinities included, become its limits.
+    TypeError
+        If an argument is of another type, or `function` does not return real numbers.
+    ValueError
+        If a scale or a zero point is out of range, or `function` returns another shape or a NaN.
 
     Examples
     --------
