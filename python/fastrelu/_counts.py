@@ -18,14 +18,12 @@ def active_count(x: ArrayLike, /, axis: None = None) -> int: ...
 @overload
 def active_count(x: ArrayLike, /, axis: int | tuple[int, ...]) -> Any: ...
 def active_count(x: ArrayLike, /, axis: Axes = None) -> Any:
-    """Count the active elements, those that relu keeps: ``sum(!(x <= 0))``.
+    """Count the active elements, those that relu keeps, NaN too: ``sum(!(x <= 0))``.
 
     Parameters
     ----------
-    x : array_like of integers or floats
-        relu's input or its output. NaN is active, because relu keeps it.
-    axis : int, tuple of int, or None, default None
-        The axes to count along; None for all.
+    x : array_like of integers or floats, relu's input or its output
+    axis : int, tuple of int, or None, default None, to count along; None for all
 
     Returns
     -------

@@ -34,8 +34,7 @@ def verify(  # noqa: PLR0913
     complete : bool, optional
         Run all cases, in minutes. By default ``left_out`` of the result says which are not run.
     exhaustive : bool, optional
-        Also run all 2**32 float32 patterns through relu, relu_backward and leaky_relu. Takes
-        minutes, and about 2 MiB of memory.
+        Also run all 2**32 float32 patterns through relu, relu_backward and leaky_relu, in minutes.
     progress : bool, optional, to show the progress on stderr
 
     Returns

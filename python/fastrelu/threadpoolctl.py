@@ -2,7 +2,6 @@
 
 Examples
 --------
->>> import fastrelu as fr
 >>> import threadpoolctl
 >>> import fastrelu.threadpoolctl
 >>> with threadpoolctl.threadpool_limits(1, user_api="fastrelu"):

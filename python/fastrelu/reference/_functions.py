@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -59,9 +58,7 @@ def add_relu_with_mask(x: ArrayLike, y: ArrayLike) -> tuple[Any, Bits]:
 
 
 @multiplies
-def add_leaky_relu_with_mask(
-    x: ArrayLike, y: ArrayLike, negative_slope: ArrayLike = 0.01
-) -> tuple[Any, Bits]:
+def add_leaky_relu_with_mask(x: Any, y: Any, negative_slope: Any = 0.01) -> tuple[Any, Bits]:
     """`add_leaky_relu(x, y, negative_slope)`, and the bits of `x + y > 0` in C order."""
     bits = _packed(positive(sum_of(x, y, negative_slope)))
     return add_leaky_relu(x, y, negative_slope), bits
@@ -75,9 +72,7 @@ def relu_backward_from_mask(grad_output: ArrayLike, mask: Bits) -> Any:
 
 
 @multiplies
-def leaky_relu_backward_from_mask(
-    grad_output: ArrayLike, mask: Bits, negative_slope: ArrayLike = 0.01
-) -> Any:
+def leaky_relu_backward_from_mask(grad_output: Any, mask: Bits, negative_slope: Any = 0.01) -> Any:
     """`grad_output` where the bit is 1, else `grad_output * negative_slope`."""
     grad_output = cast(grad_output, product_promoted(grad_output, parameter=negative_slope))
     bits = _unpacked(mask, grad_output)
@@ -85,9 +80,7 @@ def leaky_relu_backward_from_mask(
 
 
 @multiplies
-def leaky_relu_backward_from_output(
-    grad_output: ArrayLike, y: ArrayLike, negative_slope: ArrayLike = 0.01
-) -> Any:
+def leaky_relu_backward_from_output(grad_output: Any, y: Any, negative_slope: Any = 0.01) -> Any:
     """`grad_output if y > 0 else grad_output * negative_slope`, for slopes of 0 and above."""
     if not np.all(np.asarray(negative_slope) >= 0):
         raise ValueError("negative_slope must be 0 or above")
@@ -134,9 +127,7 @@ def maxout(x: ArrayLike, pool_size: int, axis: int = 1) -> NDArray[Any]:
 
 
 @selects
-def maxout_backward(
-    grad_output: ArrayLike, x: ArrayLike, pool_size: int, axis: int = 1
-) -> NDArray[Any]:
+def maxout_backward(grad_output: ArrayLike, x: ArrayLike, pool_size: int, axis: int = 1) -> Any:
     """`grad_output` where maxout took an element, +0 elsewhere."""
     grad_output, x = common(grad_output, x)
     pools, axis_of_pools = _pools(x, pool_size, axis)
@@ -161,9 +152,7 @@ def crelu_backward(grad_output: ArrayLike, x: ArrayLike, axis: int = 1) -> NDArr
 
 
 @adds
-def relu_backward_with_bias(
-    grad_output: ArrayLike, x: ArrayLike, axis: int | tuple[int, ...] | None = 0
-) -> tuple[Any, Any]:
+def relu_backward_with_bias(grad_output: ArrayLike, x: ArrayLike, axis: Any = 0) -> Any:
     """`relu_backward(grad_output, x)` and its sum over `axis`."""
     grad_x = np.asarray(relu_backward(grad_output, x))
     axes = range(grad_x.ndim) if axis is None else np.atleast_1d(axis) % grad_x.ndim
@@ -179,9 +168,7 @@ def prelu(x: ArrayLike, weight: ArrayLike, axis: int | None = 1) -> Any:
 
 
 @multiplies
-def prelu_backward(
-    grad_output: ArrayLike, x: ArrayLike, weight: ArrayLike, axis: int | None = 1
-) -> tuple[Any, Any]:
+def prelu_backward(grad_output: ArrayLike, x: ArrayLike, weight: Any, axis: Any = 1) -> Any:
     """Return the gradient of `x`, and `sum(0 if x > 0 else grad_output * x)` for each weight."""
     shape = np.broadcast_shapes(np.shape(grad_output), np.shape(x))
     slopes = laid_out(weight, shape, axis)
@@ -282,12 +269,7 @@ def apply_table(x: ArrayLike, table: ArrayLike) -> Any:
 
 
 @selects
-def make_table(
-    function: Callable[[NDArray[np.float64]], ArrayLike],
-    input: tuple[float, int],
-    output: tuple[float, int],
-    dtype: DTypeLike = np.int8,
-) -> NDArray[Any]:
+def make_table(function: Any, input: Any, output: Any, dtype: DTypeLike = np.int8) -> NDArray[Any]:
     """`q' = clip(round(f((q - zero_point) * scale) / scale') + zero_point')` for each byte q."""
     (scale, zero_point), (out_scale, out_zero_point) = input, output
     limits = np.iinfo(np.dtype(dtype))
@@ -298,6 +280,6 @@ def make_table(
         ratio = real / float(out_scale)
         if math.isinf(ratio):
             return int(limits.max if ratio > 0 else limits.min)
-        return min(max(round(ratio) + out_zero_point, int(limits.min)), int(limits.max))
+        return int(min(max(round(ratio) + out_zero_point, limits.min), limits.max))
 
     return np.array([quantised(float(each)) for each in y], dtype)

@@ -6,13 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from time import perf_counter
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 import fastrelu as fr
 from fastrelu import _core
@@ -51,12 +50,8 @@ def verified_names() -> tuple[str, ...]:
     return (*(ufunc.__name__ for ufunc in _core.ufuncs), *_functions.ARGUMENTS)
 
 
-def plan(
-    functions: str | Iterable[str] | None,
-    dtypes: DTypeLike | Iterable[DTypeLike] | None,
-    isas: str | Iterable[str] | None,
-) -> Plan:
-    """Return what is to be run; raise ValueError or TypeError for what does not exist."""
+def plan(functions: Any, dtypes: Any, isas: Any) -> Plan:
+    """Return what `verify` is to run; raise ValueError or TypeError for what does not exist."""
     names = verified_names()
     public = [name for name in names if hasattr(fr, name)]
     chosen = [
@@ -87,9 +82,7 @@ def run(plan: Plan, complete: bool, exhaustive: bool, progress: bool) -> Verific
     return Verification(isas, tuple(rows), perf_counter() - start, "" if complete else _LEFT_OUT)
 
 
-def _known(
-    what: str, wanted: str | Iterable[str] | None, names: Sequence[str], offered: Sequence[str]
-) -> tuple[str, ...]:
+def _known(what: str, wanted: Any, names: Sequence[str], offered: Sequence[str]) -> tuple[str, ...]:
     given = names if wanted is None else wanted
     chosen = (given,) if isinstance(given, str) else tuple(given)
     for name in chosen:
