@@ -190,8 +190,7 @@ def activity(axis: Axes = 0) -> _GeneratorContextManager[ActivityLog]:
 
     >>> with fr.activity() as log:
     ...     for bias in (0.0, -2.0, -4.0):
-    ...         with log.label("hidden"):
-    ...             y = fr.relu(x + bias)
+    ...         y = fr.relu(x + bias)
     ...         rows = log.step()
     >>> [[row.active_share for row in step] for step in log.history]
     [[0.5], [0.375], [0.25]]

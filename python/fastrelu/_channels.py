@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrelu import _core, _layout
-from fastrelu._layout import Array, Out, Shape
+from fastrelu._layout import Array, Shape
 
 __all__ = ["crelu", "crelu_backward", "maxout", "maxout_backward"]
 
 
 def maxout(
-    x: ArrayLike, /, pool_size: SupportsIndex, axis: SupportsIndex = 1, out: Out = None
+    x: ArrayLike, /, pool_size: SupportsIndex, axis: SupportsIndex = 1, out: Array | None = None
 ) -> Array:
     """Largest of each pool of channels: ``y[i] = max(x[pool_size * i : pool_size * (i + 1)])``.
 
@@ -59,7 +59,7 @@ def maxout_backward(
     /,
     pool_size: SupportsIndex,
     axis: SupportsIndex = 1,
-    out: Out = None,
+    out: Array | None = None,
 ) -> Array:
     """Gradient through :func:`maxout`: ``grad_output`` where `x` was taken, +0 elsewhere.
 
@@ -90,7 +90,7 @@ def maxout_backward(
     return _maxout_backward(grad_output, x, pool_size, axis, out) if g is NotImplemented else g
 
 
-def crelu(x: ArrayLike, /, axis: SupportsIndex = 1, out: Out = None) -> Array:
+def crelu(x: ArrayLike, /, axis: SupportsIndex = 1, out: Array | None = None) -> Array:
     """Concatenated ReLU: ``relu(x)`` and ``relu(-x)``, side by side along `axis`.
 
     Shang et al., "Understanding and Improving Convolutional Neural Networks via Concatenated
@@ -133,7 +133,7 @@ def crelu(x: ArrayLike, /, axis: SupportsIndex = 1, out: Out = None) -> Array:
 
 
 def crelu_backward(
-    grad_output: ArrayLike, x: ArrayLike, /, axis: SupportsIndex = 1, out: Out = None
+    grad_output: ArrayLike, x: ArrayLike, /, axis: SupportsIndex = 1, out: Array | None = None
 ) -> Array:
     """Gradient through :func:`crelu`: ``relu_backward(g1, x) - relu_backward(g2, -x)``.
 
@@ -165,9 +165,8 @@ def crelu_backward(
     _check_gradient(name, grad_output, _with_channels(x.shape, axis, 2 * x.shape[axis]))
     if out is not None:
         _layout.check_out(name, out, x.shape, _common_dtype(name, grad_output, x))
-    grad: Array = _layout.call_ufunc(
-        name, _core.crelu_gradient, *_halves(grad_output, axis), x, out=out
-    )
+    halves = _halves(grad_output, axis)
+    grad: Array = _layout.call_ufunc(name, _core.crelu_gradient, *halves, x, out=out)
     return grad
 
 

@@ -25,7 +25,6 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 Array = NDArray[Any]
 Axes = int | tuple[int, ...] | None
-Out = Array | None
 Shape = tuple[int, ...]
 
 _CARRY_NOTHING = (np.ndarray, np.memmap, np.recarray)
@@ -158,9 +157,7 @@ def normalized(function: str, axis: Axes, ndim: int) -> tuple[int, ...]:
     return axes
 
 
-def check_out(
-    function: str, out: Any, shape: Shape, dtype: np.dtype[Any], casting: Any = "equiv"
-) -> None:
+def check_out(function: str, out: Any, shape: Shape, dtype: Any, casting: Any = "equiv") -> None:
     """Refuse, before anything is written, an `out` that the result does not fit."""
     check_place(function, out, shape)
     if out is not None and not np.can_cast(dtype, out.dtype, casting):
@@ -231,9 +228,8 @@ def broadcast(shape: Shape, other: Shape) -> Shape | None:
     """Return what two shapes broadcast to, or None; of up to 64 axes, where NumPy takes 32."""
     ndim = max(len(shape), len(other))
     pairs = list(zip(padded(shape, ndim), padded(other, ndim), strict=True))
-    if any(n != m and 1 not in (n, m) for n, m in pairs):
-        return None
-    return tuple(m if n == 1 else n for n, m in pairs)
+    fits = all(n == m or 1 in (n, m) for n, m in pairs)
+    return tuple(m if n == 1 else n for n, m in pairs) if fits else None
 
 
 def padded(shape: Shape, ndim: int) -> Shape:

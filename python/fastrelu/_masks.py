@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastrelu import _core, _layout, _ufuncs
 from fastrelu._counts import active_count
-from fastrelu._layout import Array, Axes, Out, Shape
+from fastrelu._layout import Array, Axes, Shape
 from fastrelu._ufuncs import leaky_relu_backward
 
 __all__ = [
@@ -184,7 +184,7 @@ _core.set_mask_class(Mask)
 
 
 def relu_with_mask(
-    x: ArrayLike, /, out: Out = None, mask: Mask | _Bits | None = None
+    x: ArrayLike, /, out: Array | None = None, mask: Mask | _Bits | None = None
 ) -> tuple[Any, Mask]:
     """Compute :func:`relu` and its mask at once: the bit of an element is ``not x <= 0``.
 
@@ -226,7 +226,7 @@ def leaky_relu_with_mask(
     x: ArrayLike,
     /,
     negative_slope: ArrayLike = 0.01,
-    out: Out = None,
+    out: Array | None = None,
     mask: Mask | _Bits | None = None,
 ) -> tuple[Any, Mask]:
     """Compute :func:`leaky_relu` and its mask at once: the bit of an element is ``x > 0``.
@@ -263,7 +263,7 @@ def leaky_relu_with_mask(
 
 
 def add_relu_with_mask(
-    x: ArrayLike, y: ArrayLike, /, out: Out = None, mask: Mask | _Bits | None = None
+    x: ArrayLike, y: ArrayLike, /, out: Array | None = None, mask: Mask | _Bits | None = None
 ) -> tuple[Any, Mask]:
     """Compute :func:`add_relu` and its mask in one pass: the bit of an element is ``not s <= 0``.
 
@@ -304,7 +304,7 @@ def add_leaky_relu_with_mask(
     y: ArrayLike,
     /,
     negative_slope: ArrayLike = 0.01,
-    out: Out = None,
+    out: Array | None = None,
     mask: Mask | _Bits | None = None,
 ) -> tuple[Any, Mask]:
     """Compute :func:`add_leaky_relu` and its mask in one pass: the bit of an element is ``s > 0``.
@@ -340,7 +340,7 @@ def add_leaky_relu_with_mask(
     return result
 
 
-def relu_backward_from_mask(grad_output: ArrayLike, mask: Mask, /, out: Out = None) -> Any:
+def relu_backward_from_mask(grad_output: ArrayLike, mask: Mask, /, out: Array | None = None) -> Any:
     """Gradient through :func:`relu` from its mask: ``grad_output if bit else +0``.
 
     Parameters
@@ -377,7 +377,11 @@ def relu_backward_from_mask(grad_output: ArrayLike, mask: Mask, /, out: Out = No
 
 
 def leaky_relu_backward_from_mask(
-    grad_output: ArrayLike, mask: Mask, /, negative_slope: ArrayLike = 0.01, out: Out = None
+    grad_output: ArrayLike,
+    mask: Mask,
+    /,
+    negative_slope: ArrayLike = 0.01,
+    out: Array | None = None,
 ) -> Any:
     """Gradient through :func:`leaky_relu` from its mask: ``grad_output * (1 if bit else slope)``.
 
@@ -412,7 +416,11 @@ def leaky_relu_backward_from_mask(
 
 
 def leaky_relu_backward_from_output(
-    grad_output: ArrayLike, y: ArrayLike, /, negative_slope: ArrayLike = 0.01, out: Out = None
+    grad_output: ArrayLike,
+    y: ArrayLike,
+    /,
+    negative_slope: ArrayLike = 0.01,
+    out: Array | None = None,
 ) -> Any:
     """Gradient through :func:`leaky_relu` from `y`: ``grad_output * (1 if y > 0 else slope)``.
 
@@ -509,12 +517,10 @@ def _packed(function: str, values: Array, kind: str) -> _Bits:
     return bits
 
 
-def _from_mask(
-    ufunc: np.ufunc, grad_output: Any, mask: Any, slopes: tuple[Any, ...], out: Any
-) -> Any:
+def _from_mask(ufunc: np.ufunc, grad: Any, mask: Any, slopes: tuple[Any, ...], out: Any) -> Any:
     """Compute the gradient for any layout, dtype and slope."""
     function, kind = f"{ufunc.__name__}_from_mask", ufunc.__name__.removesuffix("_backward")
-    values = _layout.numbers(function, grad_output, "grad_output")
+    values = _layout.numbers(function, grad, "grad_output")
     _check_shapes(function, {"grad_output": values}, slopes, out)
     _check_mask(function, mask, kind, values.shape, "grad_output")
     flat = _core.Mask.__new__(Mask, mask.bits, (values.size,), "relu")
@@ -522,9 +528,9 @@ def _from_mask(
         line = _layout.dense(values).ravel()
         line = _layout.answered(function, _core.relu_backward_from_mask(line, flat, None), line)
         return _layout.delivered(line.reshape(values.shape), out)
-    gradient = grad_output if isinstance(grad_output, (int, float)) else values
+    grad = grad if isinstance(grad, (int, float)) else values
     gate = _gate(function, flat, values)
-    return _layout.call_ufunc(function, ufunc, gradient, gate, *slopes, out=out)
+    return _layout.call_ufunc(function, ufunc, grad, gate, *slopes, out=out)
 
 
 def _has_zero(dtype: np.dtype[Any]) -> bool:
@@ -542,9 +548,7 @@ def _gate(function: str, mask: Mask, like: Array) -> Array:
     return gate.reshape(like.shape)
 
 
-def _check_shapes(
-    function: str, arrays: dict[str, Array], slopes: tuple[ArrayLike, ...], out: Out
-) -> None:
+def _check_shapes(function: str, arrays: dict[str, Array], slopes: Any, out: Any) -> None:
     """Refuse an `out` of another shape than the first array, and what does not broadcast to it."""
     first, shape = next((name, array.shape) for name, array in arrays.items())
     for name, values in [*arrays.items(), *(("negative_slope", each) for each in slopes)]:
@@ -557,15 +561,15 @@ def _check_shapes(
     _layout.check_place(function, out, shape, first)
 
 
-def _place_of_bits(function: str, mask: Any, kind: str, shape: Shape, out: Out) -> _Bits | None:
+def _place_of_bits(function: str, mask: Any, kind: str, shape: Shape, out: Any) -> Any:
     """Return the memory for the bits, None for new memory; refuse a `mask` that is neither."""
     if mask is None:
         return None
+    bits = mask.bits if isinstance(mask, Mask) else mask
     if isinstance(mask, Mask):
         _check_mask(function, mask, kind, shape, "x")
     else:
         _check_bits(function, "mask", mask, shape)
-    bits: _Bits = mask.bits if isinstance(mask, Mask) else mask
     if not bits.flags.writeable:
         raise ValueError(f"{function}: mask is read-only; pass memory that may be overwritten")
     if out is not None and np.may_share_memory(bits, out):

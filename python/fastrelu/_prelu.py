@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrelu import _core, _layout
-from fastrelu._layout import Array, Axes, Grouping, Out, Shape
+from fastrelu._layout import Array, Axes, Grouping, Shape
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu_backward
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _LAST_BUILTIN = np.dtype(np.float16).num
 
 
 def relu_backward_with_bias(
-    grad_output: ArrayLike, x: ArrayLike, /, axis: Axes = 0, out: Out = None
+    grad_output: ArrayLike, x: ArrayLike, /, axis: Axes = 0, out: Array | None = None
 ) -> tuple[Array, Any]:
     """Gradients of ``relu(x)`` and of a bias in x: ``g = relu_backward(grad_output, x), sum(g)``.
 
@@ -78,8 +78,10 @@ def prelu(
     x: Floats, weight: Floats | float, /, axis: int | None = 1, out: None = None
 ) -> Floats: ...
 @overload
-def prelu(x: Numbers, weight: Numbers, /, axis: int | None = 1, out: Out = None) -> Any: ...
-def prelu(x: Numbers, weight: Numbers, /, axis: int | None = 1, out: Out = None) -> Any:
+def prelu(
+    x: Numbers, weight: Numbers, /, axis: int | None = 1, out: Array | None = None
+) -> Any: ...
+def prelu(x: Numbers, weight: Numbers, /, axis: int | None = 1, out: Array | None = None) -> Any:
     """Leaky ReLU with learned slopes: ``x if x > 0 else x * weight``, one weight per channel.
 
     Parameters
@@ -127,7 +129,7 @@ def prelu_backward(
     weight: ArrayLike,
     /,
     axis: int | None = 1,
-    out: Out = None,
+    out: Array | None = None,
 ) -> tuple[Array, Any]:
     """Gradients of :func:`prelu`: that of `x`, and ``sum(0 if x > 0 else grad_output * x)``.
 
@@ -173,7 +175,7 @@ def rrelu(
     *,
     rng: Any = None,
     training: bool = True,
-    out: Out = None,
+    out: Array | None = None,
 ) -> Any:
     """Leaky ReLU with a random slope for every element: ``x if x > 0 else x * slope``.
 
@@ -220,7 +222,7 @@ def rrelu_with_slopes(
     *,
     rng: Any = None,
     training: bool = True,
-    out: Out = None,
+    out: Array | None = None,
 ) -> tuple[Any, Any]:
     """Compute :func:`rrelu` and return its slopes too: ``leaky_relu(x, slopes), slopes``.
 
@@ -292,7 +294,7 @@ def _drawn(name: str, shape: Any, lower: float, upper: float, rng: Any, dtype: A
     return np.clip(slopes, low, high, out=slopes)[()]
 
 
-def _relu_backward_with_bias(grad_output: Any, x: Any, axis: Axes, out: Out) -> tuple[Array, Any]:
+def _relu_backward_with_bias(grad_output: Any, x: Any, axis: Axes, out: Any) -> tuple[Array, Any]:
     name = "relu_backward_with_bias"
     grad, x = _gradient_and_input(name, grad_output, x)
     shape = grad.shape
@@ -308,7 +310,7 @@ def _relu_backward_with_bias(grad_output: Any, x: Any, axis: Axes, out: Out) -> 
     return result, (bias if dtype.kind in "iu" else _rounded(bias, dtype))[()]
 
 
-def _prelu_backward(grad: Any, x: Any, weight: Any, axis: int | None, out: Out) -> tuple[Any, Any]:
+def _prelu_backward(grad: Any, x: Any, weight: Any, axis: int | None, out: Any) -> tuple[Any, Any]:
     name = "prelu_backward"
     grad, x = _gradient_and_input(name, grad, x)
     shape, weights = grad.shape, _layout.numbers(name, weight, "weight")
@@ -393,7 +395,7 @@ def _gradient_and_sums(
     return out, totals
 
 
-def _may_write(target: Array, grad: Array, x: Array, slopes: Out) -> bool:
+def _may_write(target: Array, grad: Array, x: Array, slopes: Array | None) -> bool:
     """Say whether kernels can write there: densely, and onto an input or apart from all."""
     if target.dtype != grad.dtype or _layout.dense(target) is not target:
         return False

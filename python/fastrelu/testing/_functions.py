@@ -28,6 +28,7 @@ class Operands:
     def __init__(self, dtype: np.dtype[Any], shape: tuple[int, ...], layout: Layout) -> None:
         self.dtype, self.shape, self.layout = dtype, shape, layout
         self.x, self.gradient = self.values(0), self.values(1)
+        self.weight = np.linspace(-0.5, 0.5, shape[1]).astype(cases.slope_dtype(dtype))
 
     def values(self, seed: int) -> Array:
         """Draw values, laid out in memory as asked."""
@@ -40,11 +41,6 @@ class Operands:
         """One bit for each element."""
         bits = np.random.default_rng(2).integers(2, size=self.x.size, dtype=np.uint8)
         return fr.Mask(np.packbits(bits, bitorder="little"), self.shape, kind)
-
-    @property
-    def weight(self) -> Array:
-        """One slope for each channel."""
-        return np.linspace(-0.5, 0.5, self.shape[1]).astype(cases.slope_dtype(self.dtype))
 
 
 # By name, in the order in which they are verified.

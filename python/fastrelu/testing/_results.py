@@ -65,10 +65,8 @@ class Failure:
     def __str__(self) -> str:
         """Describe it in one line."""
         what = f"{self.function} {self.dtype} on {self.isa}, {self.case}: {self.problem}"
-        if not self.inputs:
-            return what
         bits = f"({', '.join(self.inputs)}): expected {self.expected}, got {self.actual}"
-        return f"{what} at {self.index} for {bits}"
+        return f"{what} at {self.index} for {bits}" if self.inputs else what
 
 
 class Call(NamedTuple):

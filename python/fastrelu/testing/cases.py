@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -169,8 +169,7 @@ def sample(dtype: DTypeLike, n: int, seed: int = 0) -> Array:
 def slopes(dtype: DTypeLike) -> tuple[Any, ...]:
     """Scalar slopes for an `x` of this dtype, those of another dtype among them."""
     wide = slope_dtype(dtype)
-    limits = np.finfo(wide)
-    kind: Callable[[Any], Any] = wide.type if wide == np.longdouble else float
+    limits, kind = np.finfo(wide), wide.type if wide == np.longdouble else float
     extremes = kind(limits.smallest_subnormal), kind(limits.max)
     python = (0.01, 0.2, 0.0, -0.0, 1.0, 2, -0.5, math.inf, -math.inf, math.nan)
     return (*python, *extremes, np.float32(0.25), np.float64(0.2))
