@@ -114,13 +114,13 @@ class Mask(_core.Mask):
         return self.bits.nbytes
 
     def active_count(self, axis: Axes = None) -> Any:
-        """Count the bits that are set, as :func:`active_count` does. NaN of leaky_relu has none."""
+        """Count the bits that are set (leaky_relu sets none for NaN), as :func:`active_count`."""
         axes = _layout.normalized("Mask.active_count", axis, len(self.shape))
         counts = self._counted(axes, np.intp)
         return int(counts) if axis is None else counts[()]
 
     def sparsity(self, axis: Axes = None) -> Any:
-        """Return the share of the bits that are not set; `axis` is as for :func:`sparsity`."""
+        """Return ``1 - active_count / number`` of the bits; `axis` is as for :func:`sparsity`."""
         axes = _layout.normalized("Mask.sparsity", axis, len(self.shape))
         shares = self._counted(axes, np.float64)
         number = prod(self.shape[each] for each in axes)
@@ -277,7 +277,7 @@ def add_relu_with_mask(
         As for :func:`relu_with_mask`.
     y : array_like of integers or floats
         The addend, of the shape of `x`, or such that it broadcasts to it, as a bias does.
-    out : ndarray, optional, as for :func:`relu_with_mask`; it may be a `y` of the shape of `x`, too
+    out : ndarray, optional, as for :func:`relu_with_mask`; it may be a `y` of the shape of `x`
 
     Returns
     -------
