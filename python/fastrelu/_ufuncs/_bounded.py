@@ -32,8 +32,6 @@ def relu6(x, /):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.relu6(np.array([-2.0, 3.0, 7.0, np.nan]))
     array([ 0.,  3.,  6., nan])
     """
@@ -67,8 +65,6 @@ def relu6_backward(grad_output, x, /):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.relu6_backward(np.array([5.0, 5.0, np.nan]), np.array([-2.0, 3.0, 7.0]))
     array([0., 5., 0.])
     """
@@ -108,8 +104,6 @@ def clipped_relu(x, /, max_val):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.clipped_relu(np.array([-2.0, 0.5, 7.0]), 1.0)
     array([0. , 0.5, 1. ])
     >>> fr.clipped_relu(np.array([-2, 3, 7], np.int8), max_val=5)
@@ -152,8 +146,6 @@ def clipped_relu_backward(grad_output, x, /, max_val):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.clipped_relu_backward(np.array([5.0, 5.0, 5.0]), np.array([-2.0, 0.5, 7.0]), 1.0)
     array([0., 5., 0.])
     """
@@ -198,8 +190,6 @@ def hardtanh(x, /, min_val=-1, max_val=1):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.hardtanh(np.array([-2.0, 0.5, 7.0, np.nan]))
     array([-1. ,  0.5,  1. ,  nan])
     >>> fr.hardtanh(np.array([-2.0, 0.5, 7.0]), max_val=3.0)
@@ -245,8 +235,6 @@ def hardtanh_backward(grad_output, x, /, min_val=-1, max_val=1):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.hardtanh_backward(np.array([5.0, 5.0, 5.0]), np.array([-2.0, 0.5, 1.0]))
     array([0., 5., 0.])
     """
@@ -282,8 +270,6 @@ def thresholded_relu(x, /, alpha=1):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.thresholded_relu(np.array([-2.0, 1.0, 1.5, np.nan]))
     array([0. , 0. , 1.5, nan])
     """
@@ -319,8 +305,6 @@ def thresholded_relu_backward(grad_output, x, /, alpha=1):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.thresholded_relu_backward(np.array([5.0, 5.0, 5.0]), np.array([-2.0, 1.0, 1.5]))
     array([0., 0., 5.])
     """
@@ -358,8 +342,6 @@ def threshold(x, /, threshold, value):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.threshold(np.array([-2.0, 0.1, 1.5, np.nan]), 0.1, 20.0)
     array([20. , 20. ,  1.5,  nan])
     """
@@ -395,8 +377,6 @@ def threshold_backward(grad_output, x, /, threshold):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.threshold_backward(np.array([5.0, 5.0, 5.0]), np.array([-2.0, 0.1, 1.5]), 0.1)
     array([0., 0., 5.])
     """
@@ -433,8 +413,6 @@ def relu_quantized(x, /, zero_point):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.relu_quantized(np.array([0, 128, 130, 255], np.uint8), 128)
     array([128, 128, 130, 255], dtype=uint8)
     """

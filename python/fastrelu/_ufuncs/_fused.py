@@ -42,8 +42,6 @@ def add_relu(x, y, /):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.add_relu(np.array([[1.0, -4.0], [2.0, 3.0]]), np.array([0.5, 2.0]))
     array([[1.5, 0. ],
            [2.5, 5. ]])
@@ -82,8 +80,6 @@ def add_leaky_relu(x, y, /, negative_slope=0.01):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.add_leaky_relu(np.array([1.0, -4.0]), np.array([0.5, 2.0]), 0.25)
     array([ 1.5, -0.5])
     """
@@ -122,8 +118,6 @@ def scale_shift_relu(x, scale, shift, /):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.scale_shift_relu(np.array([1.0, -1.0, 0.5]), 2.0, -0.5)
     array([1.5, 0. , 0.5])
     """

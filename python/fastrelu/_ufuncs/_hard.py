@@ -31,8 +31,6 @@ def squared_relu(x, /):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.squared_relu(np.array([-2.0, 0.5, 3.0]))
     array([0.  , 0.25, 9.  ])
     """
@@ -66,8 +64,6 @@ def squared_relu_backward(grad_output, x, /):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.squared_relu_backward(np.array([np.nan, 1.0, 2.0]), np.array([-2.0, 0.5, 3.0]))
     array([ 0.,  1., 12.])
     """
@@ -101,8 +97,6 @@ def hardsigmoid(x, /):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.hardsigmoid(np.array([-4.0, 0.0, 1.5, 3.0]))
     array([0.  , 0.5 , 0.75, 1.  ])
     """
@@ -136,8 +130,6 @@ def hardsigmoid_backward(grad_output, x, /):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.hardsigmoid_backward(np.array([6.0, 6.0, np.inf]), np.array([-3.0, 0.0, 4.0]))
     array([0., 1., 0.])
     """
@@ -170,8 +162,6 @@ def hardswish(x, /):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.hardswish(np.array([-4.0, -1.5, 0.0, 1.5, 4.0]))
     array([-0.   , -0.375,  0.   ,  1.125,  4.   ])
     """
@@ -206,8 +196,6 @@ def hardswish_backward(grad_output, x, /):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.hardswish_backward(np.array([2.0, 2.0, 2.0]), np.array([-4.0, 1.5, 4.0]))
     array([0., 2., 2.])
     """
@@ -251,8 +239,6 @@ def softshrink(x, /, lambd=0.5):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.softshrink(np.array([-2.0, -0.5, 0.25, 3.0, np.nan]))
     array([-1.5,  0. ,  0. ,  2.5,  nan])
     >>> fr.softshrink(np.array([-3, 1, 5]), lambd=2)
@@ -297,8 +283,6 @@ def softshrink_backward(grad_output, x, /, lambd=0.5):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.softshrink_backward(np.array([5.0, np.nan, 5.0]), np.array([-2.0, 0.5, 3.0]))
     array([5., 0., 5.])
     """

@@ -32,8 +32,6 @@ def relu(x, /):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.relu(np.array([-2.0, -0.0, 3.0, np.nan, np.inf]))
     array([ 0.,  0.,  3., nan, inf])
     >>> x = np.array([-1, 2], dtype=np.int8)
@@ -63,8 +61,6 @@ def relu_derivative(x, /):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.relu_derivative(np.array([-2.0, 0.0, 3.0], dtype=np.float32))
     array([0., 0., 1.], dtype=float32)
     """
@@ -99,8 +95,6 @@ def relu_backward(grad_output, x, /):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.relu_backward(np.array([5.0, np.nan, 7.0]), np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 7.])
     """
@@ -138,8 +132,6 @@ def leaky_relu(x, /, negative_slope=0.01):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.leaky_relu(np.array([-2.0, 0.0, 3.0]))
     array([-0.02,  0.  ,  3.  ])
     >>> fr.leaky_relu(np.array([[-2.0, 4.0], [-2.0, 4.0]]), np.array([[0.5], [0.25]]))
@@ -170,8 +162,6 @@ def leaky_relu_derivative(x, /, negative_slope=0.01):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.leaky_relu_derivative(np.array([-2.0, 0.0, 3.0]), negative_slope=0.2)
     array([0.2, 0.2, 1. ])
     """
@@ -206,8 +196,6 @@ def leaky_relu_backward(grad_output, x, /, negative_slope=0.01):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import fastrelu as fr
     >>> fr.leaky_relu_backward(np.array([1.0, 1.0, 1.0]), np.array([-2.0, 0.0, 3.0]), 0.2)
     array([0.2, 0.2, 1. ])
     """
