@@ -11,7 +11,7 @@ import fastrelu as fr
 import numpy as np
 import pytest
 from fastrelu import reference
-from support import INTERNAL, every_public_ufunc
+from support import INTERNAL, data_count, every_public_ufunc, parameter_names, takes_floats
 
 STUBS = Path(fr.__file__).parent / "_ufuncs"
 TABLE = Path(__file__).parents[2] / "docs" / "dtypes.md"
@@ -107,3 +107,17 @@ def test_docstrings_are_whole(ufunc):
         *inspect.signature(ufunc).parameters
     ]
     assert ufunc.__doc__.splitlines()[2].endswith(".")
+
+
+@every_public_ufunc
+def test_docstrings_say_of_what_dtype_the_result_is(ufunc):
+    said = ufunc.__doc__.split("\nReturns\n-------\n")[1].split("\nRaises\n")[0]
+    of_integers = ufunc(*np.ones((ufunc.nin, 3), np.int8))
+    assert ("Integers give float64" in said) == (of_integers.dtype == np.float64)
+    parameters = parameter_names(ufunc)
+    if takes_floats(ufunc) and parameters:
+        data = np.ones((data_count(ufunc), 3), np.float16)
+        result = ufunc(*data, *np.ones((len(parameters), 3), np.float32))
+        assert (f"keep their dtype if float32 can hold `{parameters[-1]}`" in said) == (
+            result.dtype == np.float16
+        )

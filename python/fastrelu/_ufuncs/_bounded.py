@@ -9,16 +9,6 @@ from fastrelu._ufuncs._declaration import ufunc
 def relu6(x, /):
     """Rectifier that saturates at 6: ``+0 if x <= 0 else 6 if x >= 6 else x``.
 
-    Parameters
-    ----------
-    x : array_like of integers or floats
-        Input of any shape.
-
-    Returns
-    -------
-    y : ndarray or scalar
-        Of the shape and dtype of `x`.
-
     See Also
     --------
     relu6_backward : The gradient.
@@ -43,19 +33,8 @@ def relu6_backward(grad_output, x, /):
 
     Parameters
     ----------
-    grad_output : array_like of integers or floats
-        Gradient of the loss with respect to relu6's output.
     x : array_like of integers or floats
         relu6's input or its output: both give the same bits. It must broadcast with `grad_output`.
-
-    Returns
-    -------
-    grad_x : ndarray or scalar
-        Of the broadcast shape, and of the dtype ``np.result_type(grad_output, x)``.
-
-    See Also
-    --------
-    relu6 : The function itself.
 
     Notes
     -----
@@ -76,16 +55,8 @@ def clipped_relu(x, /, max_val):
 
     Parameters
     ----------
-    x : array_like of integers or floats
-        Input of any shape.
     max_val : array_like of integers or floats
         The bound: one number, or an array that broadcasts with `x`. A NaN bounds nothing.
-
-    Returns
-    -------
-    y : ndarray or scalar
-        Of the broadcast shape, and of the dtype ``np.result_type(x, max_val)``: a Python number
-        keeps the dtype of `x`, but a Python float turns integers into float64.
 
     Raises
     ------
@@ -117,27 +88,15 @@ def clipped_relu_backward(grad_output, x, /, max_val):
 
     Parameters
     ----------
-    grad_output : array_like of integers or floats
-        Gradient of the loss with respect to clipped_relu's output.
     x : array_like of integers or floats
         clipped_relu's input or its output: both give the same bits.
     max_val : array_like of integers or floats
         The bound of the forward pass: one number, or an array. A NaN bounds nothing.
 
-    Returns
-    -------
-    grad_x : ndarray or scalar
-        Of the broadcast shape, and of the dtype ``np.result_type(grad_output, x, max_val)``:
-        Python numbers keep the dtype of the arrays.
-
     Raises
     ------
     ValueError
         If `max_val` is negative anywhere. Nothing has been written then.
-
-    See Also
-    --------
-    clipped_relu : The function itself.
 
     Notes
     -----
@@ -157,16 +116,8 @@ def hardtanh(x, /, min_val=-1, max_val=1):
 
     Parameters
     ----------
-    x : array_like of integers or floats
-        Input of any shape.
     min_val, max_val : array_like of integers or floats, default -1 and 1
         The bounds: numbers, or arrays that broadcast with `x`. A NaN bounds nothing.
-
-    Returns
-    -------
-    y : ndarray or scalar
-        Of the broadcast shape, and of the dtype ``np.result_type(x, min_val, max_val)``: a Python
-        number keeps the dtype of `x`, but a Python float turns integers into float64.
 
     Raises
     ------
@@ -203,18 +154,10 @@ def hardtanh_backward(grad_output, x, /, min_val=-1, max_val=1):
 
     Parameters
     ----------
-    grad_output : array_like of integers or floats
-        Gradient of the loss with respect to hardtanh's output.
     x : array_like of integers or floats
         hardtanh's input or its output: both give the same bits.
     min_val, max_val : array_like of integers or floats, default -1 and 1
         The bounds of the forward pass: numbers, or arrays. A NaN bounds nothing.
-
-    Returns
-    -------
-    grad_x : ndarray or scalar
-        Of the broadcast shape, and of the dtype ``np.result_type`` of all arguments: Python numbers
-        keep the dtype of the arrays.
 
     Raises
     ------
@@ -222,10 +165,6 @@ def hardtanh_backward(grad_output, x, /, min_val=-1, max_val=1):
         If `min_val` is above `max_val` anywhere. Nothing has been written then.
     OverflowError
         If a bound is a Python int that the dtype of the arrays cannot hold.
-
-    See Also
-    --------
-    hardtanh : The function itself.
 
     Notes
     -----
@@ -246,16 +185,8 @@ def thresholded_relu(x, /, alpha=1):
 
     Parameters
     ----------
-    x : array_like of integers or floats
-        Input of any shape.
     alpha : array_like of integers or floats, default 1
         The threshold: one number, or an array that broadcasts with `x`. NaN keeps every `x`.
-
-    Returns
-    -------
-    y : ndarray or scalar
-        Of the broadcast shape, and of the dtype ``np.result_type(x, alpha)``: a Python number keeps
-        the dtype of `x`, but a Python float turns integers into float64.
 
     See Also
     --------
@@ -279,25 +210,6 @@ def thresholded_relu(x, /, alpha=1):
 def thresholded_relu_backward(grad_output, x, /, alpha=1):
     """Gradient through :func:`thresholded_relu`: ``+0 if x <= alpha else grad_output``.
 
-    Parameters
-    ----------
-    grad_output : array_like of integers or floats
-        Gradient of the loss with respect to thresholded_relu's output.
-    x : array_like of integers or floats
-        thresholded_relu's input. It must broadcast with `grad_output`.
-    alpha : array_like of integers or floats, default 1
-        The threshold of the forward pass: one number, or an array.
-
-    Returns
-    -------
-    grad_x : ndarray or scalar
-        Of the broadcast shape, and of the dtype ``np.result_type(grad_output, x, alpha)``: Python
-        numbers keep the dtype of the arrays.
-
-    See Also
-    --------
-    thresholded_relu : The function itself.
-
     Notes
     -----
     Selected, not multiplied: a NaN gradient where ``x <= alpha`` gives +0.0. A NaN in `x` lets the
@@ -316,18 +228,10 @@ def threshold(x, /, threshold, value):
 
     Parameters
     ----------
-    x : array_like of integers or floats
-        Input of any shape.
     threshold : array_like of integers or floats
         One number, or an array that broadcasts with `x`. NaN keeps every `x`.
     value : array_like of integers or floats
         What to put there: one number, or an array that broadcasts with `x`.
-
-    Returns
-    -------
-    y : ndarray or scalar
-        Of the broadcast shape, and of the dtype ``np.result_type(x, threshold, value)``: a Python
-        number keeps the dtype of `x`, but a Python float turns integers into float64.
 
     See Also
     --------
@@ -350,25 +254,6 @@ def threshold(x, /, threshold, value):
 @ufunc
 def threshold_backward(grad_output, x, /, threshold):
     """Gradient through :func:`threshold`: ``+0 if x <= threshold else grad_output``.
-
-    Parameters
-    ----------
-    grad_output : array_like of integers or floats
-        Gradient of the loss with respect to threshold's output.
-    x : array_like of integers or floats
-        threshold's input. It must broadcast with `grad_output`.
-    threshold : array_like of integers or floats
-        The threshold of the forward pass: one number, or an array.
-
-    Returns
-    -------
-    grad_x : ndarray or scalar
-        Of the broadcast shape, and of the dtype ``np.result_type(grad_output, x, threshold)``:
-        Python numbers keep the dtype of the arrays.
-
-    See Also
-    --------
-    threshold : The function itself.
 
     Notes
     -----

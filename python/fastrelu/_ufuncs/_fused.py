@@ -18,12 +18,6 @@ def add_relu(x, y, /):
     y : array_like of integers or floats
         Second summand. It must broadcast with `x`: a bias per channel, or one number.
 
-    Returns
-    -------
-    z : ndarray or scalar
-        Of the broadcast shape, and of the dtype ``np.result_type(x, y)``: a Python number keeps the
-        dtype of the other argument.
-
     See Also
     --------
     scale_shift_relu : The same with a factor, as batch normalisation has it at inference.
@@ -63,11 +57,6 @@ def add_leaky_relu(x, y, /, negative_slope=0.01):
     negative_slope : array_like of integers or floats, default 0.01
         Slope for ``s <= 0``: one number, or an array that broadcasts with the sum.
 
-    Returns
-    -------
-    z : ndarray or scalar
-        Of the broadcast shape, and of the dtype that :func:`leaky_relu` gives for the sum.
-
     See Also
     --------
     leaky_relu_backward : The gradient with respect to both summands; as its `x` take the sum.
@@ -93,18 +82,10 @@ def scale_shift_relu(x, scale, shift, /):
 
     Parameters
     ----------
-    x : array_like of integers or floats
-        Input of any shape.
     scale : array_like of integers or floats
         Factor: one number, or an array that broadcasts with `x`.
     shift : array_like of integers or floats
         Summand: one number, or an array that broadcasts with `x`.
-
-    Returns
-    -------
-    y : ndarray or scalar
-        Of the broadcast shape, and of the dtype ``np.result_type(x, scale, shift)``: Python numbers
-        keep the dtype of the arrays.
 
     See Also
     --------

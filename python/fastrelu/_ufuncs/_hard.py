@@ -9,16 +9,6 @@ from fastrelu._ufuncs._declaration import ufunc
 def squared_relu(x, /):
     """Squared rectifier, element by element: ``r * r`` with ``r = relu(x)``.
 
-    Parameters
-    ----------
-    x : array_like of integers or floats
-        Input of any shape.
-
-    Returns
-    -------
-    y : ndarray or scalar
-        Of the shape of `x`, and of its dtype; float64 for integers.
-
     See Also
     --------
     squared_relu_backward : The gradient.
@@ -40,23 +30,6 @@ def squared_relu(x, /):
 def squared_relu_backward(grad_output, x, /):
     """Gradient through :func:`squared_relu`: ``+0 if x <= 0 else grad_output * (x + x)``.
 
-    Parameters
-    ----------
-    grad_output : array_like of integers or floats
-        Gradient of the loss with respect to squared_relu's output.
-    x : array_like of integers or floats
-        squared_relu's input. It must broadcast with `grad_output`.
-
-    Returns
-    -------
-    grad_x : ndarray or scalar
-        Of the broadcast shape, and of the dtype ``np.result_type(grad_output, x)``; float64 for
-        integers.
-
-    See Also
-    --------
-    squared_relu : The function itself.
-
     Notes
     -----
     Where ``x <= 0`` the result is +0.0 even if `grad_output` is NaN or infinite, and nothing is
@@ -72,16 +45,6 @@ def squared_relu_backward(grad_output, x, /):
 @ufunc
 def hardsigmoid(x, /):
     """Piecewise-linear sigmoid: ``c / 6``, where `c` is ``x + 3`` bounded by 0 and 6.
-
-    Parameters
-    ----------
-    x : array_like of integers or floats
-        Input of any shape.
-
-    Returns
-    -------
-    y : ndarray or scalar
-        Of the shape of `x`, and of its dtype; float64 for integers.
 
     See Also
     --------
@@ -106,23 +69,6 @@ def hardsigmoid(x, /):
 def hardsigmoid_backward(grad_output, x, /):
     """Gradient through :func:`hardsigmoid`: ``grad_output * (1 / 6) if -3 < x < 3 else +0``.
 
-    Parameters
-    ----------
-    grad_output : array_like of integers or floats
-        Gradient of the loss with respect to hardsigmoid's output.
-    x : array_like of integers or floats
-        hardsigmoid's input. It must broadcast with `grad_output`.
-
-    Returns
-    -------
-    grad_x : ndarray or scalar
-        Of the broadcast shape, and of the dtype ``np.result_type(grad_output, x)``; float64 for
-        integers.
-
-    See Also
-    --------
-    hardsigmoid : The function itself.
-
     Notes
     -----
     The gradient at -3, at 3 and at NaN is +0.0, whatever `grad_output`, as in PyTorch. 1 / 6 is
@@ -138,16 +84,6 @@ def hardsigmoid_backward(grad_output, x, /):
 @ufunc
 def hardswish(x, /):
     """Piecewise-quadratic swish: ``x if x >= 3 else (x * c) / 6``, `c` as in :func:`hardsigmoid`.
-
-    Parameters
-    ----------
-    x : array_like of integers or floats
-        Input of any shape.
-
-    Returns
-    -------
-    y : ndarray or scalar
-        Of the shape of `x`, and of its dtype; float64 for integers.
 
     See Also
     --------
@@ -171,23 +107,6 @@ def hardswish(x, /):
 def hardswish_backward(grad_output, x, /):
     """Gradient through :func:`hardswish`: 0, ``grad_output * (x / 3 + 0.5)``, or `grad_output`.
 
-    Parameters
-    ----------
-    grad_output : array_like of integers or floats
-        Gradient of the loss with respect to hardswish's output.
-    x : array_like of integers or floats
-        hardswish's input. It must broadcast with `grad_output`.
-
-    Returns
-    -------
-    grad_x : ndarray or scalar
-        Of the broadcast shape, and of the dtype ``np.result_type(grad_output, x)``; float64 for
-        integers.
-
-    See Also
-    --------
-    hardswish : The function itself.
-
     Notes
     -----
     ``+0 if x <= -3``, the product ``if x < 3``, else `grad_output` itself, so too where `x` is NaN.
@@ -207,17 +126,9 @@ def softshrink(x, /, lambd=0.5):
 
     Parameters
     ----------
-    x : array_like of integers or floats
-        Input of any shape.
     lambd : array_like of integers or floats, default 0.5
         By how much `x` moves towards 0: one number, or an array that broadcasts with `x`. NaN makes
         every element NaN.
-
-    Returns
-    -------
-    y : ndarray or scalar
-        Of the broadcast shape. Integers give float64. A float narrower than float32 keeps its dtype
-        if `lambd` is a Python number or fits float32; else it is ``np.result_type(x, lambd)``.
 
     Raises
     ------
@@ -252,28 +163,13 @@ def softshrink_backward(grad_output, x, /, lambd=0.5):
 
     Parameters
     ----------
-    grad_output : array_like of integers or floats
-        Gradient of the loss with respect to softshrink's output.
-    x : array_like of integers or floats
-        softshrink's input. It must broadcast with `grad_output`.
     lambd : array_like of integers or floats, default 0.5
         That of the forward pass: one number, or an array. NaN lets every gradient pass.
-
-    Returns
-    -------
-    grad_x : ndarray or scalar
-        Of the broadcast shape. Integers give float64. Floats narrower than float32 keep their dtype
-        if `lambd` is a Python number or fits float32; else it is ``np.result_type`` of all
-        arguments.
 
     Raises
     ------
     ValueError
         If `lambd` is negative anywhere. Nothing has been written then.
-
-    See Also
-    --------
-    softshrink : The function itself.
 
     Notes
     -----

@@ -9,16 +9,6 @@ from fastrelu._ufuncs._declaration import ufunc
 def relu(x, /):
     """Rectified linear unit, element by element: ``+0 if x <= 0 else x``.
 
-    Parameters
-    ----------
-    x : array_like of integers or floats
-        Input of any shape.
-
-    Returns
-    -------
-    y : ndarray or scalar
-        Of the shape and dtype of `x`; a scalar if `x` is one.
-
     See Also
     --------
     relu_ : The same, overwriting its argument.
@@ -49,11 +39,6 @@ def relu_derivative(x, /):
     x : array_like of integers or floats
         relu's input or its output, of any shape: both give the same bits.
 
-    Returns
-    -------
-    dy_dx : ndarray or scalar
-        Of the shape and dtype of `x`.
-
     Notes
     -----
     At 0, where relu has no derivative, it is 0, and at NaN it is 1: the subgradient that PyTorch's
@@ -72,16 +57,8 @@ def relu_backward(grad_output, x, /):
 
     Parameters
     ----------
-    grad_output : array_like of integers or floats
-        Gradient of the loss with respect to relu's output.
     x : array_like of integers or floats
         relu's input or its output: both give the same bits. It must broadcast with `grad_output`.
-
-    Returns
-    -------
-    grad_x : ndarray or scalar
-        Gradient of the loss with respect to relu's input, of the broadcast shape and of the dtype
-        ``np.result_type(grad_output, x)``.
 
     See Also
     --------
@@ -106,18 +83,9 @@ def leaky_relu(x, /, negative_slope=0.01):
 
     Parameters
     ----------
-    x : array_like of integers or floats
-        Input of any shape.
     negative_slope : array_like of integers or floats, default 0.01
         Slope for ``x <= 0``: one number, or an array that broadcasts with `x`, such as one slope
         per channel. Any value is legal, negative ones and those above 1 too.
-
-    Returns
-    -------
-    y : ndarray or scalar
-        Of the broadcast shape. Its dtype is float64 for an integer `x`, that of `x` for a float
-        narrower than float32 and a slope that float32 can hold, else
-        ``np.result_type(x, negative_slope)``: a Python number as slope keeps the dtype of `x`.
 
     See Also
     --------
@@ -151,11 +119,6 @@ def leaky_relu_derivative(x, /, negative_slope=0.01):
     negative_slope : array_like of integers or floats, default 0.01
         Slope for ``x <= 0``: one number, or an array that broadcasts with `x`.
 
-    Returns
-    -------
-    dy_dx : ndarray or scalar
-        Of the broadcast shape, and of the dtype that :func:`leaky_relu` gives.
-
     Notes
     -----
     At 0 and at NaN it is the slope (PyTorch, TensorFlow and oneDNN; JAX has 1 at 0).
@@ -170,21 +133,6 @@ def leaky_relu_derivative(x, /, negative_slope=0.01):
 @ufunc
 def leaky_relu_backward(grad_output, x, /, negative_slope=0.01):
     """Gradient through :func:`leaky_relu`: ``grad_output * (1 if x > 0 else negative_slope)``.
-
-    Parameters
-    ----------
-    grad_output : array_like of integers or floats
-        Gradient of the loss with respect to leaky_relu's output.
-    x : array_like of integers or floats
-        leaky_relu's input. It must broadcast with `grad_output`.
-    negative_slope : array_like of integers or floats, default 0.01
-        The slope of the forward pass: one number, or an array that broadcasts with `x`.
-
-    Returns
-    -------
-    grad_x : ndarray or scalar
-        Gradient of the loss with respect to leaky_relu's input, of the broadcast shape, and of the
-        dtype that :func:`leaky_relu` gives for ``np.result_type(grad_output, x)``.
 
     See Also
     --------
