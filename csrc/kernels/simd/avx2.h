@@ -108,6 +108,27 @@ template <> struct Vec<double> {
   friend Vec select(Mask m, Vec a, Vec b) { return _mm256_blendv_pd(b.v, a.v, _mm256_castsi256_pd(m.v)); }
 };
 
+// What smooth functions need of doubles (smooth.h); a NaN passes the bounds.
+inline Vec<double> multiply_add(Vec<double> a, Vec<double> b, Vec<double> c) { return _mm256_fmadd_pd(a.v, b.v, c.v); }
+inline Vec<double> product_error(Vec<double> a, Vec<double> b, Vec<double> product) {
+  return _mm256_fmsub_pd(a.v, b.v, product.v);
+}
+inline Vec<double> at_least(Vec<double> x, Vec<double> bound) { return _mm256_max_pd(bound.v, x.v); }
+inline Vec<double> at_most(Vec<double> x, Vec<double> bound) { return _mm256_min_pd(bound.v, x.v); }
+inline Vec<double> absolute(Vec<double> x) { return _mm256_andnot_pd(_mm256_set1_pd(-0.0), x.v); }
+inline Vec<double> with_sign_of(Vec<double> a, Vec<double> sign) {
+  const __m256d of_sign = _mm256_set1_pd(-0.0);
+  return _mm256_or_pd(_mm256_andnot_pd(of_sign, a.v), _mm256_and_pd(of_sign, sign.v));
+}
+inline Mask smaller(Vec<double> a, Vec<double> b) { return {_mm256_castpd_si256(_mm256_cmp_pd(a.v, b.v, _CMP_LT_OQ))}; }
+inline Mask equal(Vec<double> a, Vec<double> b) { return {_mm256_castpd_si256(_mm256_cmp_pd(a.v, b.v, _CMP_EQ_OQ))}; }
+inline Mask unordered(Vec<double> x) { return {_mm256_castpd_si256(_mm256_cmp_pd(x.v, x.v, _CMP_UNORD_Q))}; }
+inline Vec<double> exponent_from_low_bits(Vec<double> x) {
+  return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(x.v), 52));
+}
+inline Vec<double> load_widened(const float* p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
+inline void store_narrowed(float* p, Vec<double> x) { _mm_storeu_ps(p, _mm256_cvtpd_ps(x.v)); }
+
 inline Vec<std::int32_t> upper_half(Vec<std::int32_t> a) { return _mm256_srli_epi32(a.v, 16); }
 inline Vec<float> as_float(Vec<std::int32_t> a) { return _mm256_castsi256_ps(a.v); }
 

@@ -170,6 +170,29 @@ template <> struct Vec<double> {
   friend Vec select(__mmask8 m, Vec a, Vec b) { return _mm512_mask_blend_pd(m, b.v, a.v); }
 };
 
+// What smooth functions need of doubles (smooth.h); a NaN passes the bounds.
+inline Vec<double> multiply_add(Vec<double> a, Vec<double> b, Vec<double> c) { return _mm512_fmadd_pd(a.v, b.v, c.v); }
+inline Vec<double> product_error(Vec<double> a, Vec<double> b, Vec<double> product) {
+  return _mm512_fmsub_pd(a.v, b.v, product.v);
+}
+inline Vec<double> at_least(Vec<double> x, Vec<double> bound) { return _mm512_max_pd(bound.v, x.v); }
+inline Vec<double> at_most(Vec<double> x, Vec<double> bound) { return _mm512_min_pd(bound.v, x.v); }
+inline Vec<double> absolute(Vec<double> x) { return _mm512_abs_pd(x.v); }
+inline Vec<double> with_sign_of(Vec<double> a, Vec<double> sign) {
+  const __m512i bits = _mm512_castpd_si512(a.v), all_but_sign = _mm512_set1_epi64(INT64_MAX);
+  constexpr int choose_by_third = 0xe4;  // the first where the third is 1, else the second
+  return _mm512_castsi512_pd(
+      _mm512_ternarylogic_epi64(bits, _mm512_castpd_si512(sign.v), all_but_sign, choose_by_third));
+}
+inline __mmask8 smaller(Vec<double> a, Vec<double> b) { return _mm512_cmp_pd_mask(a.v, b.v, _CMP_LT_OQ); }
+inline __mmask8 equal(Vec<double> a, Vec<double> b) { return _mm512_cmp_pd_mask(a.v, b.v, _CMP_EQ_OQ); }
+inline __mmask8 unordered(Vec<double> x) { return _mm512_cmp_pd_mask(x.v, x.v, _CMP_UNORD_Q); }
+inline Vec<double> exponent_from_low_bits(Vec<double> x) {
+  return _mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(x.v), 52));
+}
+inline Vec<double> load_widened(const float* p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
+inline void store_narrowed(float* p, Vec<double> x) { _mm256_storeu_ps(p, _mm512_cvtpd_ps(x.v)); }
+
 inline Vec<std::int32_t> upper_half(Vec<std::int32_t> a) { return _mm512_srli_epi32(a.v, 16); }
 inline Vec<float> as_float(Vec<std::int32_t> a) { return _mm512_castsi512_ps(a.v); }
 

@@ -140,6 +140,26 @@ template <> struct Vec<double> {
   friend Vec select(Mask m, Vec a, Vec b) { return vbslq_f64(vreinterpretq_u64_u8(m.v), a.v, b.v); }
 };
 
+// What smooth functions need of doubles (smooth.h); a NaN passes the bounds.
+inline Vec<double> multiply_add(Vec<double> a, Vec<double> b, Vec<double> c) { return vfmaq_f64(c.v, a.v, b.v); }
+inline Vec<double> product_error(Vec<double> a, Vec<double> b, Vec<double> product) {
+  return vfmaq_f64(vnegq_f64(product.v), a.v, b.v);
+}
+inline Vec<double> at_least(Vec<double> x, Vec<double> bound) { return vmaxq_f64(x.v, bound.v); }
+inline Vec<double> at_most(Vec<double> x, Vec<double> bound) { return vminq_f64(x.v, bound.v); }
+inline Vec<double> absolute(Vec<double> x) { return vabsq_f64(x.v); }
+inline Vec<double> with_sign_of(Vec<double> a, Vec<double> sign) {
+  return vbslq_f64(vdupq_n_u64(std::uint64_t(1) << 63), sign.v, a.v);
+}
+inline Mask smaller(Vec<double> a, Vec<double> b) { return {vreinterpretq_u8_u64(vcltq_f64(a.v, b.v))}; }
+inline Mask equal(Vec<double> a, Vec<double> b) { return {vreinterpretq_u8_u64(vceqq_f64(a.v, b.v))}; }
+inline Mask unordered(Vec<double> x) { return {vmvnq_u8(vreinterpretq_u8_u64(vceqq_f64(x.v, x.v)))}; }
+inline Vec<double> exponent_from_low_bits(Vec<double> x) {
+  return vreinterpretq_f64_u64(vshlq_n_u64(vreinterpretq_u64_f64(x.v), 52));
+}
+inline Vec<double> load_widened(const float* p) { return vcvt_f64_f32(vld1_f32(p)); }
+inline void store_narrowed(float* p, Vec<double> x) { vst1_f32(p, vcvt_f32_f64(x.v)); }
+
 inline Vec<std::int32_t> upper_half(Vec<std::int32_t> a) {
   return vreinterpretq_u8_u32(vshrq_n_u32(vreinterpretq_u32_u8(a.v), 16));
 }

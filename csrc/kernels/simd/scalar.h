@@ -41,6 +41,7 @@ inline float select_or_zero(bool mask, float a) {
 inline double select_or_zero(bool mask, double a) {
   return double_of(static_cast<std::uint64_t>(bits(a) & -std::int64_t(mask)));
 }
+inline double zero_or_select(bool mask, double a) { return select_or_zero(!mask, a); }
 inline long double select_or_zero(bool mask, long double a) { return mask ? a : 0; }
 
 inline float select(bool mask, float a, float b) {
@@ -101,6 +102,33 @@ template <class B, std::enable_if_t<std::is_integral_v<B>, int> = 0> B signs(B b
 
 inline std::int16_t bits(Half x) { return static_cast<std::int16_t>(x.bits); }
 inline std::int16_t bits(BFloat16 x) { return static_cast<std::int16_t>(x.bits); }
+
+// What smooth functions need of doubles (smooth.h); a NaN passes the bounds. Nothing is fused: the scalar instruction set may
+// have no such instruction.
+
+// a * b - product, exactly, by Veltkamp's splitting into halves of 26 bits and Dekker's sum of their products. |a| and |b|
+// are below 2^995, and their product is 0 or above 2^-969.
+template <class V> V dekker_error(V a, V b, V product) {
+  const V split(0x1p27 + 1);
+  const V a_split = a * split, b_split = b * split;
+  const V a_high = a_split - (a_split - a), b_high = b_split - (b_split - b);
+  const V a_low = a - a_high, b_low = b - b_high;
+  return ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low;
+}
+
+inline double multiply_add(double a, double b, double c) { return a * b + c; }
+inline double product_error(double a, double b, double product) { return dekker_error(a, b, product); }
+inline bool smaller(double a, double b) { return a < b; }
+inline bool equal(double a, double b) { return a == b; }
+inline bool unordered(double x) { return x != x; }
+inline double at_least(double x, double bound) { return x < bound ? bound : x; }
+inline double at_most(double x, double bound) { return bound < x ? bound : x; }
+inline double absolute(double x) { return double_of(static_cast<std::uint64_t>(bits(x)) & INT64_MAX); }
+inline double with_sign_of(double a, double sign) {
+  return double_of((static_cast<std::uint64_t>(bits(a)) & INT64_MAX) |
+                   (static_cast<std::uint64_t>(bits(sign)) & ~std::uint64_t(INT64_MAX)));
+}
+inline double exponent_from_low_bits(double x) { return double_of(static_cast<std::uint64_t>(bits(x)) << 52); }
 
 // long double is x87's 80 bits, IEEE's 128 or plain double, depending on the platform. No integer type holds its bits
 // everywhere, so its predicates are overloads of those in predicates.h.

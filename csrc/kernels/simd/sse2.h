@@ -123,6 +123,31 @@ template <> struct Vec<double> {
   }
 };
 
+// What smooth functions need of doubles (smooth.h); a NaN passes the bounds.
+inline Vec<double> multiply_add(Vec<double> a, Vec<double> b, Vec<double> c) { return a * b + c; }
+inline Vec<double> product_error(Vec<double> a, Vec<double> b, Vec<double> product) {
+  return dekker_error(a, b, product);
+}
+inline Vec<double> at_least(Vec<double> x, Vec<double> bound) { return _mm_max_pd(bound.v, x.v); }
+inline Vec<double> at_most(Vec<double> x, Vec<double> bound) { return _mm_min_pd(bound.v, x.v); }
+inline Vec<double> absolute(Vec<double> x) { return _mm_andnot_pd(_mm_set1_pd(-0.0), x.v); }
+inline Vec<double> with_sign_of(Vec<double> a, Vec<double> sign) {
+  const __m128d of_sign = _mm_set1_pd(-0.0);
+  return _mm_or_pd(_mm_andnot_pd(of_sign, a.v), _mm_and_pd(of_sign, sign.v));
+}
+inline Mask smaller(Vec<double> a, Vec<double> b) { return {_mm_castpd_si128(_mm_cmplt_pd(a.v, b.v))}; }
+inline Mask equal(Vec<double> a, Vec<double> b) { return {_mm_castpd_si128(_mm_cmpeq_pd(a.v, b.v))}; }
+inline Mask unordered(Vec<double> x) { return {_mm_castpd_si128(_mm_cmpunord_pd(x.v, x.v))}; }
+inline Vec<double> exponent_from_low_bits(Vec<double> x) {
+  return _mm_castsi128_pd(_mm_slli_epi64(_mm_castpd_si128(x.v), 52));
+}
+inline Vec<double> load_widened(const float* p) {
+  return _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+}
+inline void store_narrowed(float* p, Vec<double> x) {
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_castps_si128(_mm_cvtpd_ps(x.v)));
+}
+
 inline Vec<std::int32_t> upper_half(Vec<std::int32_t> a) { return _mm_srli_epi32(a.v, 16); }
 inline Vec<float> as_float(Vec<std::int32_t> a) { return _mm_castsi128_ps(a.v); }
 inline bool any(Mask m) { return _mm_movemask_epi8(m.v) != 0; }
