@@ -9,9 +9,10 @@ lambda takes the dtype and gives the formula of one element. peers.py runs all o
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 from math import isqrt, prod
 from operator import setitem
@@ -27,18 +28,20 @@ Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 # Other packages, which peers.py imports when their first row is needed.
-torch = F = aten = jnp = jax_nn = tf = cast(Any, None)
+torch = F = aten = jax = jnp = jax_nn = tf = special = cast(Any, None)
 prange: Any = range
 
 OURS, BESIDE, NUMPY, LIMIT = "fastrelu", "fastrelu otherwise", "NumPy", "limit"
 NEW, OUT, IN_PLACE = "new", "out", "inplace"
 
 REALS = ("float32", "float64", "float16")
+HALVES = ("float16", "bfloat16")
 FLOATS = (*REALS, "bfloat16")
 NUMBERS = (*FLOATS, "int8", "int32")
 DTYPES = {  # all that a peer computes
     "Numba": ("float32", "float64", "int8", "int32"),
     "numexpr": ("float32", "float64", "int32"),
+    "SciPy": ("float32", "float64"),
     "JAX": NUMBERS,
     "ONNX Runtime": (*REALS, "int8", "int32"),
     "OpenVINO": ("float32",),
@@ -52,11 +55,16 @@ SLOPE = 0.2
 SIZES: tuple[Shape, ...] = ((64,), (1_024,), (16_384,), (262_144,), (4_194_304,), (33_554_432,))
 FLAT: tuple[Shape, ...] = ((64,), (16_384,), (262_144,), (4_194_304,))
 MATRICES: tuple[Shape, ...] = ((8, 8), (64, 256), (256, 1_024), (4_096, 1_024))
-QUICK_SIZES = (65_536, 262_144)
+ROWS: tuple[Shape, ...] = ((64, 10), (1, 1_000), (256, 1_000), (4_096, 1_000))
+QUICK_SIZES = (65_536, 256_000, 262_144)
 IMAGES: tuple[Shape, ...] = ((1, 4, 4, 4), (1, 64, 16, 16), (4, 64, 32, 32), (16, 64, 64, 64))
 LARGE: tuple[Shape, ...] = ((2**24,),)
 
 ONE_ROUNDING = 2.0**-22
+SMOOTH = 2.0**-18
+"""What roundings one after the other, and differences of numbers close to each other, add up to.
+
+fastrelu alone rounds once. gelu and its approximation by tanh are eight times as far apart."""
 SUM = 1e-4
 RNG = np.random.default_rng()
 
@@ -223,14 +231,15 @@ class Function:
             if dtype != self.dtypes[0]:
                 shapes = [each for each in shapes if each in FLAT] or [self.shapes[-2]]
             for shape in shapes:
-                yield from self._modes(dtype, shape, "")
+                yield from self.asked(dtype, shape)
         for layout in self.layouts:
             for shape in (262_144,), (4_194_304,):
                 yield from (
-                    cell for cell in self._modes("float32", shape, layout) if cell.mode == OUT
+                    cell for cell in self.asked("float32", shape, layout) if cell.mode == OUT
                 )
 
-    def _modes(self, dtype: str, shape: Shape, layout: str) -> Iterator[Cell]:
+    def asked(self, dtype: str, shape: Shape, layout: str = "") -> Iterator[Cell]:
+        """Yield the cells of one dtype, shape and layout: one for each mode."""
         for mode, rows in self._rows.items():
             if rows:
                 chosen = [row for row in (*rows, *self._every) if _is_of(row, dtype, layout, mode)]
@@ -245,6 +254,7 @@ def _is_of(row: Row, dtype: str, layout: str, mode: str) -> bool:
 ours, beside, numpy = partial(Row, OURS), partial(Row, BESIDE), partial(Row, NUMPY)
 pytorch, numba, numexpr = partial(Row, "PyTorch"), partial(Row, "Numba"), partial(Row, "numexpr")
 jitted, tensorflow = partial(Row, "JAX"), partial(Row, "TensorFlow")
+scipy = partial(Row, "SciPy")
 onnx, openvino, limit = partial(Row, "ONNX Runtime"), partial(Row, "OpenVINO"), partial(Row, LIMIT)
 
 RELU = Function(
@@ -581,6 +591,367 @@ HARD = [
 ]
 
 
+SCALE, ALPHA = 1.0507009873554805, 1.6732632423543772  # selu's
+GELU_1, GELU_3 = (8 / np.pi) ** 0.5, (8 / np.pi) ** 0.5 * 0.044715  # gelu_tanh's
+
+
+def _smooth(
+    mine: Row,
+    *others: Row,
+    dtypes: Sequence[str] = ("float32",),
+    shapes: Sequence[Shape] = FLAT,
+) -> Function:
+    others = tuple(replace(each, tolerance=SMOOTH) for each in others)
+    return Function(mine, *others, dtypes=dtypes, shapes=shapes)
+
+
+SMOOTH_FORWARD = [
+    _smooth(
+        ours(lambda x: fr.sigmoid(x)),
+        numpy(lambda x: 1 / (1 + np.exp(-x)), dtypes=("float32", "float64")),
+        numpy(lambda x: (1 / (1 + np.exp(-x.astype("f")))).astype(x.dtype), dtypes=HALVES),
+        scipy(lambda x: special.expit(x)),
+        pytorch(lambda x: torch.sigmoid(x)),
+        numba(lambda t: lambda x: t(1) / (t(1) + math.exp(-x))),
+        jitted(lambda x: jax_nn.sigmoid(x)),
+        onnx((("Sigmoid", "x", "y"),)),
+        openvino(lambda ops, x: ops.sigmoid(x)),
+        tensorflow(lambda x: tf.nn.sigmoid(x)),
+        dtypes=FLOATS,
+    ),
+    _smooth(
+        ours(lambda x: fr.tanh(x)),
+        numpy(lambda x: np.tanh(x)),
+        pytorch(lambda x: torch.tanh(x)),
+        numba(lambda t: lambda x: math.tanh(x)),
+        jitted(lambda x: jnp.tanh(x)),
+        onnx((("Tanh", "x", "y"),)),
+        openvino(lambda ops, x: ops.tanh(x)),
+        tensorflow(lambda x: tf.nn.tanh(x)),
+        dtypes=FLOATS,
+    ),
+    _smooth(
+        ours(lambda x: fr.silu(x)),
+        numpy(lambda x: x / (1 + np.exp(-x)), dtypes=("float32", "float64")),
+        numpy(lambda x: (x / (1 + np.exp(-x.astype("f")))).astype(x.dtype), dtypes=HALVES),
+        scipy(lambda x: x * special.expit(x)),
+        pytorch(lambda x: F.silu(x)),
+        numba(lambda t: lambda x: x / (t(1) + math.exp(-x))),
+        jitted(lambda x: jax_nn.silu(x)),
+        onnx((("Sigmoid", "x", "p"), ("Mul", "x p", "y"))),
+        openvino(lambda ops, x: ops.swish(x)),
+        tensorflow(lambda x: tf.nn.silu(x)),
+        dtypes=FLOATS,
+    ),
+    _smooth(
+        ours(lambda x: fr.gelu(x)),
+        numpy(lambda x: x * normal(x)),
+        scipy(lambda x: x * special.ndtr(x)),
+        pytorch(lambda x: F.gelu(x)),
+        numba(lambda t: lambda x: x * (t(1) + math.erf(x * t(0.5**0.5))) / t(2)),
+        jitted(lambda x: jax_nn.gelu(x, approximate=False)),
+        onnx((("Gelu", "x", "y"),), dtypes=("float32", "float16")),
+        openvino(lambda ops, x: ops.gelu(x, "erf")),
+        tensorflow(lambda x: tf.nn.gelu(x)),
+        dtypes=FLOATS,
+    ),
+    _smooth(
+        ours(lambda x: fr.gelu_tanh(x)),
+        numpy(lambda x: x * (1 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3))) / 2),
+        numpy(lambda x: x / (1 + np.exp(-x * (GELU_1 + GELU_3 * x * x)))),
+        pytorch(lambda x: F.gelu(x, approximate="tanh")),
+        numba(lambda t: lambda x: x / (t(1) + math.exp(-x * (t(GELU_1) + t(GELU_3) * x * x)))),
+        jitted(lambda x: jax_nn.gelu(x)),
+        onnx((("Gelu", "x", "y", {"approximate": "tanh"}),)),
+        openvino(lambda ops, x: ops.gelu(x, "tanh")),
+        tensorflow(lambda x: tf.nn.gelu(x, approximate=True)),
+    ),
+    _smooth(
+        ours(lambda x: fr.mish(x)),
+        numpy(lambda x: x * np.tanh(np.logaddexp(x, 0))),
+        numpy(lambda x: x * np.tanh(np.log1p(np.exp(x)))),
+        pytorch(lambda x: F.mish(x)),
+        numba(lambda t: lambda x: x * math.tanh(math.log1p(math.exp(x)))),
+        jitted(lambda x: jax_nn.mish(x)),
+        onnx((("Mish", "x", "y"),)),
+        openvino(lambda ops, x: ops.mish(x)),
+        tensorflow(lambda x: x * tf.nn.tanh(tf.nn.softplus(x))),
+    ),
+    _smooth(
+        ours(lambda x: fr.softplus(x)),
+        numpy(lambda x: np.logaddexp(x, 0)),
+        numpy(lambda x: np.log1p(np.exp(x))),
+        scipy(lambda x: special.softplus(x)),
+        pytorch(lambda x: F.softplus(x)),
+        numba(lambda t: lambda x: max(x, t(0)) + math.log1p(math.exp(-abs(x)))),
+        jitted(lambda x: jax_nn.softplus(x)),
+        onnx((("Softplus", "x", "y"),)),
+        openvino(lambda ops, x: ops.softplus(x)),
+        tensorflow(lambda x: tf.nn.softplus(x)),
+    ),
+    _smooth(
+        ours(lambda x: fr.log_sigmoid(x)),
+        numpy(lambda x: -np.logaddexp(0, -x)),
+        numpy(lambda x: -np.log1p(np.exp(-x))),
+        scipy(lambda x: special.log_expit(x)),
+        pytorch(lambda x: F.logsigmoid(x)),
+        numba(lambda t: lambda x: min(x, t(0)) - math.log1p(math.exp(-abs(x)))),
+        jitted(lambda x: jax_nn.log_sigmoid(x)),
+        onnx((("Neg", "x", "n"), ("Softplus", "n", "p"), ("Neg", "p", "y"))),
+        tensorflow(lambda x: tf.math.log_sigmoid(x)),
+    ),
+    _smooth(
+        ours(lambda x: fr.selu(x)),
+        numpy(lambda x: SCALE * np.where(x > 0, x, ALPHA * np.expm1(x))),
+        pytorch(lambda x: F.selu(x)),
+        numba(lambda t: lambda x: t(SCALE) * (x if x > 0 else t(ALPHA) * math.expm1(x))),
+        jitted(lambda x: jax_nn.selu(x)),
+        onnx((("Selu", "x", "y"),)),
+        openvino(lambda ops, x: ops.selu(x, np.float32(ALPHA), np.float32(SCALE))),
+        tensorflow(lambda x: tf.nn.selu(x)),
+    ),
+    _smooth(
+        ours(lambda x: fr.elu(x)),
+        numpy(lambda x: np.where(x > 0, x, np.expm1(x))),
+        numpy(lambda x: np.where(x > 0, x, np.exp(x) - 1)),
+        pytorch(lambda x: F.elu(x)),
+        numba(lambda t: lambda x: x if x > 0 else math.expm1(x)),
+        jitted(lambda x: jax_nn.elu(x)),
+        onnx((("Elu", "x", "y"),)),
+        openvino(lambda ops, x: ops.elu(x, 1.0)),
+        tensorflow(lambda x: tf.nn.elu(x)),
+    ),
+    _smooth(
+        ours(lambda x: fr.celu(x)),
+        numpy(lambda x: np.maximum(x, 0) + np.expm1(np.minimum(x, 0))),
+        pytorch(lambda x: F.celu(x)),
+        numba(lambda t: lambda x: max(x, t(0)) + math.expm1(min(x, t(0)))),
+        jitted(lambda x: jax_nn.celu(x)),
+        onnx((("Celu", "x", "y"),)),
+    ),
+    _smooth(
+        ours(lambda x: fr.softsign(x)),
+        numpy(lambda x: x / (1 + np.abs(x))),
+        pytorch(lambda x: F.softsign(x)),
+        numba(lambda t: lambda x: x / (t(1) + abs(x))),
+        jitted(lambda x: jax_nn.soft_sign(x)),
+        onnx((("Softsign", "x", "y"),)),
+        openvino(lambda ops, x: ops.softsign(x)),
+        tensorflow(lambda x: tf.nn.softsign(x)),
+    ),
+]
+
+SMOOTH_DERIVATIVES = [
+    _smooth(
+        ours(lambda x: fr.sigmoid_derivative(x)),
+        numpy(lambda x: (s := 1 / (1 + np.exp(-x))) * (1 - s)),
+    ),
+    _smooth(ours(lambda x: fr.tanh_derivative(x)), numpy(lambda x: 1 - np.tanh(x) ** 2)),
+    _smooth(
+        ours(lambda x: fr.silu_derivative(x)),
+        numpy(lambda x: (s := 1 / (1 + np.exp(-x))) * (1 + x * (1 - s))),
+    ),
+    _smooth(
+        ours(lambda x: fr.gelu_derivative(x)),
+        numpy(lambda x: normal(x) + x * np.exp(x * x * -0.5) / (2 * np.pi) ** 0.5),
+    ),
+    _smooth(ours(lambda x: fr.gelu_tanh_derivative(x)), numpy(lambda x: gelu_tanh_slope(x))),
+    _smooth(
+        ours(lambda x: fr.mish_derivative(x)),
+        numpy(lambda x: (t := np.tanh(np.log1p(np.exp(x)))) + x * (1 - t * t) / (1 + np.exp(-x))),
+    ),
+    _smooth(ours(lambda x: fr.softplus_derivative(x)), numpy(lambda x: 1 / (1 + np.exp(-x)))),
+    _smooth(ours(lambda x: fr.log_sigmoid_derivative(x)), numpy(lambda x: 1 / (1 + np.exp(x)))),
+    _smooth(
+        ours(lambda x: fr.selu_derivative(x)),
+        numpy(lambda x: np.where(x > 0, x.dtype.type(SCALE), SCALE * ALPHA * np.exp(x))),
+    ),
+    _smooth(
+        ours(lambda x: fr.elu_derivative(x)),
+        numpy(lambda x: np.where(x > 0, x.dtype.type(1), np.exp(x))),
+    ),
+    _smooth(ours(lambda x: fr.celu_derivative(x)), numpy(lambda x: np.exp(np.minimum(x, 0)))),
+    _smooth(ours(lambda x: fr.softsign_derivative(x)), numpy(lambda x: 1 / (1 + np.abs(x)) ** 2)),
+]
+
+SMOOTH_BACKWARD = [
+    _smooth(
+        ours(lambda g, x: fr.sigmoid_backward(g, x)),
+        numpy(lambda g, x: g * (s := 1 / (1 + np.exp(-x))) * (1 - s)),
+        pytorch(lambda g, x: aten.sigmoid_backward(g, torch.sigmoid(x))),
+        jitted(lambda g, x: jax.vjp(jax_nn.sigmoid, x)[1](g)[0]),
+    ),
+    _smooth(
+        ours(lambda g, squashed: fr.sigmoid_backward_from_output(g, squashed)),
+        numpy(lambda g, squashed: g * squashed * (1 - squashed)),
+        pytorch(lambda g, squashed: aten.sigmoid_backward(g, squashed)),
+    ),
+    _smooth(
+        ours(lambda g, x: fr.tanh_backward(g, x)),
+        numpy(lambda g, x: g * (1 - np.tanh(x) ** 2)),
+        pytorch(lambda g, x: aten.tanh_backward(g, torch.tanh(x))),
+        jitted(lambda g, x: jax.vjp(jnp.tanh, x)[1](g)[0]),
+    ),
+    _smooth(
+        ours(lambda g, squashed: fr.tanh_backward_from_output(g, squashed)),
+        numpy(lambda g, squashed: g * (1 - squashed**2)),
+        pytorch(lambda g, squashed: aten.tanh_backward(g, squashed)),
+    ),
+    _smooth(
+        ours(lambda g, x: fr.silu_backward(g, x)),
+        numpy(lambda g, x: g * (s := 1 / (1 + np.exp(-x))) * (1 + x * (1 - s))),
+        pytorch(lambda g, x: aten.silu_backward(g, x)),
+        jitted(lambda g, x: jax.vjp(jax_nn.silu, x)[1](g)[0]),
+    ),
+    _smooth(
+        ours(lambda g, x: fr.gelu_backward(g, x)),
+        numpy(lambda g, x: g * (normal(x) + x * np.exp(x * x * -0.5) / (2 * np.pi) ** 0.5)),
+        scipy(lambda g, x: g * (special.ndtr(x) + x * np.exp(x * x * -0.5) / (2 * np.pi) ** 0.5)),
+        pytorch(lambda g, x: aten.gelu_backward(g, x)),
+        jitted(lambda g, x: jax.vjp(partial(jax_nn.gelu, approximate=False), x)[1](g)[0]),
+    ),
+    _smooth(
+        ours(lambda g, x: fr.gelu_tanh_backward(g, x)),
+        numpy(lambda g, x: g * gelu_tanh_slope(x)),
+        pytorch(lambda g, x: aten.gelu_backward(g, x, approximate="tanh")),
+        jitted(lambda g, x: jax.vjp(jax_nn.gelu, x)[1](g)[0]),
+    ),
+    _smooth(
+        ours(lambda g, x: fr.mish_backward(g, x)),
+        numpy(
+            lambda g, x: (
+                g * ((t := np.tanh(np.log1p(np.exp(x)))) + x * (1 - t * t) / (1 + np.exp(-x)))
+            )
+        ),
+        pytorch(lambda g, x: aten.mish_backward(g, x)),
+        jitted(lambda g, x: jax.vjp(jax_nn.mish, x)[1](g)[0]),
+    ),
+    _smooth(
+        ours(lambda g, x: fr.softplus_backward(g, x)),
+        numpy(lambda g, x: g / (1 + np.exp(-x))),
+        scipy(lambda g, x: g * special.expit(x)),
+        pytorch(lambda g, x: aten.softplus_backward(g, x, 1, 20)),
+        jitted(lambda g, x: jax.vjp(jax_nn.softplus, x)[1](g)[0]),
+    ),
+    _smooth(
+        ours(lambda g, x: fr.log_sigmoid_backward(g, x)),
+        numpy(lambda g, x: g / (1 + np.exp(x))),
+        scipy(lambda g, x: g * special.expit(-x)),
+        pytorch(lambda g, x: aten.log_sigmoid_backward(g, x, torch.exp(-x.abs()))),
+        jitted(lambda g, x: jax.vjp(jax_nn.log_sigmoid, x)[1](g)[0]),
+    ),
+    _smooth(
+        ours(lambda g, x: fr.selu_backward(g, x)),
+        numpy(lambda g, x: g * np.where(x > 0, x.dtype.type(SCALE), SCALE * ALPHA * np.exp(x))),
+        pytorch(lambda g, x: aten.elu_backward(g, ALPHA, SCALE, 1, False, x)),
+        jitted(lambda g, x: jax.vjp(jax_nn.selu, x)[1](g)[0]),
+    ),
+    _smooth(
+        ours(lambda g, x: fr.elu_backward(g, x)),
+        numpy(lambda g, x: np.where(x > 0, g, g * np.exp(x))),
+        pytorch(lambda g, x: aten.elu_backward(g, 1, 1, 1, False, x)),
+        jitted(lambda g, x: jax.vjp(jax_nn.elu, x)[1](g)[0]),
+    ),
+    _smooth(
+        ours(lambda g, x: fr.celu_backward(g, x)),
+        numpy(lambda g, x: g * np.exp(np.minimum(x, 0))),
+        pytorch(lambda g, x: aten.elu_backward(g, 1, 1, 1, False, x)),
+        jitted(lambda g, x: jax.vjp(jax_nn.celu, x)[1](g)[0]),
+    ),
+    _smooth(
+        ours(lambda g, x: fr.softsign_backward(g, x)),
+        numpy(lambda g, x: g / (1 + np.abs(x)) ** 2),
+        pytorch(lambda g, x: g / (1 + x.abs()).square_()),
+        jitted(lambda g, x: jax.vjp(jax_nn.soft_sign, x)[1](g)[0]),
+    ),
+]
+SMOOTH_FUNCTIONS = [*SMOOTH_FORWARD, *SMOOTH_DERIVATIVES, *SMOOTH_BACKWARD]
+
+
+_along_rows = partial(_smooth, dtypes=("float32", "float64"), shapes=ROWS)
+
+SHARES = [
+    _along_rows(
+        ours(lambda x: fr.softmax(x)),
+        numpy(lambda x: (e := np.exp(x - x.max(-1, keepdims=True))) / e.sum(-1, keepdims=True)),
+        scipy(lambda x: special.softmax(x, -1)),
+        pytorch(lambda x: torch.softmax(x, -1)),
+        jitted(lambda x: jax_nn.softmax(x)),
+        onnx((("Softmax", "x", "y"),)),
+        openvino(lambda ops, x: ops.softmax(x, 1)),
+        tensorflow(lambda x: tf.nn.softmax(x)),
+    ),
+    _along_rows(
+        ours(lambda x: fr.log_softmax(x)),
+        numpy(
+            lambda x: (s := x - x.max(-1, keepdims=True)) - np.log(np.exp(s).sum(-1, keepdims=True))
+        ),
+        scipy(lambda x: special.log_softmax(x, -1)),
+        pytorch(lambda x: torch.log_softmax(x, -1)),
+        jitted(lambda x: jax_nn.log_softmax(x)),
+        onnx((("LogSoftmax", "x", "y"),)),
+        openvino(lambda ops, x: ops.log_softmax(x, 1)),
+        tensorflow(lambda x: tf.nn.log_softmax(x)),
+    ),
+    _along_rows(
+        ours(lambda g, shares: fr.softmax_backward(g, shares)),
+        numpy(lambda g, shares: shares * (g - (g * shares).sum(-1, keepdims=True))),
+        pytorch(lambda g, shares: aten._softmax_backward_data(g, shares, -1, g.dtype)),
+        jitted(lambda g, shares: shares * (g - (g * shares).sum(-1, keepdims=True))),
+    ),
+    _along_rows(
+        ours(lambda g, logs: fr.log_softmax_backward(g, logs)),
+        numpy(lambda g, logs: g - np.exp(logs) * g.sum(-1, keepdims=True)),
+        pytorch(lambda g, logs: aten._log_softmax_backward_data(g, logs, -1, g.dtype)),
+        jitted(lambda g, logs: g - jnp.exp(logs) * g.sum(-1, keepdims=True)),
+    ),
+    _along_rows(
+        ours(lambda x, labels: fr.cross_entropy(x, labels)),
+        numpy(lambda x, labels: loss_and_gradient(x, labels)),
+        pytorch(lambda x, labels: torch_loss_and_gradient(x, labels)),
+        jitted(lambda x, labels: jax_loss_and_gradient(x, labels)),
+    ),
+]
+
+
+def loss_and_gradient(x: Array, labels: Array) -> Any:
+    """Compute the cross entropy of each row, and its gradient, in NumPy."""
+    right = np.arange(len(x)), labels
+    shifted = x - x.max(-1, keepdims=True)
+    gradient = np.exp(shifted)
+    total = gradient.sum(-1, keepdims=True)
+    gradient /= total
+    gradient[right] -= 1
+    return np.log(total[:, 0]) - shifted[right], gradient
+
+
+def torch_loss_and_gradient(x: Any, labels: Any) -> Any:
+    """Run the steps of PyTorch's ``cross_entropy(reduction="none")`` and of its backward pass."""
+    logs = torch.log_softmax(x, -1)
+    loss, weight = aten.nll_loss_forward(logs, labels, None, 0, -100)
+    grad = aten.nll_loss_backward(torch.ones_like(loss), logs, labels, None, 0, -100, weight)
+    return loss, aten._log_softmax_backward_data(grad, logs, -1, x.dtype)
+
+
+def jax_loss_and_gradient(x: Any, labels: Any) -> Any:
+    """Compute them in JAX, whose derivative is that of log_softmax."""
+    logs, pull = jax.vjp(jax_nn.log_softmax, x)
+    onehot = jax_nn.one_hot(labels, x.shape[-1], dtype=x.dtype)
+    loss = -jnp.take_along_axis(logs, labels[:, None], -1)[:, 0]
+    return loss, pull(-onehot)[0]
+
+
+def normal(x: Array) -> Array:
+    """Give the normal distribution, whose error function NumPy has not."""
+    return (1 + np.vectorize(math.erf, otypes=[x.dtype])(x / 2**0.5)) / 2
+
+
+def gelu_tanh_slope(x: Array) -> Array:
+    """Differentiate gelu's approximation by tanh."""
+    t = np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x * x * x))
+    return (1 + t + x * (1 - t * t) * (2 / np.pi) ** 0.5 * (1 + 0.134145 * x * x)) / 2
+
+
 def summed(terms: Any) -> Any:
     """Sum images over all but their channels."""
     return terms.sum((0, 2, 3))
@@ -833,7 +1204,7 @@ def logged(call: Callable[[], Any], times: int) -> Any:
 
 FUNCTIONS = [
     *(RELU, RELU_BACKWARD, LEAKY_RELU, LEAKY_RELU_BACKWARD, *DERIVATIVES),
-    *(*FUSED, *BOUNDED, *HARD, *MASKS, *PARAMETERS, *COUNTS, *TABLES),
+    *(*FUSED, *BOUNDED, *HARD, *SMOOTH_FUNCTIONS, *SHARES, *MASKS, *PARAMETERS, *COUNTS, *TABLES),
 ]
 
 
@@ -906,6 +1277,10 @@ def _x(cell: Cell) -> Array:
 MAKERS: dict[str, Callable[[Cell], Any]] = {
     "x": _like_x("x", 0),
     "y": _like_x("x", 1),
+    "squashed": lambda cell: fr.sigmoid(_x(cell)),
+    "shares": lambda cell: fr.softmax(_x(cell)),
+    "logs": lambda cell: fr.log_softmax(_x(cell)),
+    "labels": lambda cell: np.random.default_rng(3).integers(cell.shape[-1], size=cell.shape[0]),
     "rectified": lambda cell: np.maximum(_x(cell), 0),
     "g": _like_x("g", 2),
     "out": lambda cell: _laid(np.full(cell.size, 77, dtype_called(cell.dtype)), cell.layout, "out"),

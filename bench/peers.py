@@ -83,6 +83,15 @@ class Plain:
         return np.asarray(value)
 
 
+class SciPy(Plain):
+    """The ufuncs of scipy.special."""
+
+    packages = ("scipy",)
+
+    def __init__(self, threads: int) -> None:
+        idioms.special = import_module("scipy.special")
+
+
 class Numexpr(Plain):
     """Formulas in text, which numexpr compiles and keeps."""
 
@@ -201,7 +210,7 @@ class Jax(Plain):
     def __init__(self, threads: int) -> None:
         self._jax = import_module("jax")
         self._jax.config.update("jax_enable_x64", True)
-        idioms.jnp, idioms.jax_nn = self._jax.numpy, self._jax.nn
+        idioms.jax, idioms.jnp, idioms.jax_nn = self._jax, self._jax.numpy, self._jax.nn
         self._compiled = cache(self._jax.jit)
 
     def bind(self, row: Row, cell: Cell, arrays: dict[str, Any]) -> Bound:
@@ -256,7 +265,7 @@ class OnnxRuntime(Plain):
         helper = self._onnx.helper
         dtype = idioms.dtype_called(cell.dtype)
         kind = helper.np_dtype_to_tensor_dtype(dtype)
-        used = set(chain.from_iterable(inputs.split() for _, inputs, _ in nodes))
+        used = set(chain.from_iterable(inputs.split() for _, inputs, *_ in nodes))
         constants = {"zero": np.zeros((), dtype), "s": np.asarray(arrays.get("s", 0), dtype)}
         graph = helper.make_graph(
             [
@@ -265,8 +274,9 @@ class OnnxRuntime(Plain):
                     inputs.split(),
                     [output],
                     **({"alpha": arrays["slope"]} if operator == "LeakyRelu" else {}),
+                    **dict(*attributes),
                 )
-                for operator, inputs, output in nodes
+                for operator, inputs, output, *attributes in nodes
             ],
             cell.function,
             [helper.make_tensor_value_info(each, kind, None) for each in names],
@@ -277,7 +287,7 @@ class OnnxRuntime(Plain):
                 if name in used
             ],
         )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
         return self._runtime.InferenceSession(
             model.SerializeToString(), self._options, providers=["CPUExecutionProvider"]
         )
@@ -322,7 +332,7 @@ class OpenVino(Plain):
 
 PEERS: dict[str, type[Plain]] = {
     **dict.fromkeys((OURS, BESIDE, NUMPY, LIMIT), Plain),
-    **{"Numba": Numba, "numexpr": Numexpr, "PyTorch": PyTorch, "JAX": Jax},
+    **{"SciPy": SciPy, "Numba": Numba, "numexpr": Numexpr, "PyTorch": PyTorch, "JAX": Jax},
     **{"ONNX Runtime": OnnxRuntime, "OpenVINO": OpenVino, "TensorFlow": TensorFlow},
 }
 
@@ -358,23 +368,35 @@ class Peers:
         WrongResultError
             If the result is not ours.
         """
-        peer = self._peer(row.peer)
         arrays, expected = self._arrays(cell)
         if cell.mode != NEW:  # the row before has written to it
             target_of(cell, arrays)[...] = idioms.MAKERS[target_name(cell)](cell)
-        try:
-            bound = peer.bind(row, cell, arrays)
-            results = _results(peer, bound, cell, arrays)
-        except Exception as error:
-            if row.peer in (OURS, BESIDE, NUMPY):
-                raise
-            raise AbsentError(f"{row.peer}: {type(error).__name__}: {error}") from error
+        bound, results = self.computed(cell, row, arrays)
         if row.peer not in (LIMIT, BESIDE):
             require_same(f"{cell.group}: {row.name}", row, results, expected)
         if cell.mode == IN_PLACE and "slope" in arrays:
             steady = {"slope": STEADY, "s": type(arrays["s"])(STEADY)}
-            bound = peer.bind(row, cell, arrays | steady)
+            bound = self._peer(row.peer).bind(row, cell, arrays | steady)
         return bound
+
+    def computed(
+        self, cell: Cell, row: Row, arrays: dict[str, Any]
+    ) -> tuple[Bound, tuple[Array, ...]]:
+        """Return the row with its arguments, and the unchecked results of one call.
+
+        Raises
+        ------
+        AbsentError
+            If the row's package is not installed, or does not work.
+        """
+        peer = self._peer(row.peer)
+        try:
+            bound = peer.bind(row, cell, arrays)
+            return bound, _results(peer, bound, cell, arrays)
+        except Exception as error:
+            if row.peer in (OURS, BESIDE, NUMPY):
+                raise
+            raise AbsentError(f"{row.peer}: {type(error).__name__}: {error}") from error
 
     def _peer(self, name: str) -> Plain:
         if name not in self._found:
@@ -422,8 +444,8 @@ def target_name(cell: Cell) -> str:
 def require_same(what: str, row: Row, actual: Any, expected: Any) -> None:
     """Raise `WrongResultError` unless the results are ours, within the row's tolerance.
 
-    Narrow floats may differ by two units, for fastrelu alone rounds once. A peer without some of
-    our results has given those that it has.
+    Narrow floats may differ by two units, for fastrelu alone rounds once; with a tolerance, by two
+    units of the largest number. A peer without some of our results has given those that it has.
     """
     if len(actual) > len(expected):
         raise WrongResultError(f"{what} gives {len(actual)} results, fastrelu {len(expected)}")
@@ -435,7 +457,10 @@ def require_same(what: str, row: Row, actual: Any, expected: Any) -> None:
         if np.array_equal(theirs, mine):
             continue
         left, right = theirs.astype(np.float64), mine.astype(np.float64)
-        allowed = row.tolerance * np.abs(right).max() + _rounding(row, mine) * np.abs(right)
+        sizes = np.abs(right)
+        largest = sizes.max()
+        scale = largest if row.tolerance else sizes
+        allowed = row.tolerance * largest + _rounding(row, mine) * scale
         if not (np.abs(left - right) <= allowed).all():
             at = int(np.argmax(np.abs(left - right)))
             raise WrongResultError(f"{what} gives {left.flat[at]}, fastrelu {right.flat[at]}")

@@ -141,7 +141,7 @@ def _processor() -> str:
 def text(data: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of bench.md."""
     yield _INTRODUCTION.format(command=data["command"])
-    yield from _table(["", ""], [[name, value] for name, value in data["machine"].items()])
+    yield from table(["", ""], [[name, value] for name, value in data["machine"].items()])
     runs = runs_of(data)
     for run in runs:
         yield f"## Against every package, all on {run.threads}\n"
@@ -159,7 +159,7 @@ def _against(run: Run) -> Iterator[str]:
     rows = [_summary(peer, run.ratios(peer)) for peer in run.peers()]
     rows.sort(key=lambda row: float(row[2]))
     head = ["against", "cells", "geometric mean", "smallest", "largest", "below 1"]
-    yield from _table(head, [_summary("**the best of them in each cell**", best), *rows])
+    yield from table(head, [_summary("**the best of them in each cell**", best), *rows])
 
 
 def _summary(name: str, ratios: Sequence[float]) -> list[str]:
@@ -174,7 +174,7 @@ def _lost(run: Run) -> Iterator[str]:
         (code, time), (_, ours) = each.fastest(*each.peers()), each.fastest(OURS)
         what = f"{each.what} {each.where}"
         rows.append([what, f"`{code}`", _time(time), _time(ours), _ratio(time / ours)])
-    yield from _table(["cell", "fastest", "its time", "fastrelu", "ratio"], rows)
+    yield from table(["cell", "fastest", "its time", "fastrelu", "ratio"], rows)
 
 
 def _every_cell(run: Run) -> Iterator[str]:
@@ -184,10 +184,11 @@ def _every_cell(run: Run) -> Iterator[str]:
         code, time = each.fastest(OURS)
         ratios = [_ratio(each.ratio(name)) for name in names]
         rows.append([f"`{code.partition(': ')[2]}`", each.where, _time(time), *ratios])
-    yield from _table(["call", "dtype and shape", "time", *names], rows)
+    yield from table(["call", "dtype and shape", "time", *names], rows)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table."""
     for row in (head, ["---"] * len(head), *rows):
         yield f"| {' | '.join(each.replace('|', chr(92) + '|') for each in row)} |"
     yield ""

@@ -20,7 +20,7 @@ import fastrelu as fr
 import numpy as np
 from fastrelu import _core
 from fastrelu.testing import cases, supported_dtypes
-from support import UFUNCS, arithmetic, data_count, legal, not_negative, parameter_names
+from support import UFUNCS, data_count, gives_floats, legal, parameter_names
 
 PAGE = mmap.PAGESIZE
 DATA = 3 * PAGE
@@ -174,7 +174,7 @@ class UfuncCalls:
         values = [
             plain_values(dtype, DATA // dtype.itemsize, seed) for seed, dtype in enumerate(dtypes)
         ]
-        if len(set(dtypes)) == 1 or not_negative(ufunc):
+        if len(set(dtypes)) == 1 or "min_val" not in parameter_names(ufunc):
             values = legal(ufunc, values)
         for arena, each in zip(ARENAS, values, strict=False):
             arena.bytes.view(each.dtype)[...] = each
@@ -391,6 +391,22 @@ FUNCTIONS: dict[str, Callable[[Guarded, int], Any]] = {
         axis=1,
         out=_lines(at.out(n // 2), 1),
     ),
+    "softmax": lambda at, n: fr.softmax(at.x(max(n, 1)), out=at.out(max(n, 1))),
+    "softmax of short rows": lambda at, n: fr.softmax(
+        _rows(at.x(3 * (n // 3)), 3), axis=1, out=_rows(at.out(3 * (n // 3)), 3)
+    ),
+    "log_softmax of lines": lambda at, n: fr.log_softmax(
+        _lines(at.x(2 * (n // 2))), axis=0, out=_lines(at.out(2 * (n // 2)))
+    ),
+    "softmax_backward": lambda at, n: fr.softmax_backward(
+        at.grad(max(n, 1)), at.x(max(n, 1)), axis=0, out=at.out(max(n, 1))
+    ),
+    "log_softmax_backward of lines": lambda at, n: fr.log_softmax_backward(
+        _lines(at.grad(2 * (n // 2))),
+        _lines(at.x(2 * (n // 2))),
+        axis=0,
+        out=_lines(at.out(2 * (n // 2))),
+    ),
     "apply_table": lambda at, n: fr.apply_table(at._take(2, n, UINT8), at.table(), out=at.out(n)),
 }
 """By name, and what they are called with; `n` elements, or as many as make whole rows."""
@@ -420,14 +436,16 @@ def run_ufunc(ufunc: np.ufunc, dtype: np.dtype[Any], note: Note, lengths: Length
     """Call it with nothing but arrays, and with numbers for its parameters."""
     names = parameter_names(ufunc)
     data = [dtype] * data_count(ufunc)
-    wide = cases.slope_dtype(dtype) if arithmetic(ufunc) == "multiplies" else dtype
+    wide = cases.slope_dtype(dtype) if gives_floats(ufunc) else dtype
     try:
         calls = UfuncCalls(ufunc, [*data, *[wide] * len(names)], (), note, lengths)
     except TypeError:
         return False
     calls.run()
     if names:
-        UfuncCalls(ufunc, data, cases.settings(names, dtype)[0], note, lengths).run()
+        UfuncCalls(
+            ufunc, data, cases.settings(names, dtype, ufunc.__name__)[0], note, lengths
+        ).run()
     return True
 
 

@@ -110,9 +110,8 @@ inline bool read_output(PyObject* object, const UfuncSpec& spec, Operands& opera
   if (!object) return true;
   if (!is_plain(object) || !is_writable(as_array(object))) return false;
   operands.out = as_array(object);
-  return PyArray_TYPE(operands.out) == (spec.arithmetic != Arithmetic::multiplies
-                                            ? operands.type.type_num
-                                            : out_type_num(spec, operands.type.type_num));
+  return PyArray_TYPE(operands.out) ==
+         (!gives_floats(spec.arithmetic) ? operands.type.type_num : out_type_num(spec, operands.type.type_num));
 }
 
 // False if a kernel cannot run on the arguments as they are. The first input, which is an array, decides the type.

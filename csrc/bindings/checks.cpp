@@ -22,7 +22,8 @@ bool check_thoroughly(const UfuncSpec& spec, PyObject* const* values) {
   const Ref done(
       spec.check == Check::ordered
           ? PyObject_CallFunction(check, "s(ss)(OO)", spec.name, first.name, second.name, values[0], values[1])
-          : PyObject_CallFunction(check, "s(s)(O)", spec.name, first.name, values[0]));
+          : PyObject_CallFunction(check, "s(s)(O)O", spec.name, first.name, values[0],
+                                  spec.check == Check::positive ? Py_True : Py_False));
   return bool(done);
 }
 

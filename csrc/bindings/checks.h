@@ -40,6 +40,9 @@ inline bool check_parameters(const UfuncSpec& spec, PyObject* const* parameters)
     case Check::not_negative:
       if (std::isgreaterequal(plain_double(parameters[0]), 0.0)) return true;
       break;
+    case Check::positive:
+      if (std::isgreater(plain_double(parameters[0]), 0.0)) return true;
+      break;
   }
   return check_thoroughly(spec, parameters);
 }

@@ -68,7 +68,7 @@ inline PyObject* new_result_of(PyArrayObject* model, int order, npy_intp bytes) 
 
 // Products take integers to float64.
 inline bool keeps_dtype(const UfuncSpec& spec, DType dtype) {
-  return spec.arithmetic != Arithmetic::multiplies || slope_dtype(dtype) == DType::float32 || dtype == DType::float64;
+  return !gives_floats(spec.arithmetic) || slope_dtype(dtype) == DType::float32 || dtype == DType::float64;
 }
 
 // As call_on_arrays (array_call.h).

@@ -203,7 +203,7 @@ PyObject* caught_call(PyObject* ufunc, PyObject* const* args, std::size_t nargsf
 
 // The default of a function that passes parameters on is an int, which keeps the dtype of integers too.
 PyObject* new_default(const UfuncSpec& spec, const Parameter& parameter) {
-  if (spec.arithmetic == Arithmetic::multiplies) return PyFloat_FromDouble(parameter.default_value);
+  if (gives_floats(spec.arithmetic)) return PyFloat_FromDouble(parameter.default_value);
   return PyLong_FromDouble(parameter.default_value);
 }
 

@@ -10,7 +10,8 @@
 
 namespace fastrelu {
 
-extern PyMethodDef count_methods[], gradient_methods[], lookup_methods[], mask_methods[], maxout_methods[];
+extern PyMethodDef count_methods[], gradient_methods[], lookup_methods[], mask_methods[], maxout_methods[],
+    softmax_methods[];
 
 // Takes all of its arguments by position. Returns a new reference, or null with an exception set.
 using ModuleFunction = PyObject*(PyObject* const* arguments);

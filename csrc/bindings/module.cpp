@@ -120,7 +120,8 @@ void define_recycling(py::module_& m) {
 }
 
 void define_functions(py::module_& m) {
-  for (PyMethodDef* const methods : {lookup_methods, maxout_methods, mask_methods, gradient_methods, count_methods}) {
+  for (PyMethodDef* const methods :
+       {lookup_methods, maxout_methods, softmax_methods, mask_methods, gradient_methods, count_methods}) {
     if (PyModule_AddFunctions(m.ptr(), methods) < 0) throw py::error_already_set();
   }
 }

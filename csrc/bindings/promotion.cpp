@@ -88,13 +88,13 @@ Ref common_dtype(int count, DTypeMeta** inputs) {
 
 // As dtype= or signature= ask for: the result's dtype decides.
 Choice choose_for_result(const UfuncSpec& spec, DTypeMeta* result) {
-  const bool is_widened = spec.arithmetic == Arithmetic::multiplies && is_narrow_float(result);
+  const bool is_widened = gives_floats(spec.arithmetic) && is_narrow_float(result);
   return {result, is_widened ? &PyArray_FloatDType : result, result};
 }
 
 Choice choose(const UfuncSpec& spec, DTypeMeta** inputs, DTypeMeta* result) {
   if (result) return choose_for_result(spec, result);
-  const bool is_product = spec.arithmetic == Arithmetic::multiplies;
+  const bool is_product = gives_floats(spec.arithmetic);
   const Ref owner = common_dtype(is_product ? spec.arrays : spec.nin(), inputs);
   auto* const common = owner.get<DTypeMeta>();
   if (!common || !is_product) return {common, common, common};
@@ -118,7 +118,7 @@ bool has_loops(int index, const Choice& choice) {
     refuse_float(spec.name, is_of_python ? &PyArray_DoubleDType : result);
     return false;
   }
-  return is_any_float || (is_integer(result) && spec.arithmetic != Arithmetic::multiplies);
+  return is_any_float || (is_integer(result) && !gives_floats(spec.arithmetic));
 }
 
 // NumPy calls this for every combination of dtypes that has no loop of its own. Without it, NumPy would take the first

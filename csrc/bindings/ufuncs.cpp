@@ -137,7 +137,7 @@ int input_type_num(const UfuncSpec& spec, int input, DType arrays, int arrays_ty
 
 // Products take integers to float64.
 int out_type_num(const UfuncSpec& spec, int arrays_type_num) {
-  const bool is_product = spec.arithmetic == Arithmetic::multiplies;
+  const bool is_product = gives_floats(spec.arithmetic);
   return is_product && PyTypeNum_ISINTEGER(arrays_type_num) ? int(NPY_DOUBLE) : arrays_type_num;
 }
 

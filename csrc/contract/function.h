@@ -20,7 +20,12 @@ enum class Arithmetic {
   selects,     // passes bits on or replaces them: never reports anything; parameters and result are of the arrays' type
   adds,        // step by step in the arrays' type, integers too
   multiplies,  // in the slope's type, rounded once; integers give float64
+  smooth,      // rounded correctly (kernels/smooth.h), then as for multiplies
 };
+
+constexpr bool gives_floats(Arithmetic arithmetic) {
+  return arithmetic == Arithmetic::multiplies || arithmetic == Arithmetic::smooth;
+}
 
 // The dtypes that a function's arrays may have.
 enum class ArrayTypes { all, integers };
@@ -60,6 +65,7 @@ enum class Check {
   none,
   ordered,       // the first is not above the second
   not_negative,  // the first
+  positive,      // the first
 };
 
 // A row of functions.inc, which explains the columns.
@@ -108,7 +114,7 @@ constexpr DType slope_dtype(DType x) {
 }
 
 constexpr DType parameter_dtype(Arithmetic arithmetic, DType x) {
-  return arithmetic == Arithmetic::multiplies ? slope_dtype(x) : x;
+  return gives_floats(arithmetic) ? slope_dtype(x) : x;
 }
 
 }  // namespace fastrelu

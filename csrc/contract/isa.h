@@ -31,6 +31,23 @@ struct MaxoutKernels {
   MaxoutBackward* backward;
 };
 
+// softmax and its relatives. Rows are as pools: `size` elements that lie `inner` elements apart. Rows are counted in
+// the order of their sums. out may be x or grad, exactly.
+enum class Softmax { softmax, log_softmax, softmax_backward, log_softmax_backward, cross_entropy };
+inline constexpr int softmax_count = static_cast<int>(Softmax::cross_entropy) + 1;
+struct SoftmaxCall {
+  const void* x;               // of gradients: the result of the forward function
+  const void* grad;            // that comes in, for gradients
+  const std::int64_t* labels;  // one for each row, from 0 to size - 1, and
+  void* loss;                  // a result for each row: for the cross entropy
+  void* out;
+  Pools rows;
+  const void* data;  // as for a Loop
+};
+// Computes rows [begin, end), with a buffer of softmax_buffer_bytes that starts at a cache line.
+using SoftmaxKernel = void(const SoftmaxCall& call, std::ptrdiff_t begin, std::ptrdiff_t end, void* buffer);
+inline constexpr std::ptrdiff_t softmax_buffer_bytes = 64 * 1024;
+
 // A null entry means that the function has no loop for that dtype.
 struct Isa {
   const char* name;
@@ -39,6 +56,7 @@ struct Isa {
   PerDType<Reduction*> reductions[reduce_count];
   LookUp* look_up[4];  // by the logarithm of an entry's size
   PerDType<MaxoutKernels> maxout;
+  PerDType<SoftmaxKernel*> softmax[softmax_count];
 
   constexpr Kernel kernel(Op op, DType dtype) const { return (*rows[static_cast<int>(op)])[dtype]; }
   constexpr MaskKernel mask_kernel(MaskOp op, DType dtype) const { return mask_kernels[static_cast<int>(op)][dtype]; }

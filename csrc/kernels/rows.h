@@ -9,6 +9,7 @@
 #include "../contract/kernel.h"
 #include "float8_loop.h"
 #include "loop.h"
+#include "smooth_loop.h"
 
 namespace fastrelu::FASTRELU_ISA {
 
@@ -25,6 +26,8 @@ template <class Formula> struct KernelOf {
   template <class T> static constexpr Kernel make() {
     if constexpr (Formula::dtypes == ArrayTypes::integers && !std::is_integral_v<T>) {
       return {};
+    } else if constexpr (Formula::arithmetic == Arithmetic::smooth) {
+      return {smooth_loop<Formula, T>, nullptr};
     } else if constexpr (std::is_same_v<T, Coded8>) {
       return {float8_loop<Formula>, nullptr};
     } else if constexpr (Formula::plain_for_integers && std::is_integral_v<T>) {

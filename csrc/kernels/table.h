@@ -13,6 +13,7 @@
 #include "mask_loop.h"
 #include "maxout.h"
 #include "rows.h"
+#include "softmax.h"
 #include "sum.h"
 
 namespace fastrelu::FASTRELU_ISA {
@@ -22,6 +23,10 @@ template <class Maker> constexpr void add(Isa& isa, MaskOp op) {
 }
 template <class Maker> constexpr void add(Isa& isa, Reduce reduce) {
   isa.reductions[static_cast<int>(reduce)] = per_dtype<Maker>();
+}
+
+template <Softmax which> constexpr void add_softmax(Isa& isa) {
+  isa.softmax[static_cast<int>(which)] = per_dtype<softmaxes::KernelOf<which>>();
 }
 
 constexpr Isa make_table(const char* name) {
@@ -36,6 +41,7 @@ constexpr Isa make_table(const char* name) {
       {},
       {look_up<std::uint8_t>, look_up<std::uint16_t>, look_up<std::uint32_t>, look_up<std::uint64_t>},
       per_dtype<MaxoutOf>(),
+      {},
   };
   add<MaskMaking<Relu>>(isa, MaskOp::relu);
   add<LeakyMaking>(isa, MaskOp::leaky_relu);
@@ -50,6 +56,11 @@ constexpr Isa make_table(const char* name) {
   add<ActiveCountOf>(isa, Reduce::active);
   add<OfBytes<count_bits>>(isa, Reduce::bits);
   add<OfBytes<any_bits>>(isa, Reduce::any_bits);
+  add_softmax<Softmax::softmax>(isa);
+  add_softmax<Softmax::log_softmax>(isa);
+  add_softmax<Softmax::softmax_backward>(isa);
+  add_softmax<Softmax::log_softmax_backward>(isa);
+  add_softmax<Softmax::cross_entropy>(isa);
   return isa;
 }
 

@@ -6,11 +6,15 @@ scaled arrays `add_relu`, `add_leaky_relu` and `scale_shift_relu`; with bounds `
 `hardswish` and `softshrink`, all with a ``_backward``; and `relu_quantized`. `relu_`,
 `leaky_relu_`, `relu_backward_` and `leaky_relu_backward_` overwrite their first argument.
 
+Smooth ufuncs are `sigmoid`, `tanh`, `silu`, `gelu`, `gelu_tanh`, `mish`, `softplus`, `log_sigmoid`,
+`selu`, `softsign`, `elu` and `celu`, correctly rounded, all with ``_derivative`` and ``_backward``.
+
 `relu_with_mask`, `add_relu_with_mask` and `relu_backward_from_mask`, and those of leaky_relu, store
 one bit per element for the backward pass, a `Mask`. `relu_backward_with_bias`, `prelu`,
 `prelu_backward`, `rrelu` and `rrelu_with_slopes` have parameters that are learned or drawn.
 `maxout`, `crelu` and their gradients work along an axis of channels, `make_table` and `apply_table`
-on quantised numbers. `active_count`, `sparsity` and `dead_units` count active elements, as do the
+on quantised numbers. `softmax`, `log_softmax` with their gradients and `cross_entropy` turn scores
+into shares. `active_count`, `sparsity` and `dead_units` count active elements, as do the
 methods of a `Mask`; `activity` logs them.
 
 Ufuncs keep what an array carries besides its elements, such as a mask, labels, units or a graph of
@@ -36,6 +40,7 @@ from fastrelu import (
     _masks,
     _prelu,
     _runtime,
+    _softmax,
     _tables,
     _ufuncs,
 )
@@ -46,6 +51,7 @@ from fastrelu._inplace import *
 from fastrelu._masks import *
 from fastrelu._prelu import *
 from fastrelu._runtime import *
+from fastrelu._softmax import *
 from fastrelu._tables import *
 from fastrelu._ufuncs import *
 from fastrelu._verify import verify
@@ -59,5 +65,6 @@ __all__ += _inplace.__all__
 __all__ += _masks.__all__
 __all__ += _prelu.__all__
 __all__ += _runtime.__all__
+__all__ += _softmax.__all__
 __all__ += _tables.__all__
 __all__ += _ufuncs.__all__

@@ -11,8 +11,12 @@ _NUMBERS = (float, int, np.generic, list, tuple)
 _OF_ANOTHER_PACKAGE = 2  # dtype.isbuiltin
 
 
-def check(function: str, names: tuple[str, ...], bounds: tuple[Any, ...]) -> None:
+def check(
+    function: str, names: tuple[str, ...], bounds: tuple[Any, ...], positive: bool = False
+) -> None:
     """Refuse a first bound that is above the second somewhere, or a single one that is below 0.
+
+    With `positive`, a single one that is 0 is refused, too.
 
     Foreign objects are checked later, when NumPy has converted them to arrays. The ufunc refuses
     bounds that NumPy cannot compare or broadcast. There are no comprehensions here, because Python
@@ -24,7 +28,7 @@ def check(function: str, names: tuple[str, ...], bounds: tuple[Any, ...]) -> Non
         if low is None or high is None:
             return
         with np.errstate(all="ignore"):  # other packages' dtypes report signalling NaNs
-            is_above = low > high
+            is_above = low >= high if positive else low > high
     except (TypeError, ValueError):
         return
     if not np.count_nonzero(is_above):
@@ -34,7 +38,8 @@ def check(function: str, names: tuple[str, ...], bounds: tuple[Any, ...]) -> Non
     last = np.broadcast_to(high, is_above.shape)[place]
     if len(names) > 1:
         raise ValueError(f"{function}: {names[0]} ({first!s}) is above {names[1]} ({last!s})")
-    raise ValueError(f"{function}: {names[0]} ({last!s}) is below 0")
+    relation = "not above" if positive else "below"
+    raise ValueError(f"{function}: {names[0]} ({last!s}) is {relation} 0")
 
 
 def _real_array(bound: Any) -> NDArray[Any] | None:

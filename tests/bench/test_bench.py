@@ -132,6 +132,7 @@ OTHER_FUNCTIONS = {
     *("prelu", "prelu_backward", "rrelu", "crelu", "crelu_backward", "maxout", "maxout_backward"),
     *("apply_table", "active_count", "sparsity", "dead_units"),
     *("add_relu_with_mask", "add_leaky_relu_with_mask"),
+    *("softmax", "log_softmax", "softmax_backward", "log_softmax_backward", "cross_entropy"),
 }
 """The functions beside the ufuncs that have a speed of their own."""
 
@@ -212,6 +213,13 @@ def test_a_wrong_result_is_refused(idioms, peers, cell, mode, how):
 def test_a_result_may_differ_as_its_row_says(idioms, peers, cell, tolerance):
     row = idioms.numpy(lambda x: np.maximum(x, 0) * np.float32(0.6), tolerance)
     peers.Peers(1).prepared(cell(row), row)
+
+
+def test_a_smooth_function_is_not_taken_for_its_approximation(idioms, peers):
+    gelu = next(each for each in idioms.cells() if each.group == "gelu float32 64 new")
+    row = idioms.numpy(lambda x: fr.gelu_tanh(x, None), idioms.SMOOTH)
+    with pytest.raises(peers.WrongResultError, match=r"gelu float32 64 new: NumPy"):
+        peers.Peers(1).prepared(gelu, row)
 
 
 def test_rows_do_not_find_what_others_wrote(idioms, peers, cell):
@@ -325,6 +333,34 @@ def test_a_very_slow_contender_sits_rounds_out(race):
     calls = {"slow": machine.contender("slow", 1e6), "fast": machine.contender("fast", 16.0)}
     race(calls, rounds=9, seconds=16.0, clock=machine.clock)
     assert machine.calls.count("slow") == 2 + 3
+
+
+# Accuracy.
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_units_are_counted_across_zero_and_beyond_infinity(module, dtype):
+    info = np.finfo(dtype)
+    tiny, inf = info.smallest_subnormal, np.inf
+    a = np.array([0.0, -tiny, 1.0, -1.0, inf, inf], dtype)
+    b = np.array([-0.0, tiny, 1.0 + info.eps, -1.0, info.max, np.nan], dtype)
+    units = module("accuracy").distance(a, b)
+    assert units[:5].tolist() == [0, 2, 1, 0, 1]
+    assert units[5] > 1
+
+
+def test_accuracy_is_that_of_each_peer(module, idioms, peers):
+    def flushed(x):
+        return np.where(x < -8, np.float32(0), fr.sigmoid(x))
+
+    rows = (idioms.ours(lambda x: fr.sigmoid(x, None)), idioms.numpy(flushed))
+    x = np.linspace(-16, 15, 32, dtype=np.float32)
+    cell = idioms.Cell("sigmoid", "float32", x.shape, "", "new", rows)
+    found = module("accuracy").outcomes(cell, x, peers.Peers(1))
+    assert found["fastrelu"] == ("0", "")
+    share, where = found["NumPy"]
+    assert share.startswith("25.81%")  # 8 of the 31 that are not 0
+    assert where == "from -16 to -9 (-9 gives 0, not 0.000123)"
 
 
 # The report.

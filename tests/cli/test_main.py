@@ -77,7 +77,7 @@ def test_verify_without_rich():
         (["veryfy"], "invalid choice: 'veryfy' (choose from"),
         (["verify", "--fast"], "unrecognized arguments: --fast"),
         (["verify", "--function", "rleu"], "unknown function 'rleu'; did you mean 'relu'? choose"),
-        (["verify", "--function", "tanh"], "choose from relu, relu_derivative, "),
+        (["verify", "--function", "cosine"], "choose from relu, relu_derivative, "),
         (["verify", "--dtype", "foo"], "unknown dtype 'foo'; choose from int8, uint8, "),
         (["verify", "--dtype", "bool"], "none of these functions takes bool"),
         (["verify", "--isa", "scaler"], "unknown instruction set 'scaler'; did you mean 'scalar'?"),

@@ -616,6 +616,11 @@ CALLS = {
     "apply_table": (np.ones((2, 6), np.uint8), np.ones(256), None),
     "maxout": (DENSE, 2, 1, None),
     "maxout_backward": (DENSE[:, :3].copy(), DENSE, 2, 1, None),
+    "softmax": (DENSE, 1, None),
+    "log_softmax": (DENSE, 1, None),
+    "softmax_backward": (DENSE, DENSE, 1, None),
+    "log_softmax_backward": (DENSE, DENSE, 1, None),
+    "cross_entropy": (DENSE, np.zeros(2, np.int64), 1),
     "relu_with_mask": (DENSE, None, None),
     "leaky_relu_with_mask": (DENSE, 0.5, None, None),
     "add_relu_with_mask": (DENSE, DENSE[0], None, None),
@@ -648,6 +653,7 @@ ANYTHING = [
 ]
 
 
+@np.errstate(all="ignore")
 def test_the_extension_survives_any_arguments():
     """One or two of them are wrong: there is a result or an exception, but never a crash."""
     listed = {name for name, each in vars(_core).items() if getattr(each, "__self__", 0) is _core}

@@ -44,14 +44,18 @@ def test_promotion_table(x, slope, result):
         assert fr.leaky_relu_derivative(array, each).dtype == dtype_called(result)
         assert fr.leaky_relu_backward(array, array, each).dtype == dtype_called(result)
         assert fr.add_leaky_relu(array, array, each).dtype == dtype_called(result)
+        assert fr.elu(array, each).dtype == dtype_called(result)
+        assert fr.celu_derivative(array, each).dtype == dtype_called(result)
+        assert fr.elu_backward(array, array, each).dtype == dtype_called(result)
 
 
 def test_table_of_what_functions_do():
-    rows = re.findall(r"^\| (select|add|multiply) \| (.*?) \|", TABLE.read_text(), re.M)
+    rows = re.findall(r"^\| (select|add|multiply|smooth) \| (.*?) \|", TABLE.read_text(), re.M)
     said = {name: kind for kind, names in rows for name in re.findall(r"`(\w+)`", names)}
-    done = {"select": "selects", "add": "adds", "multiply": "multiplies"}
+    done = {"select": "selects", "add": "adds", "multiply": "multiplies", "smooth": "smooth"}
     for name in {ufunc.__name__ for ufunc in fr._core.ufuncs} - INTERNAL:
-        assert done[said[name.removesuffix("_backward")]] == reference.arithmetic(name), name
+        forward = re.sub("_(derivative|backward|backward_from_output)$", "", name)
+        assert done[said[forward]] == reference.arithmetic(name), name
 
 
 def classes_of_stubs():

@@ -12,8 +12,8 @@ import fastrelu as fr
 import numpy as np
 import pytest
 from fastrelu import reference
-from fastrelu.testing import _functions, cases, verified_names
-from support import UFUNCS, array_count, differing, legal, oracle, usual_dtype
+from fastrelu.testing import _functions, cases, may_differ, verified_names
+from support import UFUNCS, arithmetic, array_count, differing, legal, oracle, usual_dtype
 
 NAN, INF = np.nan, np.inf
 X = [-INF, -2.0, -0.0, 0.0, 3.0, INF, NAN, -NAN]
@@ -102,7 +102,46 @@ FUSED = {
         ((NAN, 7.0, -2.0), -7.0), ((5.0, NAN, 2.0), 5.0), ((5.0, 7.0, NAN), -2.0),
     ],
 }  # fmt: skip
+ENDS = [-INF, -0.0, 0.0, INF, NAN, -NAN]
+"""Where smooth functions have values that are known by heart; test_smooth.py has the others."""
+LOG_2, SCALE = "0.693147180559945309417232121458", "1.05070098735548049341933498529"
+SCALE_ALPHA = "1.75809934084737685994021752081"
+CURVES = {
+    "sigmoid": [0.0, 0.5, 0.5, 1.0],
+    "tanh": [-1.0, -0.0, 0.0, 1.0],
+    "silu": [-0.0, -0.0, 0.0, INF],
+    "gelu": [-0.0, -0.0, 0.0, INF],
+    "gelu_tanh": [-0.0, -0.0, 0.0, INF],
+    "mish": [-0.0, -0.0, 0.0, INF],
+    "softplus": [0.0, LOG_2, LOG_2, INF],
+    "log_sigmoid": [-INF, "-" + LOG_2, "-" + LOG_2, -0.0],
+    "selu": ["-" + SCALE_ALPHA, -0.0, 0.0, INF],
+    "softsign": [-1.0, -0.0, 0.0, 1.0],
+    "elu": [-0.25, -0.0, 0.0, INF],
+    "celu": [-0.25, -0.0, 0.0, INF],
+}
+SLOPES = {
+    "sigmoid": [0.0, 0.25, 0.25, 0.0],
+    "tanh": [0.0, 1.0, 1.0, 0.0],
+    "silu": [-0.0, 0.5, 0.5, 1.0],
+    "gelu": [-0.0, 0.5, 0.5, 1.0],
+    "gelu_tanh": [-0.0, 0.5, 0.5, 1.0],
+    "mish": [-0.0, "0.6", "0.6", 1.0],
+    "softplus": [0.0, 0.5, 0.5, 1.0],
+    "log_sigmoid": [1.0, 0.5, 0.5, 0.0],
+    "selu": [0.0, SCALE_ALPHA, SCALE_ALPHA, SCALE],
+    "softsign": [0.0, 1.0, 1.0, 0.0],
+    "elu": [0.0, 0.25, 0.25, 1.0],
+    "celu": [0.0, 1.0, 1.0, 1.0],
+}
+OUTPUTS = [0.0, -0.0, 1.0, -1.0, 0.5, INF, -INF, NAN]
+SLOPES_OF_OUTPUTS = {
+    "sigmoid_backward_from_output": [0.0, -0.0, 0.0, -2.0, 0.25, -INF, -INF, NAN],
+    "tanh_backward_from_output": [1.0, 1.0, 0.0, 0.0, 0.75, -INF, -INF, NAN],
+}
 PARAMETERS = {
+    "elu": (0.25,),
+    "celu": (0.25,),
     "clipped_relu": (2.5,),
     "clipped_relu_backward": (2.5,),
     "threshold": (1.0, 20.0),
@@ -186,7 +225,10 @@ def test_all_that_is_public_is_listed():
 
 
 def test_every_ufunc_has_a_table():
-    names = {ufunc.__name__ for ufunc in UFUNCS}
+    smooth = {*CURVES, *SLOPES_OF_OUTPUTS}
+    smooth |= {f"{name}_{each}" for name in SLOPES for each in ("derivative", "backward")}
+    assert smooth == {ufunc.__name__ for ufunc in UFUNCS if arithmetic(ufunc) == "smooth"}
+    names = {ufunc.__name__ for ufunc in UFUNCS} - smooth
     assert names == {*UNARY, *BACKWARD, *FUSED, "relu_quantized"}
 
 
@@ -214,6 +256,56 @@ def test_fused_table(name, dtype):
     arrays = [np.array(each, dtype) for each in zip(*inputs, strict=True)]
     actual = getattr(reference, name)(*arrays, *parameters_for(name))
     assert_promised_bits(name, actual, np.array(expected, dtype))
+
+
+def from_table(numbers, dtype):
+    """Decimals with more digits than any dtype has, rounded, and the NaNs of ENDS behind them."""
+    return np.array([*map(np.longdouble, numbers), NAN, -NAN], np.longdouble).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", CURVES)
+def test_curves_at_their_ends(name, dtype):
+    """NaNs keep their sign; in longdouble, logarithms and products may be some units off."""
+    x = np.array(ENDS, dtype)
+    for function, table in ((name, CURVES), (f"{name}_derivative", SLOPES)):
+        actual = getattr(reference, function)(x, *PARAMETERS.get(name, ()))
+        expected = from_table(table[name], dtype)
+        is_wrong = differing(actual, expected)
+        if dtype == np.longdouble:
+            is_wrong &= ~may_differ(function, [x], actual, expected)
+        assert actual.dtype == expected.dtype
+        assert not is_wrong.any(), (actual, expected)
+
+
+def assert_is_product(name, inputs, slopes, dtype):
+    """The gradient is a product with these slopes, whatever is multiplied."""
+    for gradient in (3.0, -5.0, -0.0, INF, NAN):
+        gradients = np.full(len(inputs), gradient, dtype)
+        actual = getattr(reference, name)(gradients, np.array(inputs, dtype), *parameters(name))
+        with np.errstate(all="ignore"):
+            expected = (gradients * slopes).astype(dtype)
+        assert actual.dtype == dtype
+        wrong = differing(actual, expected) & ~(np.isnan(actual) & np.isnan(expected))
+        if dtype == np.longdouble:
+            wrong &= ~may_differ(name, [gradients, gradients], actual, expected)
+        assert not wrong.any(), (gradient, actual, expected)
+
+
+def parameters(name):
+    return PARAMETERS.get(name.removesuffix("_backward"), ())
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", SLOPES)
+def test_gradients_at_the_ends_of_curves(name, dtype):
+    assert_is_product(f"{name}_backward", ENDS, from_table(SLOPES[name], dtype), dtype)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", SLOPES_OF_OUTPUTS)
+def test_gradients_from_outputs(name, dtype):
+    assert_is_product(name, OUTPUTS, np.array(SLOPES_OF_OUTPUTS[name], dtype), dtype)
 
 
 def rounded(numbers, dtype):
@@ -316,6 +408,16 @@ def test_bounds_in_the_wrong_order():
         for bounds in ((2.0, 1.0), (2, 1), (np.array([0, 2, 0]), 1.0), (x + 1, x)):
             with pytest.raises(ValueError, match=words):
                 function(*inputs, *bounds)
+    for function, inputs in (
+        (reference.celu, (x,)),
+        (reference.celu_derivative, (x,)),
+        (reference.celu_backward, (x, x)),
+    ):
+        for bound in (-1.0, 0, -0.0, np.array([1, NAN, -1])):
+            with pytest.raises(
+                ValueError, match=rf"^{function.__name__}: alpha .* is not above 0$"
+            ):
+                function(*inputs, bound)
     for function, inputs, name in (
         (reference.clipped_relu, (x,), "max_val"),
         (reference.clipped_relu_backward, (x, x), "max_val"),

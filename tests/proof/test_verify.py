@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 
 import fastrelu as fr
 import numpy as np
 import pytest
 from fastrelu import _core, reference, testing
-from fastrelu.testing import _ufuncs
+from fastrelu.testing import _shares, _ufuncs
+from smooth import exact
 from support import INTERNAL, ISAS, UFUNCS, usual_dtype
 
 NAMES = [ufunc.__name__ for ufunc in UFUNCS]
@@ -64,6 +66,34 @@ def test_a_planted_difference_is_found(monkeypatch, name, wrong):
         assert each in str(failure)
 
 
+def times(name, factor):
+    """A reference whose results are all too large."""
+    right = getattr(reference, name)
+
+    @functools.wraps(right)
+    @np.errstate(over="ignore")
+    def function(*args, **keywords):
+        results = right(*args, **keywords)
+        several = results if isinstance(results, tuple) else (results,)
+        wrong = tuple((each.astype(np.longdouble) * factor).astype(each.dtype) for each in several)
+        return wrong if isinstance(results, tuple) else wrong[0]
+
+    return function
+
+
+@pytest.mark.parametrize("dtype, units", [("float16", 2), ("float32", 2), ("float64", 8)])
+@pytest.mark.parametrize("name", _shares.ARRAYS)
+def test_shares_are_held_to_their_accuracy(monkeypatch, name, dtype, units):
+    """What gradients cancel may be lost in float64, so that they may be further off."""
+    more = 1 << 10 if dtype == "float64" and name.endswith("_backward") else 1
+    chosen = {"functions": name, "dtypes": dtype, "isas": ISAS[:1], "progress": False}
+    right = fr.verify(**chosen)
+    assert right, right
+    factor = 1 + units * more * np.longdouble(np.finfo(dtype).eps)
+    monkeypatch.setattr(reference, name, times(name, factor))
+    assert not fr.verify(**chosen)
+
+
 @pytest.mark.parametrize("name", ["relu", "relu_backward", "leaky_relu"])
 @pytest.mark.parametrize("is_broken", [False, True])
 def test_exhaustive(monkeypatch, name, is_broken):
@@ -77,6 +107,35 @@ def test_exhaustive(monkeypatch, name, is_broken):
     assert (row.function, row.dtype) == (name, "float32, all")
     assert row.compared["scalar"] == (1 << 16 if is_broken else 1 << 17)
     assert [each.case for each in row.failures.values()] == ["block at 0x3f7f0000"] * is_broken
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_exhaustive_by_digest(monkeypatch, is_broken):
+    """Of smooth functions: here of some patterns, with their digest."""
+    one = int(np.float32(1).view(np.uint32))
+    patterns = range(one - (1 << 16), one + (1 << 16), 1 << 16)
+    x = np.arange(patterns.start, patterns.stop, dtype=np.uint32).view(np.float32)
+    right = hashlib.sha256(reference.sigmoid(x)).hexdigest()
+    digest = right[::-1] if is_broken else right
+    monkeypatch.setattr(_ufuncs, "BLOCKS", patterns)
+    monkeypatch.setattr(_ufuncs, "digests", lambda: {"sigmoid": digest})
+    chosen = {"functions": ["sigmoid", "relu6"], "dtypes": "float32", "isas": "scalar"}
+    *_, row = fr.verify(**chosen, exhaustive=True, progress=False).rows
+    assert (row.function, row.dtype, row.compared) == (
+        "sigmoid",
+        "float32, all",
+        {"scalar": x.size},
+    )
+    problems = [each.problem for each in row.failures.values()]
+    assert problems == [f"the results have SHA-256 {right}"] * is_broken
+
+
+def test_every_smooth_function_of_one_array_has_a_digest():
+    digests = _ufuncs.digests()
+    assert set(digests) == set(exact.FUNCTIONS)
+    for name, digest in digests.items():
+        assert reference.arithmetic(name) == "smooth"
+        assert re.fullmatch("[0-9a-f]{64}", digest)
 
 
 def test_only_what_was_asked_for():

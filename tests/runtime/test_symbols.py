@@ -26,7 +26,10 @@ from fastrelu import _core
 SOURCE = Path(__file__).resolve().parents[2]
 KERNELS = SOURCE / "csrc" / "kernels"
 COMPILER = shlex.split(os.environ.get("CXX", "c++"))
-FROM_LIBC = re.compile(r"mem(cpy|set|move|cmp)|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_")
+FROM_LIBC = re.compile(
+    r"mem(cpy|set|move|cmp)|malloc|free|(exp|expm1|log1p|erfc|tanh)l|fe(get|set)exceptflag"
+    r"|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_"
+)
 SOFT_FLOAT = re.compile(r"__\w+(tf|xf|hf|bf)\w*")
 
 

@@ -67,6 +67,10 @@ def leaky_relu_gradient_in_place(grad: F32, x: F32) -> F32:
     return fr.leaky_relu_backward(grad, x, out=grad)
 
 
+def exponential_unit(x: F32, alpha: float) -> F32:
+    return fr.elu(x, alpha)
+
+
 def layer(x: F32, bias: F32) -> F32:
     return fr.add_relu(x, bias)
 
@@ -141,6 +145,21 @@ def ufuncs(i8: I8, f16: F16, f32: F32, f64: F64) -> None:
     assert_type(fr.relu.at(f32, 0), None)
 
 
+def smooth_ufuncs(i8: I8, f16: F16, f32: F32) -> None:
+    assert_type(fr.sigmoid(f32), F32)
+    assert_type(fr.sigmoid(i8), F64)
+    assert_type(fr.sigmoid(2), np.float64)
+    assert_type(fr.tanh(2.5), np.float64)
+    assert_type(fr.gelu_derivative(f16), F16)
+    assert_type(fr.gelu_backward(f32, f32, out=f32), F32)
+    assert_type(fr.sigmoid_backward_from_output(i8, i8), F64)
+    assert_type(fr.elu(f32), F32)
+    assert_type(fr.elu(f16, 0.5), F16)
+    assert_type(fr.elu(i8, alpha=2), F64)
+    assert_type(fr.celu_derivative(f32, f32), F32)
+    assert_type(fr.celu_backward(f32, f32, alpha=0.5), F32)
+
+
 def in_place(f32: F32) -> None:
     assert_type(fr.relu_(f32), F32)
     buffer: array[float] = fr.leaky_relu_(array("d", [-2.5]), 0.2)
@@ -165,5 +184,6 @@ for wrapper2 in (relu_into, relu_gradient, leaky_relu_of_slopes, leaky_relu_grad
     assert_type(wrapper2(x32, x32.copy()), F32)
 relu_of_rows(x32)
 ufuncs(x32.astype(np.int8), x32.astype(np.float16), x32, x32.astype(np.float64))
+smooth_ufuncs(x32.astype(np.int8), x32.astype(np.float16), np.ones(3, np.float32))
 in_place(x32)
 beside_ufuncs(x32, np.zeros(3, np.uint8))

@@ -40,6 +40,13 @@ def arguments(x: F32, c64: NDArray[np.complex64], text: NDArray[np.str_]) -> Non
     fr.hardtanh(x, max_value=1)  # type: ignore[call-overload]
     fr.hardtanh_backward(x)  # type: ignore[call-overload]
     fr.hardswish("text")  # type: ignore[call-overload]
+    fr.sigmoid(x, 0.5)  # type: ignore[call-overload]
+    fr.tanh(c64)  # type: ignore[type-var]
+    fr.gelu(x, approximate="tanh")  # type: ignore[call-overload]
+    fr.elu(x, "0.5")  # type: ignore[call-overload]
+    fr.elu(x, beta=0.5)  # type: ignore[call-overload]
+    fr.celu_backward(x)  # type: ignore[call-overload]
+    fr.tanh_backward_from_output(x)  # type: ignore[call-overload]
 
 
 def methods(x: F32) -> None:

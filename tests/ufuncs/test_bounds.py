@@ -15,6 +15,7 @@ from support import (
     assert_as_promised,
     data_count,
     defaults,
+    is_bounded,
     not_negative,
     parameter_names,
     run_python,
@@ -22,8 +23,10 @@ from support import (
 
 ORDERED = [each for each in UFUNCS if "min_val" in parameter_names(each)]
 CAPPED = [each for each in UFUNCS if not_negative(each)]
+POSITIVE = [each for each in UFUNCS if is_bounded(each) and each not in CAPPED]
 every_ordered = pytest.mark.parametrize("ufunc", ORDERED, ids=lambda each: each.__name__)
 every_capped = pytest.mark.parametrize("ufunc", CAPPED, ids=lambda each: each.__name__)
+every_positive = pytest.mark.parametrize("ufunc", POSITIVE, ids=lambda each: each.__name__)
 SHAPE = (3, 5)
 
 WRONG_ORDER = {
@@ -51,6 +54,16 @@ NEGATIVE = {
     "broadcast": (np.array([[1.0], [-2.0], [1.0]]), "-2.0"),
     "a list": ([1.0, 1, 1, 1, -3], "-3.0"),
 }
+NOT_POSITIVE = NEGATIVE | {
+    "zero": (0.0, "0.0"),
+    "minus zero": (-0.0, "-0.0"),
+    "int zero": (0, "0"),
+    "0-d zero": (np.array(0.0), "0.0"),
+    "one zero in an array": (np.array([1.0, np.nan, 0.0, 1.5, 2.0]), "0.0"),
+}
+"""With those that are negative alone: of several, the first is named."""
+NOT_POSITIVE["one in an array"] = (np.array([1.0, np.nan, 0.5, -1.5, 2.0]), "-1.5")
+LEGAL_ALPHAS = [5e-324, 1e-3, 1, np.inf, np.nan, np.array([np.inf, 2.0, np.nan, 1.0, 1e300])]
 LEGAL_ORDER = [(1.0, 1.0), (1, 1.0), (2**53, 2**53 + 1), (0.0, -0.0), (np.nan, 1.0),
                (2.0, np.nan), (np.nan, np.nan),
                (-np.inf, np.inf), (np.array([1.0, 2, np.nan, 4, 5]), 5)]  # fmt: skip
@@ -135,6 +148,42 @@ def test_negative_caps(ufunc, case):
     assert_refused(ufunc, (parameter,), words)
 
 
+@pytest.mark.parametrize("case", NOT_POSITIVE.values(), ids=NOT_POSITIVE)
+@every_positive
+def test_what_must_be_positive(ufunc, case):
+    parameter, value = case
+    assert_refused(ufunc, (parameter,), f"{ufunc.__name__}: alpha ({value}) is not above 0")
+
+
+@every_positive
+def test_positive_numbers_that_vanish_in_the_dtype(ufunc):
+    """As a limit: zeros keep their sign, and no quotient of zeros is reported."""
+    for dtype in (np.float32, np.float16):
+        for x in (np.array([-1, -0.0, 0, 1], dtype), np.array([[-1, 0], [1, 2]], dtype)[:, ::-1]):
+            arrays = [x] * data_count(ufunc)
+            with np.errstate(all="raise"):
+                assert_as_promised(ufunc, ufunc(*arrays, 1e-300), *arrays, 1e-300)
+            assert np.isfinite(ufunc(*arrays, 1e-300)).all()
+
+
+@every_positive
+def test_legal_positive_numbers(ufunc):
+    arrays = [np.array([-7.0, -0.0, 3, np.nan, np.inf])] * data_count(ufunc)
+    for alpha in LEGAL_ALPHAS:
+        with np.errstate(all="ignore"):
+            assert_as_promised(ufunc, ufunc(*arrays, alpha), *arrays, alpha)
+        assert_both_ways_agree(ufunc, lambda a=alpha: ([*arrays, a], {}))
+
+
+@pytest.mark.parametrize("ufunc", [fr.elu, fr.elu_derivative, fr.elu_backward])
+def test_elu_takes_every_alpha(ufunc):
+    arrays = [np.array([-7.0, -0.0, 3, np.nan, np.inf])] * data_count(ufunc)
+    for alpha in (0.0, -0.0, -1.5, -np.inf, *LEGAL_ALPHAS):
+        with np.errstate(all="ignore"):
+            assert_as_promised(ufunc, ufunc(*arrays, alpha), *arrays, alpha)
+        assert_both_ways_agree(ufunc, lambda a=alpha: ([*arrays, a], {}))
+
+
 @every_ordered
 def test_legal_bounds(ufunc):
     arrays = [np.array([-7.0, -0.0, 3, np.nan, np.inf])] * data_count(ufunc)
@@ -157,6 +206,8 @@ def test_scalars_and_empty_arrays_are_refused_too():
             fr.hardtanh(x, 2.0, 1.0)
         with pytest.raises(ValueError, match="below 0"):
             fr.clipped_relu(x, -1.0)
+        with pytest.raises(ValueError, match="not above 0"):
+            fr.celu(x, 0)
     assert fr.clipped_relu(np.empty(0), np.empty(0)).size == 0
 
 

@@ -10,7 +10,6 @@ import pytest
 from support import (
     DTYPES,
     UFUNCS,
-    arithmetic,
     array_count,
     assert_as_promised,
     data_count,
@@ -20,13 +19,14 @@ from support import (
     every_leaky_ufunc,
     every_ufunc,
     every_ufunc_with_parameters,
+    gives_floats,
     parameter_names,
     repeated,
     run_python,
 )
 
 REAL = [np.dtype(char) for char in np.typecodes["AllInteger"] + np.typecodes["Float"]]
-KEEPING = [ufunc for ufunc in UFUNCS if arithmetic(ufunc) != "multiplies"]
+KEEPING = [ufunc for ufunc in UFUNCS if not gives_floats(ufunc)]
 MOST_COMBINATIONS = 1500
 
 
@@ -36,7 +36,7 @@ def is_integer(dtype):
 
 def promised_dtype(ufunc, *dtypes):
     """NumPy's common dtype, with the two exceptions for functions that multiply."""
-    if arithmetic(ufunc) != "multiplies":
+    if not gives_floats(ufunc):
         return np.result_type(*dtypes)
     arrays = np.result_type(*dtypes[: array_count(ufunc)])
     if is_integer(arrays):

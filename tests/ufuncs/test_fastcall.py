@@ -27,11 +27,11 @@ from support import (
     beyond_doubt,
     data_count,
     defaults,
-    every_float_ufunc,
+    every_kind_of_float,
+    every_kind_of_loop,
+    every_kind_with_parameters,
     every_leaky_loop,
     every_leaky_ufunc,
-    every_loop,
-    every_loop_with_parameters,
     every_ufunc,
     legal,
     oracle,
@@ -52,7 +52,7 @@ def arrays_for(ufunc, n=37, dtype=np.float32, layout="dense"):
 # Everything over every case.
 
 
-@every_loop
+@every_kind_of_loop
 def test_every_layout(loop, isa):
     for layout, flat in product(LAYOUTS, loop.samples(65, seed=30)):
         assert_both_ways_agree(
@@ -60,7 +60,7 @@ def test_every_layout(loop, isa):
         )
 
 
-@every_loop
+@every_kind_of_loop
 def test_every_layout_of_out(loop, isa):
     flat = loop.sample(65, seed=31)
     for one, other in product(LAYOUTS, repeat=2):
@@ -72,7 +72,7 @@ def test_every_layout_of_out(loop, isa):
         assert_both_ways_agree(loop.ufunc, make)
 
 
-@every_loop
+@every_kind_of_loop
 def test_every_layout_in_place(loop, isa):
     flat = loop.sample(65, seed=32)
     for layout, position in product(LAYOUTS, range(len(flat))):
@@ -84,7 +84,7 @@ def test_every_layout_in_place(loop, isa):
         assert_both_ways_agree(loop.ufunc, make)
 
 
-@every_loop
+@every_kind_of_loop
 def test_every_length(loop, isa):
     for n in (*range(20), *list(cases.lengths(loop.out))[20::7], 500):
         assert_both_ways_agree(loop.ufunc, lambda n=n: (loop.sample(n, seed=33), {}))
@@ -212,7 +212,7 @@ PARAMETERS = {
 }
 
 
-@every_loop_with_parameters
+@every_kind_with_parameters
 def test_every_parameter(loop):
     names = parameter_names(loop.ufunc)
     flat = loop.sample(25, seed=39, whole=True)[: data_count(loop.ufunc)]
@@ -230,7 +230,7 @@ def test_every_parameter(loop):
 # What is handed on, one condition each.
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_subclass_is_handed_on(ufunc):
     class Own(np.ndarray):
         pass
@@ -245,7 +245,7 @@ def test_subclass_is_handed_on(ufunc):
         assert assert_both_ways_agree(ufunc, make)[0] is Own
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_subclass_as_out_is_handed_on(ufunc):
     class Own(np.ndarray):
         def __array_wrap__(self, array, context=None, return_scalar=False):
@@ -257,7 +257,7 @@ def test_subclass_as_out_is_handed_on(ufunc):
     assert assert_both_ways_agree(ufunc, make)[1] == "'wrapped'"
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_array_ufunc_is_handed_on(ufunc):
     class Other:
         def __array_ufunc__(self, ufunc, method, *inputs, **keywords):
@@ -273,7 +273,7 @@ def test_array_ufunc_is_handed_on(ufunc):
     assert "'out'" in seen[1]
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_array_ufunc_of_none_is_handed_on(ufunc):
     class Refuses:
         __array_ufunc__ = None
@@ -282,7 +282,7 @@ def test_array_ufunc_of_none_is_handed_on(ufunc):
     assert assert_both_ways_agree(ufunc, lambda: (arguments, {}))[0] is TypeError
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_two_dtypes_are_handed_on(ufunc):
     mixed = [np.float32, np.float64, np.float32][: array_count(ufunc)]
 
@@ -292,13 +292,13 @@ def test_two_dtypes_are_handed_on(ufunc):
     assert_both_ways_agree(ufunc, make)
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_out_of_another_dtype_is_handed_on(ufunc):
     for dtype in (np.float64, np.float16, np.int32, np.complex64, np.bool_, object):
         assert_both_ways_agree(ufunc, lambda d=dtype: (arrays_for(ufunc), {"out": np.zeros(37, d)}))
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_dtype_without_a_loop_is_handed_on(ufunc):
     for dtype in ("?", "F", "O", "U1", "S1", "M8[s]", "m8[s]", "V4"):
         arrays = repeated(ufunc, np.zeros(4, dtype))
@@ -306,7 +306,7 @@ def test_dtype_without_a_loop_is_handed_on(ufunc):
         assert issubclass(seen[0], TypeError)
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_misaligned_arrays_are_handed_on(ufunc):
     def make():
         return arrays_for(ufunc, layout="misaligned"), {}
@@ -315,7 +315,7 @@ def test_misaligned_arrays_are_handed_on(ufunc):
     assert_both_ways_agree(ufunc, make)
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_misaligned_out_is_handed_on(ufunc):
     def make():
         return arrays_for(ufunc), {"out": LAYOUTS["misaligned"].empty(37, np.dtype(np.float32))}
@@ -323,7 +323,7 @@ def test_misaligned_out_is_handed_on(ufunc):
     assert_both_ways_agree(ufunc, make)
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_other_shapes_are_handed_on(ufunc):
     for shape in ((1,), (5, 1), (2, 5, 7), (), (3,), (35,), (7, 5), (5, 7, 1)):
         if array_count(ufunc) > 1:
@@ -340,14 +340,14 @@ def test_other_shapes_are_handed_on(ufunc):
         )
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_sparse_memory_is_handed_on(ufunc):
     for layout in ("stride 2", "stride 3", "reversed", "sliced rows", "sliced Fortran"):
         n = 35 if LAYOUTS[layout].rows else 37
         assert_both_ways_agree(ufunc, lambda y=layout, n=n: (arrays_for(ufunc, n, layout=y), {}))
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_c_and_fortran_order_together_are_handed_on(ufunc):
     orders = ("rows", "Fortran")
     for pair, of_out in product(product(orders, repeat=array_count(ufunc)), (None, *orders)):
@@ -361,7 +361,7 @@ def test_c_and_fortran_order_together_are_handed_on(ufunc):
         assert_both_ways_agree(ufunc, make)
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_arrays_of_ones_are_both_in_c_and_in_fortran_order(ufunc):
     for shape in ((1, 5), (5, 1), (1, 1), (1,), (0, 3), (3, 0), (1, 5, 1)):
         for order in "CF":
@@ -369,13 +369,13 @@ def test_arrays_of_ones_are_both_in_c_and_in_fortran_order(ufunc):
             assert_both_ways_agree(ufunc, lambda a=arrays: (a, {}))
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_dense_but_neither_c_nor_fortran_is_handed_on(ufunc):
     x = np.arange(-30, 30, dtype=np.float32).reshape(3, 4, 5).transpose(1, 0, 2)
     assert_both_ways_agree(ufunc, lambda: (repeated(ufunc, x), {}))
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_zero_dimensions_are_handed_on(ufunc):
     arrays = repeated(ufunc, np.array(-2.5, np.float32))
     assert assert_both_ways_agree(ufunc, lambda: (arrays, {}))[0] is np.float32
@@ -383,14 +383,14 @@ def test_zero_dimensions_are_handed_on(ufunc):
     assert seen[0] is np.ndarray
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_overlap_that_is_not_exact_is_handed_on(ufunc):
     n = 150
     for shift, position in product((1, 4, 16, 64, 149), range(array_count(ufunc))):
         for ahead in (True, False):
 
             def make(shift=shift, position=position, ahead=ahead):
-                memory = beyond_doubt("max_val", cases.sample(np.float32, 2 * n, 36))
+                memory = beyond_doubt(ufunc, "max_val", cases.sample(np.float32, 2 * n, 36))
                 views = memory[:n], memory[shift:][:n]
                 arrays = arrays_for(ufunc, n)
                 arrays[position] = views[ahead]
@@ -403,12 +403,12 @@ def test_overlap_that_is_not_exact_is_handed_on(ufunc):
                 assert_as_promised(ufunc, ufunc(*arrays, **keywords), *before)
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_adjacent_memory_is_no_overlap(ufunc):
     for order in ((0, 1), (1, 0)):
 
         def make(order=order):
-            halves = np.split(beyond_doubt("max_val", cases.sample(np.float32, 80, 37)), 2)
+            halves = np.split(beyond_doubt(ufunc, "max_val", cases.sample(np.float32, 80, 37)), 2)
             arrays = arrays_for(ufunc, 40)
             arrays[-1] = halves[order[0]]
             return arrays, {"out": halves[order[1]]}
@@ -416,7 +416,7 @@ def test_adjacent_memory_is_no_overlap(ufunc):
         assert_both_ways_agree(ufunc, make)
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_in_place_of_another_order_is_handed_on(ufunc):
     def make():
         square = cases.sample(np.float32, 36, 38).reshape(6, 6)
@@ -425,7 +425,7 @@ def test_in_place_of_another_order_is_handed_on(ufunc):
     assert_both_ways_agree(ufunc, make)
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_read_only_out_is_handed_on(ufunc):
     def make():
         out = np.full(37, 7, np.float32)
@@ -437,7 +437,7 @@ def test_read_only_out_is_handed_on(ufunc):
     assert "read-only" in message
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_read_only_inputs_are_taken(ufunc):
     def make():
         arrays = arrays_for(ufunc)
@@ -448,7 +448,7 @@ def test_read_only_inputs_are_taken(ufunc):
     assert_both_ways_agree(ufunc, make)
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_out_that_warns_on_write_is_handed_on(ufunc):
     def make():
         broadcast, _ = np.broadcast_arrays(np.ones(37, np.float32), np.ones((1, 37)))
@@ -458,7 +458,7 @@ def test_out_that_warns_on_write_is_handed_on(ufunc):
     assert outcome(ufunc, make)[2], "NumPy warns"
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_foreign_byte_order_is_handed_on(ufunc):
     foreign = np.dtype(np.float32).newbyteorder()
     for position in range(array_count(ufunc)):
@@ -472,7 +472,7 @@ def test_foreign_byte_order_is_handed_on(ufunc):
     assert_both_ways_agree(ufunc, lambda: (arrays_for(ufunc), {"out": np.zeros(37, foreign)}))
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_metadata_is_handed_on(ufunc):
     marked = np.dtype(np.float32, metadata={"unit": "m"})
 
@@ -483,7 +483,7 @@ def test_metadata_is_handed_on(ufunc):
     assert_both_ways_agree(ufunc, lambda: (arrays_for(ufunc, 5), {"out": np.zeros(5, marked)}))
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_unpickled_arrays(ufunc):
     """Their dtype is not the very object that NumPy gives to others."""
     arrays = [pickle.loads(pickle.dumps(each)) for each in arrays_for(ufunc)]
@@ -493,13 +493,13 @@ def test_unpickled_arrays(ufunc):
     )
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_out_of_none_is_handed_on(ufunc):
     for none in (None, (None,)):
         assert_both_ways_agree(ufunc, lambda n=none: (arrays_for(ufunc), {"out": n}))
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_out_in_a_tuple_is_handed_on(ufunc):
     out = np.zeros(3, np.float32)
     assert ufunc(*repeated(ufunc, out), out=(out,)) is out
@@ -509,7 +509,7 @@ def test_out_in_a_tuple_is_handed_on(ufunc):
         assert issubclass(seen[0], (TypeError, ValueError))
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_positional_out_is_handed_on(ufunc):
     def make():
         rest = defaults(ufunc).values()
@@ -529,14 +529,14 @@ KEYWORDS = {
 
 
 @pytest.mark.parametrize("keywords", KEYWORDS.values(), ids=KEYWORDS)
-@every_float_ufunc
+@every_kind_of_float
 def test_other_keywords_are_handed_on(ufunc, keywords):
     for shape in ((37,), (5, 7)):
         arrays = repeated(ufunc, np.linspace(-1, 1, np.prod(shape)).reshape(shape))
         assert_both_ways_agree(ufunc, lambda a=arrays: (a, dict(keywords)))
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_where_is_handed_on(ufunc):
     arrays = repeated(ufunc, np.ones(4, np.float32))
     out = np.full(4, 7, np.float32)
@@ -551,7 +551,7 @@ def not_interned(name):
     return copy
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_keywords_that_are_not_interned(ufunc):
     arrays, out = arrays_for(ufunc), np.zeros(37, np.float32)
     with np.errstate(all="ignore"):
@@ -582,7 +582,7 @@ def test_keywords_that_are_strings_of_another_class(ufunc):
     assert_as_promised(ufunc, result, *arrays, 0.5)
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_bad_shapes_write_nothing(ufunc):
     def make():
         return arrays_for(ufunc, 37), {"out": np.full(36, 7, np.float32)}
@@ -594,7 +594,7 @@ def test_bad_shapes_write_nothing(ufunc):
     assert (out == 7).all()
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_new_results_own_their_memory(ufunc):
     result = ufunc(*repeated(ufunc, np.ones((5, 7), np.float32, order="F")))
     assert result.flags.owndata
@@ -751,7 +751,7 @@ def test_reports_of_other_threads_are_not_mixed_up():
     run_threads(work)
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_large_calls_let_other_threads_run(ufunc):
     """While one thread does nothing but large calls, the other gets its turn.
 

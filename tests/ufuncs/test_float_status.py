@@ -15,12 +15,16 @@ import numpy as np
 import pytest
 from both_ways import assert_both_ways_agree
 from fastrelu import reference
-from fastrelu.testing import cases
+from fastrelu.testing import cases, forced_isa
 from fastrelu.testing.cases import LAYOUTS
 from support import (
     COMPUTING_LOOPS,
+    ISAS,
+    KINDS_OF_LOOPS,
     LINE,
+    LOOPS,
     UFUNCS,
+    arithmetic,
     differing,
     every_computing_loop,
     every_float_ufunc,
@@ -166,6 +170,12 @@ NOT_COMPUTED = {
     "softshrink": [("denormal",), ("-denormal",), ("0.5",)],
     "softshrink_backward": [("largest", "0"), ("nan", "0.5"), ("infinity", "-0.5")],
     "crelu_gradient": [("largest", "-largest", "0"), ("infinity", "infinity", "1")],
+    "elu": [("largest", "infinity"), ("denormal", "0"), ("smallest", "-largest")],
+    "elu_derivative": [("largest", "infinity"), ("infinity", "denormal"), ("smallest", "nan")],
+    "elu_backward": [("denormal", "1", "4"), ("largest", "infinity", "infinity")],
+    "celu": [("largest", "denormal"), ("infinity", "infinity"), ("denormal", "largest")],
+    "celu_derivative": [("largest", "denormal"), ("-largest", "denormal"), ("-denormal", "4")],
+    "celu_backward": [("denormal", "largest", "denormal"), ("largest", "infinity", "infinity")],
 }
 """Values that arithmetic on what is not used would overflow with, lose or turn into NaN."""
 
@@ -176,7 +186,7 @@ def named_value(name, dtype):
     return dtype.type(sign) * np.array(getattr(limits, name, name)).astype(dtype)
 
 
-@parametrized("loop", [each for each in COMPUTING_LOOPS if each.ufunc.__name__ in NOT_COMPUTED])
+@parametrized("loop", [u for u in LOOPS if u.ufunc.__name__ in NOT_COMPUTED and u.out.kind == "f"])
 def test_what_is_not_used_is_not_computed(loop, isa):
     for names in NOT_COMPUTED[loop.ufunc.__name__]:
         values = [named_value(name, loop.out) for name in names]
@@ -190,6 +200,90 @@ def is_signalling(value):
     quiet = cases.format_of(value.dtype).quiet
     pattern = int.from_bytes(cases.bits(value).tobytes(), sys.byteorder)
     return bool(np.isnan(value)) and not pattern & quiet
+
+
+SMOOTH_LOOPS = [u for u in LOOPS if arithmetic(u.ufunc) == "smooth"]
+
+
+def multiplications(ufunc, *inputs):
+    """Both factors of each product that a smooth function makes: grad or alpha, and a curve.
+
+    The curve's values are the library's: a bit of them decides whether a product is exact.
+    """
+    name = ufunc.__name__
+    if "_from_output" in name:
+        ones = np.ones_like(inputs[0])
+        return [(inputs[0], ufunc(ones, inputs[1]))]
+    if name.endswith("_backward"):
+        gradient, *rest = inputs
+        derivative = getattr(fr, name.replace("backward", "derivative"))
+        return [*multiplications(derivative, *rest), (gradient, derivative(*rest))]
+    if name in ("elu", "elu_derivative", "celu") and len(inputs) > 1:
+        x, alpha = inputs
+        wide = np.where(reference.positive(x), 1, alpha).astype(reference.product_dtype(x.dtype))
+        curve = fr.elu_derivative if name == "elu_derivative" else fr.elu
+        below = np.where(reference.positive(x), 0, x)
+        if name == "celu":
+            below = (below / wide).astype(x.dtype)
+        return [(curve(below), wide)]
+    return []
+
+
+@np.errstate(all="ignore")
+def reports_of_smooth(ufunc, *inputs):
+    """What a smooth function must report, and what it may.
+
+    Of a curve, that its value is tiny. What is rounded up to the smallest normal number of 16 bits
+    is tiny on some processors.
+    """
+    must = set()
+    for values, factor in multiplications(ufunc, *inputs):
+        must |= reported(lambda v=values, f=factor: reference.product(v, f))
+    x, size = inputs[0], abs(oracle(ufunc)(*inputs))
+    smallest = np.finfo(x.dtype).smallest_normal
+    may = set(must)
+    if len(inputs) > 1 and x.itemsize == 2 and size == smallest:
+        must, may = must - {"underflow"}, must | {"underflow"}
+    is_curve = len(inputs) == 1 and x.dtype in (np.float32, np.float64)
+    if is_curve and 0 < abs(x[0]) < np.inf and size < smallest:
+        may.add("underflow")
+    return must, may
+
+
+# Gradients are the same code around each curve.
+CURVES_AND_KINDS = [u for u in SMOOTH_LOOPS if u.ufunc.nin == 1 or u in KINDS_OF_LOOPS]
+
+
+@parametrized("loop", CURVES_AND_KINDS)
+def test_smooth_functions_report_their_products_alone(loop):
+    """Every special value by itself, in a vector full of ones and in a tail."""
+    ufunc, width = loop.ufunc, LINE // loop.out.itemsize
+    alphas = [(), (3.0,), (1e-3,), (np.inf,)] if parameter_names(ufunc) else [()]
+    for alpha, row in product(alphas, rows_of_specials(loop, 100)):
+        must, may = reports_of_smooth(ufunc, *(np.array([each]) for each in row), *alpha)
+        free = {"invalid value"} if any(map(is_signalling, row)) else set()
+        for n, at in ((1, 0), (2 * width + 3, width), (width + 1, width)):
+            arrays = [np.ones(n, dtype) for dtype in loop.arrays]
+            for array, value in zip(arrays, row, strict=True):
+                array[at] = value
+            for isa in ISAS:
+                with forced_isa(isa):
+                    got = reported(lambda a=arrays, s=alpha: ufunc(*a, *s))
+                assert must - free <= got <= may | free, (isa, row, alpha, n)
+
+
+@parametrized("loop", SMOOTH_LOOPS)
+def test_smooth_functions_do_not_report_quiet_nans_and_limits(loop, isa):
+    form = cases.format_of(loop.out)
+    quiet = form.infinity | form.quiet
+    patterns = (quiet, form.sign | quiet | 1, form.infinity, form.sign | form.infinity)
+    for n, pattern in product(cases.lengths(loop.out), patterns):
+        x = cases.from_patterns([pattern] * n, loop.out)
+        others = [np.ones(n, loop.out)] * (len(loop.arrays) - 1)
+        if "_from_output" not in loop.ufunc.__name__:  # infinity is no output
+            with np.errstate(all="raise"):
+                for path in PATHS:
+                    loop.ufunc(*others, x, **path)
 
 
 @every_computing_loop

@@ -12,24 +12,23 @@ from fastrelu.testing.cases import LAYOUTS
 from numpy.lib.stride_tricks import as_strided
 from support import (
     ENDS,
-    LOOPS,
+    KINDS_OF_LOOPS,
     array_count,
     assert_as_promised,
     assert_same_bytes,
     beyond_doubt,
     data_count,
     defaults,
-    every_float_ufunc,
-    every_loop,
-    every_loop_of_arrays,
-    every_loop_with_parameters,
+    every_kind_of_arrays,
+    every_kind_of_float,
+    every_kind_of_loop,
+    every_kind_with_parameters,
     input_names,
     legal,
     oracle,
     parameter_names,
     parametrized,
     repeated,
-    takes_slope,
 )
 
 TESTED_ISAS = ENDS  # operands are laid out by the same code for all of them
@@ -43,14 +42,14 @@ def place(layout, values):
     return LAYOUTS[layout].place(values)
 
 
-@every_loop
+@every_kind_of_loop
 def test_inputs_of_one_layout(loop, isa):
     for layout, flat in product(LAYOUTS, loop.samples(90, seed=5)):
         values = [place(layout, each) for each in flat]
         assert_as_promised(loop.ufunc, loop.ufunc(*values), *values)
 
 
-@every_loop
+@every_kind_of_loop
 def test_inputs_and_outputs_of_mixed_layouts(loop, isa):
     for of_input, of_output in SAME_SHAPE:
         values = [place(of_input, each) for each in loop.sample(65, seed=6)]
@@ -61,7 +60,7 @@ def test_inputs_and_outputs_of_mixed_layouts(loop, isa):
         assert cases.guards_intact(out)
 
 
-@every_loop_of_arrays
+@every_kind_of_arrays
 def test_arrays_of_two_layouts(loop, isa):
     for pair in SAME_SHAPE:
         flat = loop.sample(65, seed=7)
@@ -69,7 +68,7 @@ def test_arrays_of_two_layouts(loop, isa):
         assert_as_promised(loop.ufunc, loop.ufunc(*values), *values)
 
 
-@every_loop
+@every_kind_of_loop
 def test_in_place(loop, isa):
     for layout, flat in product(LAYOUTS, loop.samples(90, seed=8)):
         for k in (k for k in loop.same_dtype() if k < len(flat)):
@@ -83,8 +82,8 @@ def test_in_place(loop, isa):
 def in_any_order(loop, flat, k, n):
     """The operands, and a buffer to cut the one at `k` from, such that any values go together."""
     names = input_names(loop.ufunc)
-    values = [beyond_doubt(name, each) for name, each in zip(names, flat, strict=False)]
-    return values, beyond_doubt(names[k], cases.sample(loop.out, n, seed=n))
+    values = [beyond_doubt(loop.ufunc, name, each) for name, each in zip(names, flat, strict=False)]
+    return values, beyond_doubt(loop.ufunc, names[k], cases.sample(loop.out, n, seed=n))
 
 
 @pytest.mark.parametrize(("shape", "strides"), [((64, 64), (4, 8)), ((2, 500, 500), (4, 2000, 4))])
@@ -98,7 +97,7 @@ def test_output_whose_own_elements_overlap(shape, strides, order):
     assert_same_bytes(*memory)
 
 
-@every_loop
+@every_kind_of_loop
 def test_overlap_acts_as_if_inputs_were_copied(loop, isa):
     vector = 64 // loop.out.itemsize
     n = 4 * vector + 5
@@ -127,7 +126,7 @@ OVERLAPS = {
 }
 
 
-@every_loop
+@every_kind_of_loop
 def test_strided_overlap_acts_as_if_inputs_were_copied(loop, isa):
     for flat, (of_input, of_output) in product(loop.samples(40, seed=10), OVERLAPS.values()):
         for k in (k for k in loop.same_dtype() if k < len(flat)):
@@ -138,7 +137,7 @@ def test_strided_overlap_acts_as_if_inputs_were_copied(loop, isa):
             assert_as_promised(loop.ufunc, buffer[of_output], *before)
 
 
-@every_loop
+@every_kind_of_loop
 def test_transposed_in_place_acts_as_if_inputs_were_copied(loop, isa):
     flat, _ = in_any_order(loop, loop.sample(81, seed=12), 0, 0)
     for k in loop.same_dtype():
@@ -157,7 +156,7 @@ def bounds_are_in_order(loop):
     return len(loop.arrays) == array_count(loop.ufunc)
 
 
-@parametrized("loop", [u for u in LOOPS if len(u.arrays) > 1 and bounds_are_in_order(u)])
+@parametrized("loop", [u for u in KINDS_OF_LOOPS if len(u.arrays) > 1 and bounds_are_in_order(u)])
 def test_all_arrays_the_same(loop, isa):
     x = loop.sample(77, seed=13)[0]
     values = legal(loop.ufunc, [x] * len(loop.arrays))
@@ -167,9 +166,14 @@ def test_all_arrays_the_same(loop, isa):
     assert_as_promised(loop.ufunc, x, *before)
 
 
-@parametrized("loop", [u for u in LOOPS if takes_slope(u.ufunc) and u.inputs[-1] == u.out])
-def test_slope_that_is_an_element_of_the_result(loop, isa):
-    flat = loop.sample(70, seed=14)
+def has_one_parameter_of_the_dtype(loop):
+    return len(parameter_names(loop.ufunc)) == 1 and loop.inputs[-1] == loop.out
+
+
+@parametrized("loop", [u for u in KINDS_OF_LOOPS if has_one_parameter_of_the_dtype(u)])
+def test_parameter_that_is_an_element_of_the_result(loop, isa):
+    flat = loop.sample(70, seed=14)[: data_count(loop.ufunc)]
+    flat[0] = beyond_doubt(loop.ufunc, *parameter_names(loop.ufunc), flat[0])
     for first in (0, 33, 69):
         for slope_shape in ((), (1,)):
             values = [each.copy() for each in flat]
@@ -191,7 +195,7 @@ PARAMETER_SHAPES = {
 }
 
 
-@every_loop_with_parameters
+@every_kind_with_parameters
 def test_broadcast_parameters(loop, isa):
     flat = loop.sample(210, seed=15, whole=True)
     count = data_count(loop.ufunc)
@@ -202,21 +206,20 @@ def test_broadcast_parameters(loop, isa):
         assert_as_promised(loop.ufunc, loop.ufunc(*arrays, *parameters), *arrays, *parameters)
 
 
-@parametrized("loop", [each for each in LOOPS if len(parameter_names(each.ufunc)) == 2])
+@parametrized("loop", [each for each in KINDS_OF_LOOPS if len(parameter_names(each.ufunc)) == 2])
 def test_one_parameter_for_all_and_one_for_each(loop, isa):
     """Kernels have a loop for numbers, and one for arrays: here are both in one call."""
     flat = loop.sample(40, seed=24, whole=True)
     count = data_count(loop.ufunc)
+    names = parameter_names(loop.ufunc)
     for k in range(2):
         values = list(flat)
-        values[count + k] = beyond_doubt(parameter_names(loop.ufunc)[k], flat[count + k][:1])
-        values[count + 1 - k] = beyond_doubt(
-            parameter_names(loop.ufunc)[1 - k], flat[count + 1 - k]
-        )
+        values[count + k] = beyond_doubt(loop.ufunc, names[k], flat[count + k][:1])
+        values[count + 1 - k] = beyond_doubt(loop.ufunc, names[1 - k], flat[count + 1 - k])
         assert_as_promised(loop.ufunc, loop.ufunc(*values), *values)
 
 
-@every_loop_of_arrays
+@every_kind_of_arrays
 def test_broadcast_arrays(loop, isa):
     flat, _ = in_any_order(loop, loop.sample(24, seed=17), 0, 0)
     for pair in (((4, 6), (6,)), ((24, 1), (24,)), ((1,), (24,)), ((4, 1, 6), (4, 1))):
@@ -225,20 +228,20 @@ def test_broadcast_arrays(loop, isa):
             assert_as_promised(loop.ufunc, loop.ufunc(*values), *values)
 
 
-@every_loop
+@every_kind_of_loop
 def test_zero_strides(loop, isa):
     values = [np.broadcast_to(each, (40,)) for each in loop.sample(1, seed=18)]
     assert_as_promised(loop.ufunc, loop.ufunc(*values), *values)
 
 
-@every_loop
+@every_kind_of_loop
 def test_empty(loop):
     for shape in ((0,), (3, 0), (0, 2, 2)):
         values = [np.empty(shape, dtype) for dtype in loop.arrays]
         assert_as_promised(loop.ufunc, loop.ufunc(*values), *values)
 
 
-@every_loop
+@every_kind_of_loop
 def test_zero_dimensions_give_a_scalar(loop, isa):
     for each in zip(*loop.sample(20, seed=19), strict=True):
         result = loop.ufunc(*(np.array(value) for value in each))
@@ -247,7 +250,7 @@ def test_zero_dimensions_give_a_scalar(loop, isa):
         assert_as_promised(loop.ufunc, loop.ufunc(*each), *each)
 
 
-@every_loop
+@every_kind_of_loop
 def test_zero_dimensional_out_is_returned(loop):
     values = [np.array(each[0]) for each in loop.sample(1, seed=20)]
     out = np.empty((), loop.out)
@@ -255,7 +258,7 @@ def test_zero_dimensional_out_is_returned(loop):
     assert_as_promised(loop.ufunc, out[()], *values)
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_python_numbers_and_lists(ufunc):
     numbers = (-1.5, 2.5, 0.5)[: array_count(ufunc)]
     assert_as_promised(ufunc, ufunc(*numbers), *numbers)
@@ -265,7 +268,7 @@ def test_python_numbers_and_lists(ufunc):
 
 
 @pytest.mark.parametrize("order", ["C", "F", "A", "K"])
-@every_float_ufunc
+@every_kind_of_float
 def test_order_of_the_result_is_numpys(ufunc, order):
     model = {1: np.positive, 2: np.add, 3: np._core.umath.clip}[array_count(ufunc)]
     base = np.arange(120, dtype=np.float32).reshape(4, 5, 6)
@@ -286,7 +289,7 @@ def has_two_byte_orders(dtype):
     return dtype.isbuiltin == 1 and dtype.itemsize > 1
 
 
-@parametrized("loop", [each for each in LOOPS if all(map(has_two_byte_orders, each.inputs))])
+@parametrized("loop", [u for u in KINDS_OF_LOOPS if all(map(has_two_byte_orders, u.inputs))])
 def test_foreign_byte_order(loop, isa):
     for native in loop.samples(60, seed=21):
         foreign = [each.astype(each.dtype.newbyteorder()) for each in native]
@@ -298,7 +301,7 @@ def test_foreign_byte_order(loop, isa):
         assert_as_promised(loop.ufunc, out.astype(loop.out), *native)
 
 
-@every_loop
+@every_kind_of_loop
 def test_where(loop, isa):
     mask = np.random.default_rng(22).integers(2, size=90, dtype=bool)
     for values in loop.samples(90, seed=23):
@@ -310,7 +313,7 @@ def test_where(loop, isa):
         assert_same_bytes(out[~mask], before[~mask])
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_broadcasting_where_in_place(ufunc):
     x = np.linspace(-3, 3, 24).reshape(4, 6)
     values = [each.copy() for each in repeated(ufunc, x)]
@@ -322,7 +325,7 @@ def test_broadcasting_where_in_place(ufunc):
     )
 
 
-@every_float_ufunc
+@every_kind_of_float
 def test_out_as_tuple_keyword_and_position(ufunc):
     values = repeated(ufunc, np.linspace(-2, 2, 9))
     rest = defaults(ufunc).values()

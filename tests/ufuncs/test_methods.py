@@ -11,13 +11,14 @@ import pytest
 from fastrelu.testing import forced_isa
 from support import (
     ISAS,
+    KINDS,
     UFUNCS,
-    arithmetic,
     differing,
+    gives_floats,
     legal,
-    oracle,
     parameter_names,
     repeated,
+    step_of,
     takes_floats,
 )
 
@@ -42,11 +43,11 @@ class Case(NamedTuple):
     @property
     def has_accumulate(self) -> bool:
         """NumPy wants one dtype for all operands: where a half type has a float32 beside it, no."""
-        is_wider = arithmetic(self.ufunc) == "multiplies" and bool(parameter_names(self.ufunc))
+        is_wider = gives_floats(self.ufunc) and bool(parameter_names(self.ufunc))
         return not (is_wider and (self.dtype in OTHERS or self.dtype == np.float16))
 
 
-BINARY = [ufunc for ufunc in UFUNCS if ufunc.nin == 2]
+BINARY = [ufunc for ufunc in KINDS if ufunc.nin == 2]
 ALL = [
     Case(ufunc, dtype)
     for ufunc in BINARY
@@ -81,11 +82,11 @@ def accumulated(case: Case) -> np.ndarray:
     rows = columns_of(case)
     results = [rows[0]]
     with np.errstate(all="ignore"):
-        if oracle(case.ufunc)(rows[0], rows[1]).dtype != case.dtype:
+        if step_of(case.ufunc)(rows[0], rows[1]).dtype != case.dtype:
             rows = rows.astype(np.float64)
             results = [rows[0]]
         for row in rows[1:]:
-            results.append(oracle(case.ufunc)(results[-1], row))
+            results.append(step_of(case.ufunc)(results[-1], row))
     return np.array(results)
 
 
@@ -198,7 +199,7 @@ def test_reduceat(case):
         for first, last in segments:
             result = rows[first]
             for row in rows[first + 1 : last]:
-                result = oracle(case.ufunc)(result, row)
+                result = step_of(case.ufunc)(result, row)
             expected.append(result)
     for isa in ISAS:
         with forced_isa(isa), np.errstate(all="ignore"):
@@ -215,7 +216,7 @@ def test_reduceat(case):
 def test_outer(case):
     x = columns_of(case)[:, 0].copy()
     with np.errstate(all="ignore"):
-        expected = oracle(case.ufunc)(x[:, np.newaxis], x)
+        expected = step_of(case.ufunc)(x[:, np.newaxis], x)
         for isa in ISAS:
             with forced_isa(isa):
                 for rows in (0, 1, 7, 130):
@@ -233,11 +234,11 @@ def test_at(case):
     x = columns_of(case)[:, 0].copy()
     others = columns_of(case)[: len(places), 2].copy()
     with np.errstate(all="ignore"):
-        if oracle(case.ufunc)(x, x).dtype != case.dtype:
+        if step_of(case.ufunc)(x, x).dtype != case.dtype:
             x = x.astype(np.float64)
         expected = x.copy()
         for place, other in zip(places, others, strict=True):
-            expected[place] = oracle(case.ufunc)(expected[[place]], other)[0]
+            expected[place] = step_of(case.ufunc)(expected[[place]], other)[0]
         for isa in ISAS:
             with forced_isa(isa):
                 for step in (1, 2, -1):

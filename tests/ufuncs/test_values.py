@@ -14,6 +14,7 @@ from support import (
     assert_same_bytes,
     data_count,
     differing,
+    every_kind_of_loop,
     every_leaky_loop,
     every_loop,
     every_loop_with_parameters,
@@ -65,7 +66,7 @@ def run_rows(ufunc, inputs, out):
             ufunc(*arguments, out=result)
 
 
-@every_loop
+@every_kind_of_loop
 def test_every_length_at_every_alignment(loop, isa):
     lengths = interesting_lengths(loop.out)
     inside = np.arange(max(lengths)) < np.array(lengths)[:, None]
@@ -85,7 +86,7 @@ def test_every_length_at_every_alignment(loop, isa):
             assert out.untouched_outside(inside), offset
 
 
-@every_loop
+@every_kind_of_loop
 def test_every_length_in_place(loop, isa):
     lengths = interesting_lengths(loop.out)
     inside = np.arange(max(lengths)) < np.array(lengths)[:, None]
@@ -129,7 +130,7 @@ def test_special_values_against_each_other(loop, isa):
 def test_scalar_parameters(loop, isa):
     names = parameter_names(loop.ufunc)
     arrays = loop.specials()[: data_count(loop.ufunc)]
-    for setting in cases.settings(names, loop.out):
+    for setting in cases.settings(names, loop.out, loop.ufunc.__name__):
         result = loop.ufunc(*arrays, *setting)
         assert_as_promised(loop.ufunc, result, *arrays, *setting)
         by_keyword = loop.ufunc(*arrays, **dict(zip(names, setting, strict=True)))
@@ -145,7 +146,7 @@ def test_slopes_of_nan(loop, isa):
 
 
 @pytest.mark.slow
-@every_loop
+@every_kind_of_loop
 @np.errstate(all="ignore")
 def test_large(loop):
     n = cases.large_length(loop.out)

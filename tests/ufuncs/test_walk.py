@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import fastrelu as fr
 import numpy as np
@@ -15,8 +17,8 @@ from support import (
     array_count,
     beyond_doubt,
     data_count,
-    every_loop,
-    every_loop_with_parameters,
+    every_kind_of_loop,
+    every_kind_with_parameters,
     input_names,
     reported,
     sampled,
@@ -45,9 +47,9 @@ def view(
     shape: tuple[int, ...],
     *,
     whole: bool = True,
-    name: str = "x",
+    taken: Callable[[np.ndarray], np.ndarray] = np.asarray,
 ):
-    """An array of that shape and any values, cut out of a larger one in any order of axes.
+    """An array of that shape and any `taken` values, cut out of a larger one in any order of axes.
 
     Unless it is `whole`, it is broadcast along some axes.
     """
@@ -57,7 +59,7 @@ def view(
     stored = [int(sides[axis] * abs(steps[axis]) + rng.integers(2)) for axis in axes]
     values = sampled(dtype, math.prod(stored), int(rng.integers(1 << 30)))
     cut = (
-        beyond_doubt(name, values)
+        taken(values)
         .reshape(stored)
         .transpose(np.argsort(axes))[tuple(slice(None, None, step) for step in steps)]
     )
@@ -69,14 +71,16 @@ def arguments(rng: np.random.Generator, loop: Loop, shape: tuple[int, ...]):
     """Inputs and keywords of one call: some operands broadcast, some slopes arrays."""
     broadcast = int(rng.integers(len(loop.arrays) + 1))  # the last: none
     names = input_names(loop.ufunc)
-    arrays = [
-        view(rng, dtype, shape, whole=k != broadcast or len(loop.arrays) == 1, name=names[k])
-        for k, dtype in enumerate(loop.arrays)
-    ]
+
+    def operand(k: int, whole: bool):
+        taken = partial(beyond_doubt, loop.ufunc, names[k])
+        return view(rng, loop.inputs[k], shape, whole=whole, taken=taken)
+
+    arrays = [operand(k, k != broadcast or len(loop.arrays) == 1) for k in range(len(loop.arrays))]
     if len(loop.arrays) < len(loop.inputs) and rng.random() < 3 / 4:
         for k in range(len(loop.arrays), len(loop.inputs)):
             whole = bool(rng.random() < 1 / 3)
-            arrays.append(view(rng, loop.inputs[k], shape, whole=whole, name=names[k]))
+            arrays.append(operand(k, whole))
     match rng.integers(3):
         case 0:
             return arrays, {}
@@ -88,7 +92,7 @@ def arguments(rng: np.random.Generator, loop: Loop, shape: tuple[int, ...]):
 
 
 @pytest.mark.slow
-@every_loop
+@every_kind_of_loop
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_any_layout(loop, shape):
     for seed in range(4):
@@ -120,7 +124,7 @@ def test_the_layouts_of_a_result_are_those_of_numpy():
             assert fr.relu_backward(g, x).strides == np.add(g, x).strides
 
 
-@every_loop_with_parameters
+@every_kind_with_parameters
 def test_parameters_per_channel(loop):
     shape = 5, 7, 8, 6
     flat = loop.sample(math.prod(shape), 9, whole=True)
@@ -132,7 +136,7 @@ def test_parameters_per_channel(loop):
             assert_both_ways_agree(loop.ufunc, lambda a=(*arrays, *parameters): (a, {}))
 
 
-@every_loop
+@every_kind_of_loop
 def test_windows_over_one_array(loop):
     """An input whose elements share memory."""
     windows = [

@@ -70,6 +70,7 @@ def _usual(function: Any, parameter: Parameter) -> str:
         words = {
             "grad_output": f"Gradient of the loss with respect to {forward}'s output.",
             "x": f"{forward}'s input. It must broadcast with `grad_output`.",
+            "y": f"{forward}'s output. It must broadcast with `grad_output`.",
         }
         words.setdefault(parameter.name, "That of the forward pass: one number, or an array.")
     default = "" if parameter.default is parameter.empty else f", default {parameter.default}"

@@ -20,9 +20,10 @@ array([0.5, 1. ])
 
 from __future__ import annotations
 
-# A module's public functions are those that it declares with @selects, @adds or @multiplies.
+# A module's public functions are those that it declares: @selects, @adds, @multiplies, @smooth.
 from fastrelu.reference._dtypes import arithmetic, declared, positive, product, product_dtype
 from fastrelu.reference._functions import *
+from fastrelu.reference._smooth import *
 from fastrelu.reference._ufuncs import *
 
 __all__ = ["arithmetic", "positive", "product", "product_dtype"]

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Arithmetic: TypeAlias = Literal["selects", "adds", "multiplies"]
+Arithmetic: TypeAlias = Literal["selects", "adds", "multiplies", "smooth"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _USER_DEFINED = 2
@@ -23,7 +23,8 @@ def arithmetic(name: str) -> Arithmetic:
 
     "selects" passes bits on or replaces them and never reports anything; "adds" computes step by
     step in the dtype of the result; "multiplies" computes in `product_dtype` and rounds once, and
-    takes integers to float64.
+    takes integers to float64; "smooth" rounds a real number, or the product of one with a number,
+    to the dtype that "multiplies" has.
     """
     return declared[name]
 
@@ -38,6 +39,7 @@ def _declares(kind: Arithmetic) -> Callable[[Function], Function]:
 
 
 selects, adds, multiplies = _declares("selects"), _declares("adds"), _declares("multiplies")
+smooth = _declares("smooth")
 
 
 def common(*inputs: ArrayLike) -> tuple[NDArray[Any], ...]:

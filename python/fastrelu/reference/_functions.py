@@ -262,6 +262,63 @@ def _chosen(pools: NDArray[Any], axis: int) -> NDArray[np.intp]:
     return np.asarray(np.argmax(wide(pools), axis, keepdims=True))
 
 
+@multiplies
+def softmax(x: ArrayLike, axis: Any = -1) -> Any:
+    """`exp(x) / sum(exp(x))`, in longdouble and rounded to the dtype of the result."""
+    t, dtype = _below_largest(x, axis), product_promoted(x)
+    return rounded(np.exp(t) / np.sum(np.exp(t), axis, keepdims=True), dtype)
+
+
+@multiplies
+def log_softmax(x: ArrayLike, axis: Any = -1) -> Any:
+    """`x - log(sum(exp(x)))`: its logarithm is computed from the sum without one largest."""
+    dtype, (wide_x,) = product_promoted(x), _long(x)
+    largest = np.max(wide_x, axis, keepdims=True)
+    t = wide_x - np.where(np.isfinite(largest), largest, 0)
+    number = np.sum(t == 0, axis, keepdims=True)
+    rest = np.sum(np.where(t == 0, 0, np.exp(t)), axis, keepdims=True) + np.maximum(number - 1, 0)
+    logarithm = np.where(np.isfinite(largest), np.log1p(rest), largest)
+    return rounded(t - logarithm, dtype)
+
+
+@multiplies
+def softmax_backward(grad_output: ArrayLike, y: ArrayLike, axis: Any = -1) -> Any:
+    """`y * (g - sum(g * y))`, in longdouble and rounded to the dtype of the result."""
+    dtype, (g, y) = product_promoted(grad_output, y), _long(grad_output, y)
+    total = np.sum(g * y, axis, keepdims=True)
+    return rounded(y * (g - total), dtype)
+
+
+@multiplies
+def log_softmax_backward(grad_output: ArrayLike, y: ArrayLike, axis: Any = -1) -> Any:
+    """`g - exp(y) * sum(g)`, in longdouble and rounded to the dtype of the result."""
+    dtype, (g, y) = product_promoted(grad_output, y), _long(grad_output, y)
+    total = np.sum(g, axis, keepdims=True)
+    return rounded(g - np.exp(y) * total, dtype)
+
+
+@multiplies
+def cross_entropy(logits: ArrayLike, labels: ArrayLike, axis: int = -1) -> tuple[Any, Any]:
+    """`-log_softmax(logits)[label]` and `softmax(logits) - onehot(label)`."""
+    dtype, at = product_promoted(logits), np.expand_dims(np.asarray(labels), axis)
+    (x,) = _long(logits)
+    chosen = np.take_along_axis(log_softmax(x, axis), at, axis)
+    gradient = softmax(x, axis)
+    less_one = np.where(np.isnan(np.take_along_axis(gradient, at, axis)), np.nan, np.expm1(chosen))
+    np.put_along_axis(gradient, at, less_one, axis)
+    return rounded(-chosen.squeeze(axis), dtype), rounded(gradient, dtype)
+
+
+def _long(*inputs: ArrayLike) -> tuple[NDArray[Any], ...]:
+    dtype = product_promoted(*inputs)
+    return tuple(cast(wide(cast(each, dtype)), np.dtype(np.longdouble)) for each in inputs)
+
+
+def _below_largest(x: ArrayLike, axis: Any) -> NDArray[Any]:
+    (t,) = _long(x)
+    return np.asarray(t - np.max(t, axis, keepdims=True))
+
+
 @selects
 def apply_table(x: ArrayLike, table: ArrayLike) -> Any:
     """`table[i]` for each element of `x` whose byte is i."""

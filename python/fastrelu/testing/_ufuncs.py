@@ -2,15 +2,18 @@
 
 Each call is made plainly, on NumPy's generic path (`where=True`), into `out=` and in place. Checked
 are bits, dtype, shape, memory around the results and floating-point warnings: a sum or a product
-may warn where NumPy's own does, and nothing else may.
+may warn where NumPy's own does, a smooth function of results that are too small or too large, and
+nothing else may.
 """
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from importlib.resources import files
 from itertools import chain
 from typing import Any
 
@@ -28,6 +31,56 @@ _STEP = 3  # one of so many lengths is run by default: odd, to meet every tail o
 _MOST_PER_SETTING = 1 << 13  # values that meet many parameters: dtypes of one byte have more
 _USUAL = {"min_val": 1, "max_val": 6, "threshold": 1, "value": 2, "zero_point": 3}
 """Parameters that every dtype can hold, where there is no default or not every dtype holds it."""
+
+
+_LONG_ULPS = 1 << 14
+"""How far a longdouble may be off: errors of the C library grow with the exponent of e^x."""
+_WITHIN_1_3 = ("sigmoid", "tanh", "silu", "selu", "soft", "log_sigmoid", "elu", "celu")
+_WITHIN_2 = ("silu_", "selu_", "softsign_")  # their derivatives
+_PRODUCTS = {"elu": 1, "elu_derivative": 1, "elu_backward": 2, "celu": 1}
+SMOOTH_KINDS = ("sigmoid", "celu_backward")
+"""Smooth functions that have all steps: others differ from them in the curve alone."""
+_FEW = 40
+_SMOOTH_FLOATS = (np.float16, np.float32, np.float64)
+"""Dtypes with a formula of their own, or a table. longdouble is the C library's."""
+_WIDE = (np.dtype(np.float64), np.dtype(np.longdouble))
+_STEPS = ("sigmoid_backward_from_output", "tanh_backward_from_output")
+"""Smooth functions that are so by name alone: their steps are exact in every dtype."""
+
+
+def may_differ(function: str, inputs: Sequence[Any], actual: Array, expected: Array) -> Array:
+    """Say where two results keep the promise although their bits differ, flat.
+
+    These are NaNs (`open_nans`), and smooth functions in float64 and longdouble, which may be a few
+    units in the last place away.
+
+    >>> y = np.array([1.0, 1.0])
+    >>> may_differ("tanh", [y], y + [2**-52, 2**-50], y)
+    array([ True, False])
+    """
+    return open_nans(function, inputs, actual, expected) | _is_close(function, actual, expected)
+
+
+@np.errstate(all="ignore")
+def _is_close(function: str, actual: Array, expected: Array) -> Array:
+    dtype = expected.dtype
+    if reference.arithmetic(function) != "smooth" or function in _STEPS or dtype not in _WIDE:
+        return np.zeros(expected.size, np.bool_)
+    ulps = _LONG_ULPS if dtype == np.longdouble else _ulps(function)
+    is_near = np.abs(actual - expected) <= ulps * np.spacing(np.abs(expected))
+    return np.ravel(is_near & (np.signbit(actual) == np.signbit(expected)))
+
+
+def _ulps(function: str) -> int:
+    """Return how many units in the last place of the reference's result a float64 may be away.
+
+    The reference has half a unit of the 1.3 or 2 that are promised. A product at most doubles it,
+    as the exponent may become smaller, and is rounded.
+    """
+    ulps = 1 if function.startswith(_WITHIN_1_3) and not function.startswith(_WITHIN_2) else 2
+    for _ in range(_PRODUCTS.get(function, function.endswith("_backward"))):
+        ulps = 2 * ulps + 1
+    return ulps
 
 
 @np.errstate(all="ignore")
@@ -49,6 +102,8 @@ def open_nans(function: str, inputs: Sequence[Any], actual: Array, expected: Arr
     call = inspect.signature(getattr(reference, function)).bind(*inputs)
     call.apply_defaults()
     passes_on: Any = function == "softshrink_backward"
+    if reference.arithmetic(function) == "smooth" and "grad_output" not in call.arguments:
+        passes_on = ~np.isnan(call.arguments.get("alpha", 1))
     if function in ("leaky_relu", "leaky_relu_backward"):
         *_, x, slope = call.args
         # A product with a number keeps a NaN; which of two it keeps is the processor's choice.
@@ -90,6 +145,30 @@ class Function:
         values = [x * np.uint32(0x9E3779B1), x][-len(self.arrays) :]
         case = _case(self, [each.view(np.float32) for each in values])
         row.run(partial(case.one_call, f"block at {start:#010x}"))
+
+    def verify_digest(self, row: Row, digest: str) -> None:
+        """Compare the SHA-256 of its results for all float32 patterns."""
+        case, size = (f"SHA-256 {digest}",), len(BLOCKS) * BLOCKS.step
+        row.run(partial(iter, [Call(case, size, self._digest, partial(_digest_problem, digest))]))
+
+    def _digest(self) -> str:
+        results = hashlib.sha256()
+        for start in BLOCKS:
+            x = np.arange(start, start + BLOCKS.step, dtype=np.uint32).view(np.float32)
+            results.update(self.ufunc(x).astype("<f4", copy=False))
+        return results.hexdigest()
+
+
+def digests() -> dict[str, str]:
+    """Return, by function, the SHA-256 of all results in float32 (testing/digests.txt)."""
+    rows = (files("fastrelu.testing") / "digests.txt").read_text().splitlines()
+    return {row.split()[1]: row.split()[0] for row in rows if not row.startswith("#")}
+
+
+def _digest_problem(digest: str, actual: str, warnings: set[str]) -> dict[str, Any] | None:
+    if warnings - {"underflow", "overflow"}:
+        return {"problem": f"warned {sorted(warnings)}"}
+    return None if actual == digest else {"problem": f"the results have SHA-256 {actual}"}
 
 
 @dataclass(frozen=True)
@@ -135,9 +214,12 @@ class _Case:
         """
         made: set[str] = set()
         optional: set[str] = set()
-        if self.function.arithmetic != "selects":
+        if self.function.arithmetic == "smooth":
+            optional |= self._warnings_of_results()
+        elif self.function.arithmetic != "selects":
             with recorded(made):
                 inspect.unwrap(self.function.reference)(*self.inputs)
+        if self.function.arithmetic != "selects":
             with recorded(optional):
                 for each in self.arrays:
                     reference.product(each.astype(self.result.dtype), 1)
@@ -146,6 +228,28 @@ class _Case:
                     wide = slope.astype(reference.product_dtype(self.result.dtype))
                     reference.product(wide, 1).astype(self.result.dtype)
         return made - optional, made | optional
+
+    @np.errstate(all="ignore")
+    def _warnings_of_results(self) -> set[str]:
+        """Say what a smooth function may report, which depends on its results.
+
+        Products with infinities and NaNs are invalid also where the dtype of the result has none.
+        For longdouble it is what the C library reports of its own steps.
+        """
+        result = np.asarray(self.result)
+        smallest_normal = cases.format_of(result.dtype).smallest_normal
+        smallest = cases.from_patterns([smallest_normal], result.dtype).astype(np.longdouble)
+        values = np.abs(result.astype(np.longdouble))
+        operands = [np.asarray(each).astype(np.longdouble) for each in self.inputs]
+        has_product = len(operands) > 1
+        is_free = result.dtype == np.longdouble
+        is_narrow = has_product and result.dtype.itemsize == 1  # multiplied in float32
+        may = {
+            "underflow": is_free | is_narrow | (values < smallest),
+            "overflow": is_free | is_narrow | np.isinf(values),
+            "invalid value": has_product & ~np.isfinite(np.concatenate([*map(np.ravel, operands)])),
+        }
+        return {kind for kind, is_there in may.items() if np.any(is_there)}
 
     def calls(self) -> Iterator[Call]:
         """Yield one call in all ways that the case asks for."""
@@ -202,7 +306,7 @@ class _Case:
         wrong = cases.differing(actual, self.result)
         if wrong.any():
             expected = np.asarray(self.result)
-            wrong &= ~open_nans(self.function.name, self.inputs, actual, expected)
+            wrong &= ~may_differ(self.function.name, self.inputs, actual, expected)
         if not wrong.any():
             return None
         index = np.unravel_index(int(wrong.argmax()), self.result.shape)
@@ -214,6 +318,13 @@ class _Case:
 
 def _cases(function: Function, dtype: np.dtype[Any], complete: bool) -> Iterator[_Case]:
     """Yield all cases, or half a minute's: each kernel and each layout, not each with each."""
+    has_all = function.name in SMOOTH_KINDS and dtype in (np.int8, np.float32, np.longdouble)
+    if function.arithmetic == "smooth" and not has_all and not complete:
+        has_own_values = dtype in _SMOOTH_FLOATS
+        some = _sampled(function, dtype, _FEW, _DENSE)
+        case = _shuffled(function, cases.every_lane(dtype)) if has_own_values else some
+        yield replace(case, every_way=False)
+        return
     share_a_loop = not complete and dtype.itemsize == 1 and cases.is_float(dtype)
     several_bodies = 3 * cases.values_at_once(dtype) + 13
     for n in (5, 40, several_bodies) if complete else (several_bodies,):
@@ -264,9 +375,9 @@ def _parameter_cases(function: Function, dtype: np.dtype[Any]) -> Iterator[_Case
         return
     case = _shuffled(function, cases.every_lane(dtype)[:_MOST_PER_SETTING])
     names = function.parameters
-    wide = cases.slope_dtype(dtype) if function.arithmetic == "multiplies" else dtype
+    wide = cases.slope_dtype(dtype) if function.arithmetic in ("multiplies", "smooth") else dtype
     usual = tuple(np.array(_USUAL.get(name, function.defaults[name]), wide) for name in names)
-    for setting in (*cases.settings(names, dtype), usual):
+    for setting in (*cases.settings(names, dtype, function.name), usual):
         yield replace(case, parameters=setting)
     random = np.random.default_rng(dtype.itemsize)
     specials = cases.special_values(wide)
@@ -275,7 +386,8 @@ def _parameter_cases(function: Function, dtype: np.dtype[Any]) -> Iterator[_Case
         case = _sampled(function, dtype, rows * columns, layout)
         for shape in ((rows, 1), (columns,), (rows, columns)):
             values = [np.resize(random.permutation(specials), shape) for _ in names]
-            yield replace(case, parameters=tuple(cases.legal(names, values)))
+            legal = cases.legal(names, values, function.name)
+            yield replace(case, parameters=tuple(legal))
 
 
 def _sampled(function: Function, dtype: np.dtype[Any], n: int, *layouts: Layout) -> _Case:

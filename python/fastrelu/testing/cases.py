@@ -33,6 +33,7 @@ FEW_PATTERNS = 2  # bytes: all patterns of a dtype of at most that size are run,
 GUARD = 64  # bytes in front of and behind the values of every layout, so that a stray store is seen
 CANARY = 0xA5  # fills the guards, and all else that a layout leaves free
 
+_SMOOTH_WITH_ALPHA = ("elu", "celu")
 _WIDEST_INTEGER = 8
 _EXTENDED_FRACTION = 63
 _EXTENDED_BYTES = 10
@@ -175,11 +176,18 @@ def slopes(dtype: DTypeLike) -> tuple[Any, ...]:
     return (*python, *extremes, np.float32(0.25), np.float64(0.2))
 
 
-def settings(names: Sequence[str], dtype: DTypeLike) -> tuple[tuple[Any, ...], ...]:
+def settings(
+    names: Sequence[str], dtype: DTypeLike, function: str = ""
+) -> tuple[tuple[Any, ...], ...]:
     """Legal scalars for the parameters of those names, or pairs, for arrays of this dtype."""
     dtype = np.dtype(dtype)
     if "negative_slope" in names:
         return tuple((each,) for each in slopes(dtype))
+    if function.startswith(_SMOOTH_WITH_ALPHA):
+        wide = slope_dtype(dtype)
+        return tuple(
+            (each,) for each in slopes(dtype) if _are_legal(names, (each,), wide, function)
+        )
     if "lambd" in names:
         dtype = slope_dtype(dtype)
     numbers: tuple[Any, ...]
@@ -195,21 +203,23 @@ def settings(names: Sequence[str], dtype: DTypeLike) -> tuple[tuple[Any, ...], .
     return tuple(each for each in found if _are_legal(names, each, dtype))
 
 
-def _are_legal(names: Sequence[str], setting: Sequence[Any], dtype: np.dtype[Any]) -> bool:
+def _are_legal(
+    names: Sequence[str], setting: Sequence[Any], dtype: np.dtype[Any], function: str = ""
+) -> bool:
     """Say so of numbers, and of what the dtype makes of them: some floats have no infinity."""
     given = [np.asarray(each) for each in setting]
     with np.errstate(all="ignore"):
         for values in (given, [each.astype(dtype) for each in given]):
             wide = [each.astype(np.longdouble) for each in values]
-            if not np.array_equal(wide, legal(names, wide), equal_nan=True):
+            if not np.array_equal(wide, legal(names, wide, function), equal_nan=True):
                 return False
     return True
 
 
-def legal(names: Sequence[str], values: Sequence[Array]) -> list[Array]:
+def legal(names: Sequence[str], values: Sequence[Array], function: str = "") -> list[Array]:
     """Change operands where a function of these names would not take them together.
 
-    A `max_val` alone becomes positive; `min_val` and `max_val` change places.
+    A `max_val` alone and celu's `alpha` become positive; `min_val` and `max_val` change places.
     """
     operand = dict(zip(names, values, strict=True))
     with np.errstate(all="ignore"):
@@ -217,6 +227,10 @@ def legal(names: Sequence[str], values: Sequence[Array]) -> list[Array]:
             bound = operand[name]
             opposite = -bound if is_float(bound.dtype) else ~bound
             operand[name] = np.where(bound < bound.dtype.type(0), opposite, bound)
+        for name in positive(operand, function):
+            bound = np.asarray(operand[name])
+            zero, one = bound.dtype.type(0), bound.dtype.type(1)
+            operand[name] = np.where(bound < zero, -bound, np.where(bound == zero, one, bound))
         if "min_val" in operand:
             low, high = operand["min_val"], operand["max_val"]
             wrong = low > high
@@ -228,6 +242,11 @@ def legal(names: Sequence[str], values: Sequence[Array]) -> list[Array]:
 def not_negative(names: Iterable[str]) -> set[str]:
     """Return those of a function's parameters that may not be below 0."""
     return set() if "min_val" in names else {"max_val", "lambd"}.intersection(names)
+
+
+def positive(names: Iterable[str], function: str) -> set[str]:
+    """Return those of a function's parameters that must be above 0."""
+    return {"alpha"}.intersection(names) if function.startswith("celu") else set()
 
 
 def slope_dtype(dtype: DTypeLike) -> np.dtype[Any]:
