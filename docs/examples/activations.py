@@ -1,11 +1,16 @@
-"""relu and leaky relu, and their derivatives, as lines and as points.
+"""relu, leaky relu and smooth activations, and their derivatives.
 
 relu keeps positive numbers and makes all others 0; its derivative is 1 or 0. leaky relu multiplies
 the others by a slope instead, which is then its derivative there. At 0 both derivatives have the
 value from the left: 0, or the slope. The default slope, 0.01, could not be told from 0 in a
 picture, so that 0.1 is drawn.
 
-Writes two pictures, of the numbers from -10 to 10 and of those from -5 to 10::
+elu, softplus, gelu and silu are nearly relu for large numbers, and have no corner at 0. gelu and
+silu fall below 0 before they rise. sigmoid and tanh approach a constant on both sides, so that
+their derivatives approach 0: see why_relu.py for what follows.
+
+Writes two pictures of relu and leaky relu, as lines and as points, of the whole numbers from -10 to
+10 and of those from -5 to 10, and one picture of all functions::
 
     python docs/examples/activations.py --output FOLDER
 """
@@ -20,6 +25,16 @@ import numpy as np
 from matplotlib.figure import Figure
 
 SLOPE = 0.1
+FUNCTIONS = {
+    "relu": (),
+    "elu": (),
+    "gelu": (),
+    "sigmoid": (),
+    "leaky_relu": (SLOPE,),
+    "softplus": (),
+    "silu": (),
+    "tanh": (),
+}
 BLUE, ORANGE = "#0072B2", "#E69F00"
 
 
@@ -62,6 +77,21 @@ def draw(first: int, last: int) -> Figure:
     return figure
 
 
+def draw_all() -> Figure:
+    """Draw each function and its derivative from -10 to 10."""
+    figure = Figure(figsize=(12, 6), layout="constrained")
+    panels = figure.subplots(2, 4, sharex=True, sharey=True)
+    x = np.linspace(-10, 10, 2001)
+    for axes, (name, parameters) in zip(panels.flat, FUNCTIONS.items(), strict=True):
+        function, derivative = getattr(fr, name), getattr(fr, f"{name}_derivative")
+        axes.plot(x, derivative(x, *parameters), color=ORANGE, linewidth=4, label="derivative")
+        axes.plot(x, function(x, *parameters), color=BLUE, linewidth=1.8, label="function")
+        axes.set(title=", slope ".join(map(str, (name, *parameters))), ylim=(-1.6, 4))
+        axes.grid(alpha=0.3)
+    panels[0, 0].legend(loc="upper left")
+    return figure
+
+
 def main() -> None:
     """Write the pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -71,6 +101,9 @@ def main() -> None:
         path = folder / f"activations_from_{first}.png"
         draw(first, last).savefig(path, dpi=80)
         print(f"{path}: relu and leaky relu from {first} to {last}")
+    path = folder / "activations.png"
+    draw_all().savefig(path, dpi=80)
+    print(f"{path}: {', '.join(FUNCTIONS)}")
 
 
 if __name__ == "__main__":

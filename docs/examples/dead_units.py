@@ -57,8 +57,7 @@ def train(slope: float) -> tuple[list[float], list[float]]:
         for batch in np.array_split(rng.permutation(len(images)), BATCHES):
             sums = images[batch] @ hidden + hidden_bias
             active = fr.leaky_relu(sums, slope)
-            grad = softmax(active @ output + output_bias)
-            grad[np.arange(len(batch)), labels[batch]] -= 1
+            _, grad = fr.cross_entropy(active @ output + output_bias, labels[batch])
             grad *= RATE / len(batch)
             grad_sums = fr.leaky_relu_backward(grad @ output.T, sums, slope)
             output -= active.T @ grad
@@ -66,12 +65,6 @@ def train(slope: float) -> tuple[list[float], list[float]]:
             hidden -= images[batch].T @ grad_sums
             hidden_bias -= grad_sums.sum(axis=0)
     return dead, accuracy
-
-
-def softmax(scores: np.ndarray) -> np.ndarray:
-    """Return the probability of each class."""
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def draw(histories: dict[str, tuple[list[float], list[float]]]) -> Figure:

@@ -55,7 +55,8 @@ def test_all_examples_are_tested_and_listed():
 
 @pytest.mark.slow
 def test_activations(run):
-    run("activations", {"activations_from_-10.png", "activations_from_-5.png"})
+    ranges = {"activations_from_-10.png", "activations_from_-5.png"}
+    run("activations", ranges | {"activations.png"})
 
 
 def percentages(line):
@@ -78,6 +79,56 @@ def test_dead_units(run):
 
 
 @pytest.mark.slow
+def test_exploding_gradients(run):
+    """Without clipping all units die; with it the network learns, at the same rate."""
+    out = run("exploding_gradients", {"exploding_gradients.png"})
+    small, smaller, large, larger = map(float, re.findall(r"gradient times (\S+)$", out, re.M))
+    assert small < 1e-5 < smaller < 0.1
+    assert 1 < large < 100 < larger
+    numbers = (
+        r"^([^:]+): loss at most (\S+), at last (\S+); norm .*at (\d+)% of steps; (\d+)% of units"
+    )
+    runs = {name: list(map(float, each)) for name, *each in re.findall(numbers, out, re.M)}
+    most, last, _, dead = runs.pop("not clipped")
+    assert most > 1e10
+    assert 0.15 < last < 0.19  # the loss of a constant, 1/6
+    assert dead == 100
+    most, last, clipped, dead = runs.pop("clipped")
+    assert most < 1000
+    assert last < 0.1
+    assert 20 < clipped < 90
+    assert dead < 50
+    _, last, _, _ = runs.pop("not clipped, rate / 100")
+    assert 0.12 < last < 0.4
+    assert not runs
+
+
+@pytest.mark.slow
+def test_last_layer(run):
+    """Layers without an activation are linear, and only softmax leaves a bad start soon."""
+    out = run("last_layer", {"last_layer.png"})
+    errors = re.findall(r"^(?:sums of probabilities: 1|gradient: .*), with .* of (\S+)$", out, re.M)
+    assert len(errors) == 2
+    assert all(float(error) < 1e-14 for error in errors)
+    assert "the second is right: loss 2000, gradient [ 1. -1.]\n" in out
+    assert "probabilities [1. 0.]; exp and division alone give [nan  0.]\n" in out
+    accuracies = dict(re.findall(r"^hidden layer: (.*); (\S+)% right$", out, re.M))
+    none, linear, relu = (float(accuracies[name]) for name in ("none", "no activation", "relu"))
+    assert abs(none - linear) < 2
+    assert max(none, linear) < 60
+    assert relu > 98
+    steps = re.findall(
+        r"^(\w+), .*right after (\d+) steps, from a bad start after (\d+)$", out, re.M
+    )
+    soon, late = ({name: int(each[k]) for name, *each in steps} for k in (0, 1))
+    assert set(soon) == {"softmax", "sigmoid", "nothing"}
+    assert 0 < soon["softmax"] < soon["sigmoid"] < 500
+    assert 0 < late["softmax"] < 300
+    assert late["sigmoid"] > 3 * late["softmax"]
+    assert late["sigmoid"] > 3 * soon["sigmoid"]
+
+
+@pytest.mark.slow
 def test_fused_training(run):
     """Masks train to the same bytes and keep a bit an element; fused losses are close."""
     out = run("fused_training", {"fused_training.png"})
@@ -97,3 +148,31 @@ def test_quantised_inference(run):
     in_floats, quantised = map(float, re.findall(r"([\d.]+)% (?:in floats|quantised)", out))
     assert in_floats > 94
     assert abs(in_floats - quantised) < 2
+
+
+@pytest.mark.slow
+def test_why_relu(run):
+    """sigmoid's gradient does not reach the first layer, and relu takes the least time."""
+    pytest.importorskip("sklearn")
+    out = run("why_relu", {"why_relu.png"})
+    numbers = (
+        r"^(\w+).*, (at first|after).*: gradient (\S+) in layer 1, (\S+) in layer 20; "
+        r"(\d+)% saturated; (\d+)% right$"
+    )
+    rows = {
+        (name, when): list(map(float, each)) for name, when, *each in re.findall(numbers, out, re.M)
+    }
+    assert len(rows) == 8
+    for (name, when), (first, last, saturated, right) in rows.items():
+        if name == "sigmoid":
+            assert first * 1e6 < last
+        else:
+            assert 0.1 < first / last < 10
+        assert (40 < saturated < 70) if name == "relu" else saturated < 5
+        learned = name != "sigmoid" and when == "after"
+        assert right > 90 if learned else right < 30
+    times = re.findall(r"^time of (\w+): (\S+) forward, (\S+) backward", out, re.M)
+    assert {name for name, *_ in times} == {"relu", "tanh", "sigmoid", "gelu", "softmax"}
+    for name, *pair in times:
+        least = 2 if name in {"tanh", "sigmoid", "gelu"} else 1
+        assert all(float(each) >= least for each in pair)
