@@ -45,8 +45,8 @@ class Reference:
         target = Path(folder) / "reference.so"
         sources = [str(HERE / "reference.cpp"), "-o", str(target)]
         subprocess.run([*COMPILER, "-shared", "-fPIC", *sources], check=True)
-        self.library = ctypes.CDLL(str(target))
-        self.library.smooth_results.restype = ctypes.c_long
+        self.compiled = ctypes.CDLL(str(target))
+        self.compiled.smooth_results.restype = ctypes.c_long
 
     def results(self, name: str, first: int, count: int = BLOCK) -> tuple[np.ndarray, np.ndarray]:
         """The results for so many bit patterns from the first on, and those that are hard."""
@@ -54,7 +54,7 @@ class Reference:
         listed, undecided = np.empty(ROOM, np.uint32), np.empty(ROOM, np.uint8)
         block = ctypes.c_uint32(first), ctypes.c_uint32(count)
         arrays = [ctypes.c_void_p(each.ctypes.data) for each in (y, listed, undecided)]
-        found = self.library.smooth_results(name.encode(), *block, *arrays, ctypes.c_long(ROOM))
+        found = self.compiled.smooth_results(name.encode(), *block, *arrays, ctypes.c_long(ROOM))
         assert found >= 0, name
         hard = listed[:found].copy()
         open_ones = hard[undecided[:found] != 0]
@@ -65,7 +65,7 @@ class Reference:
 
     def value(self, name: str, x: float) -> mpf:
         pieces = (ctypes.c_double * 3)()
-        assert self.library.smooth_value(name.encode(), ctypes.c_float(x), pieces) == 0
+        assert self.compiled.smooth_value(name.encode(), ctypes.c_float(x), pieces) == 0
         return mp.fsum(map(mpf, pieces))
 
 
