@@ -42,19 +42,22 @@ template <class V> struct Exponential {
 // Adding it rounds to an integer, which then stands in the low bits, with a double's bias of exponents.
 constexpr double to_biased_integer = 0x1.8p52 + 1023;
 
-// x in two numbers, the second far smaller.
-template <class V> Exponential<V> exponential(V x, V rest) {
-  const V biased = multiply_add(x, V(inverse_log2), V(to_biased_integer));
-  const V n = V(to_biased_integer) - biased;  // negated
-  const V r = multiply_add(n, V(log2_high), x) + multiply_add(n, V(log2_low), rest);
+template <class V> V biased_exponent(V x) { return multiply_add(x, V(inverse_log2), V(to_biased_integer)); }
+template <class V> Exponential<V> exponential_of_rest(V biased, V r) {
   return {exponent_from_low_bits(biased), multiply_add(r * r, horner(exponential_terms, r), r)};
 }
 
 template <class V> Exponential<V> exponential(V x) {
-  const V biased = multiply_add(x, V(inverse_log2), V(to_biased_integer));
-  const V n = V(to_biased_integer) - biased;
-  const V r = multiply_add(n, V(log2_low), multiply_add(n, V(log2_high), x));  // the inner one is exact
-  return {exponent_from_low_bits(biased), multiply_add(r * r, horner(exponential_terms, r), r)};
+  const V biased = biased_exponent(x), minus_n = V(to_biased_integer) - biased;
+  const V exact = multiply_add(minus_n, V(log2_high), x);
+  return exponential_of_rest(biased, multiply_add(minus_n, V(log2_low), exact));
+}
+
+// The same of x in two numbers, the second far smaller.
+template <class V> Exponential<V> exponential(V x, V rest) {
+  const V biased = biased_exponent(x), minus_n = V(to_biased_integer) - biased;
+  const V exact = multiply_add(minus_n, V(log2_high), x);
+  return exponential_of_rest(biased, exact + multiply_add(minus_n, V(log2_low), rest));
 }
 
 // f(x) of a function with f(-x) = 1 - f(x), given f(-|x|).
@@ -72,8 +75,10 @@ template <class V> V except(V x, double number, double value, V otherwise) {
 // differ from 1/2 by that term, |x| is not below this bound, which puts the sum on the right side: a tie.
 template <class V> V not_tiny(V t) { return at_least(t, V(0x1p-40)); }
 
-// Where e^x is 0 in long double, so that x times it is not NaN at minus infinity.
-inline long double bounded(long double x) { return x < -12000 ? -12000 : x; }
+inline long double at_most(long double x, long double bound) { return bound < x ? bound : x; }
+// From where on e^-t is 0 in long double. x is not below, so that x times e^x is not NaN at minus infinity.
+constexpr long double vanishes_from = 12000;
+inline long double bounded(long double x) { return -at_most(-x, vanishes_from); }
 
 struct Sigmoid : FunctionOf<Op::sigmoid> {  // e^x / (1 + e^x)
   // Near 0 it is 1/2 + x/4 - x^3/48 + ...: for an x of few bits the first two lie between two floats, and double cannot
@@ -147,7 +152,7 @@ struct SiluDerivative : FunctionOf<Op::silu_derivative> {
   }
   template <class V> static V for_double(V x) { return wide::SiluDerivative::apply(x); }
   static long double for_long_double(long double x) {
-    const long double t = -bounded(-::fabsl(x)), e = ::expl(-t), u = 1 + e, y = e * (u - t) / (u * u);
+    const long double t = at_most(::fabsl(x), vanishes_from), e = ::expl(-t), u = 1 + e, y = e * (u - t) / (u * u);
     return x > 0 ? 1 - y : y;
   }
 };
@@ -187,24 +192,19 @@ struct GeluDerivative : FunctionOf<Op::gelu_derivative> {  // Q(t) - t phi(t) of
   }
   template <class V> static V for_double(V x) { return wide::GeluDerivative::apply(x); }
   static long double for_long_double(long double x) {
-    x = bounded(x);
+    x = at_most(bounded(x), vanishes_from);
     constexpr long double density_at_0 = 0.39894228040143267793994605993438187L;
-    x = x > 12000 ? 12000 : x;
     const long double y = ::erfcl(-x * Gelu::sqrt_half) / 2 + x * density_at_0 * ::expl(-x * x / 2);
     return y == 0 ? -0.0L : y;
   }
 };
 
-// a b + c in two numbers: the sum's error too
+// A number, and what its rounding has lost.
 template <class V> struct Sum {
   V value, rest;
 };
-template <class V> Sum<V> sum_of_two(V a, V b) {  // |a| >= |b|
-  const V value = a + b;
-  return {value, (a - value) + b};
-}
 
-// z(t) = 2 sqrt(2 / pi) (t + 0.044715 t^3) of gelu_tanh, and z'(t), in two numbers each: an error in z is one of the result.
+// z(t) = 2 sqrt(2 / pi) (t + 0.044715 t^3) of gelu_tanh, in two numbers: an error in z is one of the result.
 template <class V> Sum<V> gelu_argument(V t) {
   const V square = t * t, cubic = V(gelu_cubic_high) * square;
   const V cubic_rest = product_error(V(gelu_cubic_high), square, cubic) + V(gelu_cubic_low) * square;
@@ -225,10 +225,8 @@ struct GeluTanh : FunctionOf<Op::gelu_tanh> {  // relu(x) - t / (1 + e^z(t)), t 
     x = bounded(x);
     return x * Sigmoid::for_long_double(argument(x));
   }
-  static long double argument(long double x) {
-    constexpr long double linear = 1.59576912160573071175978423973752747L;  // 2 sqrt(2 / pi)
-    return linear * (x + 0.044715L * x * x * x);
-  }
+  static constexpr long double linear = 1.59576912160573071175978423973752747L;  // 2 sqrt(2 / pi)
+  static long double argument(long double x) { return linear * (x + 0.044715L * x * x * x); }
 };
 
 // e (1 + e - t z'(t)) / (1 + e)^2, e = e^-z(t), t = |x|, of x <= 0; of others 1 - that
@@ -246,9 +244,8 @@ struct GeluTanhDerivative : FunctionOf<Op::gelu_tanh_derivative> {
   }
   template <class V> static V for_double(V x) { return wide::GeluTanhDerivative::apply(x); }
   static long double for_long_double(long double x) {
-    const long double t = ::fabsl(x < -200 ? -200 : x > 200 ? 200 : x), e = ::expl(-GeluTanh::argument(t)), u = 1 + e;
-    constexpr long double linear = 1.59576912160573071175978423973752747L;
-    const long double y = e * (u - t * linear * (1 + 3 * 0.044715L * t * t)) / (u * u);
+    const long double t = at_most(::fabsl(x), 200), e = ::expl(-GeluTanh::argument(t)), u = 1 + e;
+    const long double y = e * (u - t * GeluTanh::linear * (1 + 3 * 0.044715L * t * t)) / (u * u);
     return x > 0 ? 1 - y : y;
   }
 };
@@ -261,7 +258,7 @@ struct Mish : FunctionOf<Op::mish> {  // x tanh(log(1 + e)) = x n / (n + 2), n =
   template <class V> static V for_double(V x) { return wide::Mish::apply(x); }
   static long double for_long_double(long double x) {
     x = bounded(x);
-    const long double e = ::expl(x > 60 ? 60 : x), n = e * (e + 2);
+    const long double e = ::expl(at_most(x, 60)), n = e * (e + 2);
     return x * (n / (n + 2));
   }
 };
@@ -277,7 +274,7 @@ struct MishDerivative
   }
   template <class V> static V for_double(V x) { return wide::MishDerivative::apply(x); }
   static long double for_long_double(long double x) {
-    x = x > 60 ? 60 : bounded(x);
+    x = at_most(bounded(x), 60);
     const long double e = ::expl(x), d = e * (e + 2) + 2;
     return e * ((e + 2) / d + 4 * x * (e + 1) / (d * d));
   }
@@ -320,12 +317,12 @@ struct Expm1 {
     return with_sign_of(exponential(at_least(at_most(x, V(0.0)), V(-20.0))).plus(-1), x);
   }
   template <class V> static V for_double(V x) { return wide::Expm1::apply(x); }
-  static long double for_long_double(long double x) { return ::expm1l(x > 0 ? 0 : x); }
+  static long double for_long_double(long double x) { return ::expm1l(at_most(x, 0)); }
 };
 struct Exp {
   template <class V> static V for_float(V x) { return exponential(at_least(at_most(x, V(0.0)), V(-105.0))).value(); }
   template <class V> static V for_double(V x) { return wide::Exp::apply(x); }
-  static long double for_long_double(long double x) { return ::expl(x > 0 ? 0 : x); }
+  static long double for_long_double(long double x) { return ::expl(at_most(x, 0)); }
 };
 
 constexpr double selu_scale = 1.0507009873554804934193349852946, selu_scale_alpha = 1.7580993408473768599402175208123;

@@ -43,13 +43,10 @@ template <class Formula, class X, class Y> [[gnu::noinline]] void run_formula(co
   std::memcpy(y + i, results, static_cast<std::size_t>(n - i) * sizeof(Y));
 }
 
-// Rounds to 13 bits, and the last of them is 1 where any was lost: rounded again, to a float of 16 bits or fewer, the number
-// is what rounding once gives. A float holds it, except for one below all of those, which must not become 0: not every
-// float of one byte has a zero.
-inline float rounded_to_odd(double x) {
-  constexpr std::uint64_t lost = (std::uint64_t(1) << 40) - 1;
-  const auto word = static_cast<std::uint64_t>(bits(x));
-  const auto nearest = static_cast<float>(double_of((word | ((word & lost) + lost)) & ~lost));
+// A float that any narrower format rounds as it would round x. What is below all floats must not become 0: not every float
+// of one byte has a zero.
+inline float odd_float(double x) {
+  const auto nearest = static_cast<float>(rounded_to_odd(x));
   return nearest == 0 && x != 0 ? std::copysign(std::numeric_limits<float>::denorm_min(), nearest) : nearest;
 }
 
@@ -74,7 +71,7 @@ template <class Curve, class T> class HalfTable {
       const ptrdiff_t count = n - begin < chunk<double> ? n - begin : chunk<double>;
       for (ptrdiff_t i = 0; i < count; ++i) numbers[i] = static_cast<float>(x[begin + i]);
       run_formula<ForFloat<Curve>>(numbers, results, count);
-      for (ptrdiff_t i = 0; i < count; ++i) y[begin + i] = T(rounded_to_odd(results[i]));
+      for (ptrdiff_t i = 0; i < count; ++i) y[begin + i] = T(odd_float(results[i]));
     }
   }
 
@@ -118,37 +115,28 @@ template <class T> bool any_underflows(const T* x, const T* y, ptrdiff_t n) {
   return false;
 }
 
-template <class Op, class = void> constexpr bool has_argument = false;
-template <class Op> constexpr bool has_argument<Op, std::void_t<typename Op::Argument>> = true;
-template <class Op, class = void> constexpr bool has_finish = false;
-template <class Op> constexpr bool has_finish<Op, std::void_t<typename Op::Finish>> = true;
-
-template <class Op, class = void> struct CurveOf {
-  using type = Op;
+// In a chunk, elements of arrays of T have type Work: double for integers; float for floats of one byte, each of which is then
+// a number of their format.
+template <class T> struct WorkOf {
+  using type = std::conditional_t<std::is_integral_v<T>, double, T>;
 };
-template <class Op> struct CurveOf<Op, std::void_t<typename Op::Curve>> {
-  using type = typename Op::Curve;
+template <> struct WorkOf<Coded8> {
+  using type = float;
 };
 
-// A gradient is a product with the values of its derivative; other functions are values themselves.
-template <class Op, class = void> struct ValuesOf {
-  static constexpr bool is_gradient = false;
-  using type = Op;
-};
-template <class Op> struct ValuesOf<Op, std::void_t<typename Op::Derivative>> {
-  static constexpr bool is_gradient = true;
-  using type = typename Op::Derivative;
-};
+// A curve of n dense elements. Of floats of one byte the results are not rounded yet.
+template <class T>
+using CurveRun = void(const typename WorkOf<T>::type* x,
+                      std::conditional_t<std::is_same_v<T, Coded8>, double, typename WorkOf<T>::type>* y, ptrdiff_t n);
 
-// How arrays of T are read, written and rounded to. In a chunk they have type Work: double for integers; float for floats of
-// one byte, each of which is then a number of their format.
+// How arrays of T are read, written and rounded to.
 template <class T> struct Elements {
-  using Work = std::conditional_t<std::is_integral_v<T>, double, T>;
+  using Work = typename WorkOf<T>::type;
 
   Work read(const char* p) const { return static_cast<Work>(One<Work>().stored(reinterpret_cast<const T*>(p))); }
   void write(char* p, Work value) const { One<Work>().store(reinterpret_cast<Work*>(p), value); }
   void round(Work*, ptrdiff_t) const {}
-  template <class Curve> void run(const Work* x, Work* y, ptrdiff_t n) const { run_curve<Curve>(x, y, n); }
+  void run(CurveRun<T>* curve, const Work* x, Work* y, ptrdiff_t n) const { curve(x, y, n); }
 };
 
 template <> struct Elements<Coded8> {
@@ -160,10 +148,10 @@ template <> struct Elements<Coded8> {
   void round(Work* y, ptrdiff_t n) const {
     for (ptrdiff_t i = 0; i < n; ++i) y[i] = format.value[rounded(format, y[i])];
   }
-  template <class Curve> void run(const Work* x, Work* y, ptrdiff_t n) const {
+  void run(CurveRun<Coded8>* curve, const Work* x, Work* y, ptrdiff_t n) const {
     double results[chunk<Work>];
-    run_formula<ForFloat<Curve>>(x, results, n);
-    for (ptrdiff_t i = 0; i < n; ++i) y[i] = rounded_to_odd(results[i]);
+    curve(x, results, n);
+    for (ptrdiff_t i = 0; i < n; ++i) y[i] = odd_float(results[i]);
     round(y, n);
   }
 };
@@ -174,55 +162,60 @@ struct Operand {
 };
 template <class T> Operand dense(const T* data) { return {reinterpret_cast<char*>(const_cast<T*>(data)), sizeof(T)}; }
 
-template <class Step, class Work, class... Of> void run_step(ptrdiff_t n, Of... operand) {
+template <class... Of> void run_step(Loop* step, ptrdiff_t n, Of... operand) {
   char* args[] = {operand.data...};
   const ptrdiff_t steps[] = {operand.step...};
-  loop<Step, Work>(args, &n, steps, nullptr);
+  step(args, &n, steps, nullptr);
 }
 
-template <class Op, class T> class SmoothLoop {
+// What a function does to a chunk, one after the other. A gradient is a product with these values of its derivative.
+template <class T> struct SmoothFunction {
+  int arrays, inputs;
+  bool is_gradient;
+  Loop* argument;  // of x and the parameter; null: the curve is that of x
+  CurveRun<T>* curve;
+  Loop* finish;  // of x, the curve's results and the parameter; null: these are the values
+};
+
+// One loop for all functions: their code is a curve and short steps.
+template <class T> class SmoothLoop {
  public:
-  SmoothLoop(char** args, const ptrdiff_t* steps, Elements<T> elements) : elements_(elements) {
-    for (int i = 0; i <= Op::inputs; ++i) operands_[i] = {args[i], steps[i]};
-    if (has_parameter && steps[Op::arrays] == 0) {  // a copy: the output may overlap the memory of the number
-      std::memcpy(&number_, args[Op::arrays], sizeof number_);
-      operands_[Op::arrays].data = reinterpret_cast<char*>(&number_);
+  SmoothLoop(const SmoothFunction<T>& function, char** args, const ptrdiff_t* steps, Elements<T> elements)
+      : function_(function), elements_(elements) {
+    for (int i = 0; i <= function_.inputs; ++i) operands_[i] = {args[i], steps[i]};
+    if (has_parameter() && steps[function_.arrays] == 0) {  // a copy: the output may overlap the memory of the number
+      std::memcpy(&number_, args[function_.arrays], sizeof number_);
+      operands_[function_.arrays].data = reinterpret_cast<char*>(&number_);
     }
   }
 
-  // Whether a result is read as an input of a later element: inputs are gathered before results are written.
-  bool reads_results(ptrdiff_t n) const {
-    for (int i = 0; i < Op::inputs; ++i) {
-      if (is_overwritten(operands_[i], n)) return true;
-    }
-    return false;
-  }
-
-  // At most so many elements at a time.
-  void run(ptrdiff_t n, ptrdiff_t most) {
+  void run(ptrdiff_t n) {
+    const ptrdiff_t most = most_at_once(n);
     while (n > 0) {
       const ptrdiff_t count = n < most ? n : most;
       run_chunk(count);
-      for (Operand& each : operands_) each.data += count * each.step;
+      for (int i = 0; i <= function_.inputs; ++i) operands_[i].data += count * operands_[i].step;
       n -= count;
     }
   }
 
-  // Without buffers there are no chunks.
-  void run(ptrdiff_t n) { run(n, is_dense(x()) && writes_directly(n) ? n : chunk<Work>); }
-
  private:
-  using Work = typename Elements<T>::Work;
-  using Values = typename ValuesOf<Op>::type;
-  static constexpr bool is_gradient = ValuesOf<Op>::is_gradient, has_parameter = Op::inputs > Op::arrays;
+  using Work = typename WorkOf<T>::type;
   static constexpr bool is_of_work = std::is_same_v<T, Work>;
-  // Those with a finish only pass results of their own on.
-  static constexpr bool reports_underflow =
-      !is_gradient && !has_finish<Values> && (std::is_same_v<Work, double> || std::is_same_v<T, float>);
 
-  Operand x() const { return operands_[Op::arrays - 1]; }
-  Operand parameter() const { return operands_[has_parameter ? Op::arrays : 0]; }
-  Operand out() const { return operands_[Op::inputs]; }
+  bool has_parameter() const { return function_.inputs > function_.arrays; }
+  Operand x() const { return operands_[function_.arrays - 1]; }
+  Operand parameter() const { return operands_[has_parameter() ? function_.arrays : 0]; }
+  Operand out() const { return operands_[function_.inputs]; }
+
+  // Without buffers there are no chunks. Where a result is read as an input of a later element, elements go one by one:
+  // inputs are gathered before results are written.
+  ptrdiff_t most_at_once(ptrdiff_t n) const {
+    for (int i = 0; i < function_.inputs; ++i) {
+      if (is_overwritten(operands_[i], n)) return 1;
+    }
+    return is_dense(x()) && writes_directly(n) ? n : chunk<Work>;
+  }
 
   // NumPy leaves overlaps to the loop where the output lies at an input or before it, and in folds (contract/kernel.h).
   bool is_overwritten(Operand input, ptrdiff_t n) const {
@@ -243,7 +236,7 @@ template <class Op, class T> class SmoothLoop {
   }
   // Results may take their place at once unless x, or an array of parameters, is still needed there.
   bool writes_directly(ptrdiff_t n) const {
-    if (is_gradient || (has_parameter && parameter().step != 0) || !is_dense(out())) return false;
+    if (function_.is_gradient || (has_parameter() && parameter().step != 0) || !is_dense(out())) return false;
     const auto bytes = static_cast<std::uintptr_t>(n) * sizeof(Work);
     const auto distance = reinterpret_cast<std::uintptr_t>(out().data) - reinterpret_cast<std::uintptr_t>(x().data);
     return distance + bytes >= 2 * bytes;  // modulo 2^64: apart in either direction
@@ -257,9 +250,9 @@ template <class Op, class T> class SmoothLoop {
   void scatter(const Work* y, ptrdiff_t n) const {
     for (ptrdiff_t i = 0; i < n; ++i) {
       char* const result = out().data + i * out().step;
-      if constexpr (std::is_same_v<T, Coded8> && !is_gradient) {  // as a float, a NaN has lost its payload
+      if constexpr (std::is_same_v<T, Coded8>) {  // as a float, a NaN has lost its payload
         const char code = x().data[i * x().step];
-        if (std::isnan(elements_.read(&code))) {
+        if (!function_.is_gradient && std::isnan(elements_.read(&code))) {
           *result = code;
           continue;
         }
@@ -273,42 +266,39 @@ template <class Op, class T> class SmoothLoop {
     const Work* const values_of = gathered(x(), x_buffer, n);
     if (writes_directly(n)) return compute_values(values_of, reinterpret_cast<Work*>(out().data), n);
     compute_values(values_of, y_buffer, n);
-    if constexpr (is_gradient && is_of_work) {
-      run_step<GradientBySlope, Work>(n, operands_[0], dense(y_buffer), out());
-    } else {
-      if constexpr (is_gradient) {
-        const Work* const grad = gathered(operands_[0], x_buffer, n);
-        run_step<GradientBySlope, Work>(n, dense(grad), dense(y_buffer), dense(y_buffer));
-      }
-      scatter(y_buffer, n);
-    }
+    if (function_.is_gradient && is_of_work) return multiply(n, operands_[0], y_buffer, out());
+    if (function_.is_gradient) multiply(n, dense(gathered(operands_[0], x_buffer, n)), y_buffer, dense(y_buffer));
+    scatter(y_buffer, n);
+  }
+
+  void multiply(ptrdiff_t n, Operand grad, const Work* slopes, Operand to) const {
+    run_step(loop<GradientBySlope, Work>, n, grad, dense(slopes), to);
   }
 
   void compute_values(const Work* x, Work* y, ptrdiff_t n) const {
     run_curve_of(x, y, n);
-    if constexpr (has_finish<Values>) {
-      run_step<typename Values::Finish, Work>(n, dense(x), dense(y), parameter(), dense(y));
-      elements_.round(y, n);
-    }
+    if (!function_.finish) return;
+    run_step(function_.finish, n, dense(x), dense(y), parameter(), dense(y));
+    elements_.round(y, n);
   }
 
   void run_curve_of(const Work* x, Work* y, ptrdiff_t n) const {
-    using Curve = typename CurveOf<Values>::type;
     std::conditional_t<std::is_same_v<Work, long double>, QuietLongSteps, QuietSteps> quiet;
-    if constexpr (has_argument<Values>) {
-      run_step<typename Values::Argument, Work>(n, dense(x), parameter(), dense(y));
+    if (function_.argument) {
+      run_step(function_.argument, n, dense(x), parameter(), dense(y));
       elements_.round(y, n);
-      elements_.template run<Curve>(y, y, n);
-    } else {
-      elements_.template run<Curve>(x, y, n);
     }
-    if constexpr (reports_underflow) {
-      if ((quiet.newly_raised() & underflow_flag) && any_underflows(x, y, n)) quiet.keep(underflow_flag);
+    elements_.run(function_.curve, function_.argument ? y : x, y, n);
+    if constexpr (std::is_same_v<Work, double> || std::is_same_v<T, float>) {
+      // What is multiplied yet reports what its product does.
+      const bool is_result = !function_.is_gradient && !function_.finish;
+      if (is_result && (quiet.newly_raised() & underflow_flag) && any_underflows(x, y, n)) quiet.keep(underflow_flag);
     }
   }
 
+  const SmoothFunction<T>& function_;
   Elements<T> elements_;
-  Operand operands_[Op::inputs + 1];
+  Operand operands_[max_operands];
   Computed<GradientBySlope, Work> number_;
 };
 
@@ -320,11 +310,57 @@ template <class T> Elements<T> elements_of(void* data) {
   }
 }
 
+template <class T> [[gnu::noinline]] void run_smooth(const SmoothFunction<T>& function, char** args, ptrdiff_t n,
+                                                     const ptrdiff_t* steps, void* data) {
+  if (n > 0) SmoothLoop<T>(function, args, steps, elements_of<T>(data)).run(n);
+}
+
+// What the structs of smooth.h say of a function.
+
+template <class Op, class = void> struct ValuesOf {
+  static constexpr bool is_gradient = false;
+  using type = Op;
+};
+template <class Op> struct ValuesOf<Op, std::void_t<typename Op::Derivative>> {
+  static constexpr bool is_gradient = true;
+  using type = typename Op::Derivative;
+};
+
+template <class Op, class = void> struct CurveOf {
+  using type = Op;
+};
+template <class Op> struct CurveOf<Op, std::void_t<typename Op::Curve>> {
+  using type = typename Op::Curve;
+};
+
+template <class Op, class Work, class = void> constexpr Loop* argument_of = nullptr;
+template <class Op, class Work> constexpr Loop* argument_of<Op, Work, std::void_t<typename Op::Argument>> =
+    loop<typename Op::Argument, Work>;
+template <class Op, class Work, class = void> constexpr Loop* finish_of = nullptr;
+template <class Op, class Work> constexpr Loop* finish_of<Op, Work, std::void_t<typename Op::Finish>> =
+    loop<typename Op::Finish, Work>;
+
+template <class Curve, class T> constexpr CurveRun<T>* curve_run() {
+  if constexpr (std::is_same_v<T, Coded8>) {
+    return run_formula<ForFloat<Curve>, float, double>;
+  } else {
+    return run_curve<Curve>;
+  }
+}
+
 template <class Op, class T>
 void smooth_loop(char** args, const ptrdiff_t* dimensions, const ptrdiff_t* steps, void* data) {
-  if (*dimensions == 0) return;
-  SmoothLoop<Op, T> smooth(args, steps, elements_of<T>(data));
-  smooth.reads_results(*dimensions) ? smooth.run(*dimensions, 1) : smooth.run(*dimensions);
+  using Values = typename ValuesOf<Op>::type;
+  using Work = typename WorkOf<T>::type;
+  static constexpr SmoothFunction<T> function = {
+      Op::arrays,
+      Op::inputs,
+      ValuesOf<Op>::is_gradient,
+      argument_of<Values, Work>,
+      curve_run<typename CurveOf<Values>::type, T>(),
+      finish_of<Values, Work>,
+  };
+  run_smooth<T>(function, args, *dimensions, steps, data);
 }
 
 }  // namespace fastrelu::FASTRELU_ISA

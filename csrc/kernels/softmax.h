@@ -52,12 +52,6 @@ template <class V, int count, class Make> Group<V, count> make_group(Make make) 
 
 // What the formulas need of V beside arithmetic.
 
-inline double with_bits(double, std::int64_t b) { return double_of(static_cast<std::uint64_t>(b)); }
-template <class V, class B> V with_bits(V like, B b) {
-  std::memcpy(&like.v, &b.v, sizeof like.v);
-  return like;
-}
-
 template <class V, int n> V in_order(const double (&c)[n], V x) {
   V sum(c[n - 1]);
   for (int i = n - 2; i >= 0; --i) sum = sum * x + V(c[i]);
@@ -180,15 +174,6 @@ Group<V, count> read_group(const T* p, ptrdiff_t n, Rest rest, const void* data)
   alignas(64) Widened<T> memory[count];
   const Widened<T>* const first = read<count>(p, n, rest, memory, data);
   return make_group<V, count>([&](int i) { return load_double(first + i * Shape<V>::width, V(0.0)); });
-}
-
-// The 15 highest bits of a double, the last of which tells whether there were more: any narrower format rounds that in
-// the same way. So results are rounded once, although they become floats first.
-template <class V> V rounded_to_odd(V x) {
-  using B = BitsOf<V>;
-  constexpr std::int64_t dropped = (std::int64_t(1) << 38) - 1;
-  const B b = bits(x);
-  return with_bits(x, B((b | (B(b & B(dropped)) + B(dropped))) & B(~dropped)));
 }
 
 template <int count, class T, class V = Vec<float>>
