@@ -8,9 +8,9 @@ header names is measured afterwards, with the coefficients as float64 holds them
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
+from fit import Function, error, rounded, value
 from mpmath import (
     atanh,
     cos,
@@ -18,7 +18,6 @@ from mpmath import (
     erfc,
     exp,
     expm1,
-    fabs,
     findroot,
     log,
     matrix,
@@ -32,12 +31,7 @@ from mpmath import lu_solve as solve
 
 mp.prec = 200
 
-Function = Callable[[mpf], mpf]
 LN2 = log(mpf(2))
-
-
-def rounded(x: mpf) -> mpf:
-    return mpf(float(x))
 
 
 def nodes(low: mpf, high: mpf, count: int) -> list[mpf]:
@@ -53,20 +47,6 @@ def polynomial(f: Function, low: mpf, high: mpf, degree: int) -> list[mpf]:
     at = nodes(low, high, degree + 1)
     powers = matrix([[x**j for j in range(degree + 1)] for x in at])
     return [rounded(c) for c in solve(powers, matrix([f(x) for x in at]))]
-
-
-def value(coefficients: list[mpf], x: mpf) -> mpf:
-    total = mpf(0)
-    for c in reversed(coefficients):
-        total = total * x + c
-    return total
-
-
-def error(approximate: Function, exact: Function, low: mpf, high: mpf) -> str:
-    """Return the largest relative error between low and high."""
-    points = [low + (high - low) * (i + mpf(1) / 3) / 500 for i in range(500)]
-    worst = max(fabs(approximate(x) / exact(x) - 1) for x in points)
-    return f"2^{float(log(worst, 2)):.1f}"
 
 
 def show_array(name: str, coefficients: list[mpf], about: str) -> None:
@@ -87,7 +67,7 @@ def show_pair(name: str, x: mpf, about: str) -> None:
 def show_decay() -> None:
     end = LN2 / 2 * (1 + mpf(2) ** -10)
     c = [mpf(0.5), *polynomial(lambda r: ((expm1(-r) + r) / r**2 - 0.5) / r, -end, end, 9)]
-    worst = error(lambda r: r * r * value(c, r) - r, lambda r: expm1(-r), -end, end)
+    worst = error(lambda r: expm1(-r), lambda r: r * r * value(c, r) - r, -end, end)
     about = f"(e^-r - 1 + r) / r^2, |r| <= (ln 2) / 2. Error of e^-r - 1: {worst}"
     show_array("decay_terms", c, about)
     high = mpf(int(LN2 * 2**42)) / 2**42
@@ -103,7 +83,7 @@ def show_logarithm() -> None:
     end = mpf(1) / 9 * (1 + mpf(2) ** -10)
     c = polynomial(terms, mpf(2) ** -60, end, 9)
     worst = error(
-        lambda w: 2 * w + w**3 * value(c, w * w), lambda w: 2 * atanh(w), mpf(0), sqrt(end)
+        lambda w: 2 * atanh(w), lambda w: 2 * w + w**3 * value(c, w * w), mpf(0), sqrt(end)
     )
     show_array("atanh_terms", c, f"2 (atanh(w) - w) / w^3 in w^2 <= 1/9. Error of atanh: {worst}")
 
@@ -128,7 +108,7 @@ def show_mills() -> None:
         return 1 + v * value(c, 2 * v - 1)
 
     c = polynomial(terms, mpf(-1), 2 * last / (last + centre) - 1, 23)
-    worst = error(approximate, lambda t: 1 + bend(t), mpf(0), last)
+    worst = error(lambda t: 1 + bend(t), approximate, mpf(0), last)
     print("\n// Mills' ratio M(t), t <= 38.75, as M(t) (t + sqrt(2 / pi)) = 1 + v B(2 v - 1) with")
     print("// v = t / (t + mills_centre). The left side lies between 1 and 1.18.", end="")
     show_array("mills_terms", c, f"B. Error of M: {worst}")
@@ -167,7 +147,7 @@ def show_root(name: str, f: Function, near: float, width: mpf, degree: int) -> N
 
         c = polynomial(terms, -width, width, degree)
         worst = error(
-            lambda d: slope + d * value(c, d), lambda d: derivative(root + d) / d, -width, width
+            lambda d: derivative(root + d) / d, lambda d: slope + d * value(c, d), -width, width
         )
     print()
     show_pair(f"{name}_root", root, f"The root of {name}'")
