@@ -77,8 +77,8 @@ def _add_verify_arguments(parser: argparse.ArgumentParser) -> None:
         only = f"only this {name}, such as {example} (may be repeated)"
         parser.add_argument(f"--{name}", action="append", metavar="NAME", help=only)
     parser.add_argument("--all", action="store_true", help="run all cases (minutes)")
-    exhaustive = "run all 2^32 float32 in relu, relu_backward and leaky_relu, too (minutes)"
-    parser.add_argument("--exhaustive", action="store_true", help=exhaustive)
+    exhaustive = "run all 2^32 float32 in relu, relu_backward, leaky_relu and the smooth functions"
+    parser.add_argument("--exhaustive", action="store_true", help=f"{exhaustive} (minutes)")
     parser.add_argument("--quiet", action="store_true", help="print the result only")
     parser.set_defaults(run=_verify, parser=parser)
 

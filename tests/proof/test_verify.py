@@ -110,7 +110,7 @@ def test_exhaustive(monkeypatch, name, is_broken):
 
 
 @pytest.mark.parametrize("is_broken", [False, True])
-def test_exhaustive_by_digest(monkeypatch, is_broken):
+def test_exhaustive_by_digest(monkeypatch, capsys, is_broken):
     """Of smooth functions: here of some patterns, with their digest."""
     one = int(np.float32(1).view(np.uint32))
     patterns = range(one - (1 << 16), one + (1 << 16), 1 << 16)
@@ -120,14 +120,29 @@ def test_exhaustive_by_digest(monkeypatch, is_broken):
     monkeypatch.setattr(_ufuncs, "BLOCKS", patterns)
     monkeypatch.setattr(_ufuncs, "digests", lambda: {"sigmoid": digest})
     chosen = {"functions": ["sigmoid", "relu6"], "dtypes": "float32", "isas": "scalar"}
-    *_, row = fr.verify(**chosen, exhaustive=True, progress=False).rows
-    assert (row.function, row.dtype, row.compared) == (
-        "sigmoid",
-        "float32, all",
-        {"scalar": x.size},
-    )
+    result = fr.verify(**chosen, exhaustive=True, progress=False)
+    row = result.rows[-1]
+    assert (row.function, row.dtype) == ("sigmoid", "float32, all")
+    assert (row.compared, row.digest) == ({"scalar": x.size}, right)
+    result.print_table()
+    assert f"float32, all: SHA-256 {right}" in capsys.readouterr().out
     problems = [each.problem for each in row.failures.values()]
     assert problems == [f"the results have SHA-256 {right}"] * is_broken
+
+
+def test_exhaustive_between_instruction_sets(monkeypatch):
+    """Only the first one's results are hashed; all others must be the same."""
+    one = int(np.float32(1).view(np.uint32))
+    monkeypatch.setattr(_ufuncs, "BLOCKS", range(one, one + 64, 64))
+    function = _ufuncs.Function("sigmoid")
+    results = iter([fr.sigmoid(np.ones(64)), fr.tanh(np.ones(64))])
+    monkeypatch.setattr(function, "ufunc", lambda x: next(results).astype(x.dtype))
+    first, second = ISAS[:2]
+    row, hashed = testing.Row("sigmoid", "float32, all", {first: 0, second: 0}), []
+    function.hash_patterns(row, one, hashed.append)
+    assert len(hashed) == 1
+    failures = [(each.isa, each.case) for each in row.failures.values()]
+    assert failures == [(second, f"block at {one:#010x}")]
 
 
 def test_every_smooth_function_of_one_array_has_a_digest():

@@ -97,6 +97,7 @@ class Row:
     dtype: str
     compared: dict[str, int]
     failures: dict[str, Failure] = field(default_factory=dict)
+    digest: str = ""  # the SHA-256 of the results, where they are hashed
 
     def run(self, calls: Callable[[], Iterator[Call]]) -> None:
         """Make these calls on each instruction set that has not failed yet."""
@@ -147,6 +148,9 @@ class Verification:
             own = replace(self, rows=tuple(row for row in self.rows if row.function == name))
             verdict = "ok" if own else "DIFFERS"
             print(f"{name:<32}{len(own.rows):>3} dtypes {own.compared:>16,} results  {verdict}")
+            for row in own.rows:
+                if row.digest:
+                    print(f"  {row.dtype}: SHA-256 {row.digest}")
 
 
 def shown(what: str, items: Sequence[_Item], show: bool = True) -> Iterator[_Item]:

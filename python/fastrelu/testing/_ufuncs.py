@@ -8,9 +8,8 @@ nothing else may.
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib.resources import files
@@ -146,29 +145,39 @@ class Function:
         case = _case(self, [each.view(np.float32) for each in values])
         row.run(partial(case.one_call, f"block at {start:#010x}"))
 
+    def hash_patterns(self, row: Row, start: int, add: Callable[[Array], None]) -> None:
+        """Give a hash its results for the block of float32 patterns that begins with `start`.
+
+        Those of the first instruction set are added. All others must be the same.
+        """
+        x = np.arange(start, start + BLOCKS.step, dtype=np.uint32).view(np.float32)
+        first: list[Array] = []
+
+        def problem(actual: Array, warnings: set[str]) -> dict[str, Any] | None:
+            if warnings - {"underflow", "overflow"}:
+                return {"problem": f"warned {sorted(warnings)}"}
+            if first and not np.array_equal(actual.view(np.uint32), first[0].view(np.uint32)):
+                return {"problem": "the results are not those of the first instruction set"}
+            if not first:
+                add(actual.astype("<f4", copy=False))
+                first.append(actual)
+            return None
+
+        call = Call((f"block at {start:#010x}",), x.size, partial(self.ufunc, x), problem)
+        row.run(partial(iter, [call]))
+
     def verify_digest(self, row: Row, digest: str) -> None:
         """Compare the SHA-256 of its results for all float32 patterns."""
-        case, size = (f"SHA-256 {digest}",), len(BLOCKS) * BLOCKS.step
-        row.run(partial(iter, [Call(case, size, self._digest, partial(_digest_problem, digest))]))
-
-    def _digest(self) -> str:
-        results = hashlib.sha256()
-        for start in BLOCKS:
-            x = np.arange(start, start + BLOCKS.step, dtype=np.uint32).view(np.float32)
-            results.update(self.ufunc(x).astype("<f4", copy=False))
-        return results.hexdigest()
+        is_right = row.digest == digest
+        fields = None if is_right else {"problem": f"the results have SHA-256 {row.digest}"}
+        call = Call((f"SHA-256 {digest}",), 0, str, lambda result, warnings: fields)
+        row.run(partial(iter, [call]))
 
 
 def digests() -> dict[str, str]:
     """Return, by function, the SHA-256 of all results in float32 (testing/digests.txt)."""
     rows = (files("fastrelu.testing") / "digests.txt").read_text().splitlines()
     return {row.split()[1]: row.split()[0] for row in rows if not row.startswith("#")}
-
-
-def _digest_problem(digest: str, actual: str, warnings: set[str]) -> dict[str, Any] | None:
-    if warnings - {"underflow", "overflow"}:
-        return {"problem": f"warned {sorted(warnings)}"}
-    return None if actual == digest else {"problem": f"the results have SHA-256 {actual}"}
 
 
 @dataclass(frozen=True)
