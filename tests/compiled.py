@@ -56,3 +56,9 @@ def kernel_flags(compiler: Sequence[str] = COMPILER) -> dict[str, list[str]]:
         r"^\s*fastrelu_add_isa\((\w+) GNU ([^)]*?)(?: MSVC.*)?\)", text, re.MULTILINE
     )
     return {isa: [*common.split(), *own.split(";"), *flags.split()] for isa, flags in calls}
+
+
+def kernel_units() -> list[str]:
+    """Return the units into which the functions of each instruction set are divided."""
+    text = (SOURCE / "CMakeLists.txt").read_text()
+    return re.findall(r"^set\(kernel_units ([\d ]+)\)", text, re.MULTILINE)[0].split()

@@ -7,11 +7,10 @@
 // function is not.
 #pragma once
 
-#include <atomic>
-#include <cstdlib>
 #include <limits>
 
 #include "../contract/float8.h"
+#include "../contract/made_once.h"
 #include "doubles.h"
 #include "float8_loop.h"
 #include "float_flags.h"
@@ -46,23 +45,20 @@ template <class Formula, class X, class Y> [[gnu::noinline]] void run_formula(co
 // A float that any narrower format rounds as it would round x. What is below all floats must not become 0: not every float
 // of one byte has a zero.
 inline float odd_float(double x) {
+  constexpr float smallest = std::numeric_limits<float>::denorm_min();
   const auto nearest = static_cast<float>(rounded_to_odd(x));
-  return nearest == 0 && x != 0 ? std::copysign(std::numeric_limits<float>::denorm_min(), nearest) : nearest;
+  if (nearest != 0 || x == 0) return nearest;
+  return x < 0 ? -smallest : smallest;
 }
 
 template <class T> constexpr ptrdiff_t chunk = 2048 / sizeof(T);
 
 // The curve of each 16-bit float, made when it is first asked for: looking a result up takes a third of the time of computing
-// it. Threads may make the table at the same time; one of them keeps it. It is never freed.
+// it.
 template <class Curve, class T> class HalfTable {
  public:
-  static constexpr ptrdiff_t size = 1 << 16;
-
   // Null for lack of memory.
-  static const T* get() {
-    T* entries = made_.load(std::memory_order_acquire);
-    return entries ? entries : make();
-  }
+  static const T* get() { return static_cast<const T*>(made_.get(size * sizeof(T), make)); }
 
   [[gnu::noinline]] static void compute(const T* x, T* y, ptrdiff_t n) {
     float numbers[chunk<double>];
@@ -76,18 +72,15 @@ template <class Curve, class T> class HalfTable {
   }
 
  private:
-  [[gnu::noinline]] static T* make() {
-    auto* const entries = static_cast<T*>(std::malloc(size * sizeof(T)));
-    if (!entries) return nullptr;
+  static constexpr ptrdiff_t size = 1 << 16;
+
+  static void make(void* memory) {
+    auto* const entries = static_cast<T*>(memory);
     for (ptrdiff_t i = 0; i < size; ++i) entries[i].bits = static_cast<std::uint16_t>(i);
     compute(entries, entries, size);
-    T* others = nullptr;
-    if (made_.compare_exchange_strong(others, entries, std::memory_order_acq_rel)) return entries;
-    std::free(entries);
-    return others;
   }
 
-  static inline std::atomic<T*> made_{nullptr};
+  static inline MadeOnce made_;
 };
 
 // A curve of n dense elements.
@@ -97,7 +90,7 @@ template <class Curve> void run_curve(const double* x, double* y, ptrdiff_t n) {
   run_formula<ForDouble<Curve>>(x, y, n);
 }
 template <class Curve> void run_curve(const long double* x, long double* y, ptrdiff_t n) {
-  for (ptrdiff_t i = 0; i < n; ++i) y[i] = std::isnan(x[i]) ? x[i] : Curve::for_long_double(x[i]);
+  for (ptrdiff_t i = 0; i < n; ++i) y[i] = is_nan(x[i]) ? x[i] : Curve::for_long_double(x[i]);
 }
 template <class Curve, class T, std::enable_if_t<is_half<T>, int> = 0> void run_curve(const T* x, T* y, ptrdiff_t n) {
   const T* const table = HalfTable<Curve, T>::get();
@@ -109,8 +102,8 @@ template <class Curve, class T, std::enable_if_t<is_half<T>, int> = 0> void run_
 template <class T> bool any_underflows(const T* x, const T* y, ptrdiff_t n) {
   constexpr T smallest = std::numeric_limits<T>::min(), largest = std::numeric_limits<T>::max();
   for (ptrdiff_t i = 0; i < n; ++i) {
-    const T size = std::fabs(x[i]);
-    if (0 < size && size <= largest && std::fabs(y[i]) < smallest) return true;
+    const bool is_finite = -largest <= x[i] && x[i] <= largest;
+    if (is_finite && x[i] != 0 && -smallest < y[i] && y[i] < smallest) return true;
   }
   return false;
 }
@@ -252,7 +245,8 @@ template <class T> class SmoothLoop {
       char* const result = out().data + i * out().step;
       if constexpr (std::is_same_v<T, Coded8>) {  // as a float, a NaN has lost its payload
         const char code = x().data[i * x().step];
-        if (!function_.is_gradient && std::isnan(elements_.read(&code))) {
+        const Work value = elements_.read(&code);
+        if (!function_.is_gradient && value != value) {
           *result = code;
           continue;
         }
