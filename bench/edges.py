@@ -158,7 +158,7 @@ def shown(result: Any, count: int) -> list[str]:
     """Return the values at each point as text, different ones joined by "or"."""
     values = np.asarray(result)
     return [
-        " or ".join(dict.fromkeys(f"{each:.4g}" for each in values[k::count])) for k in range(count)
+        " or ".join(dict.fromkeys(f"{each:.3g}" for each in values[k::count])) for k in range(count)
     ]
 
 
