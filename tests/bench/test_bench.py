@@ -363,6 +363,31 @@ def test_accuracy_is_that_of_each_peer(module, idioms, peers):
     assert where == "from -16 to -9 (-9 gives 0, not 0.000123)"
 
 
+# Values at the edges.
+
+
+def test_values_at_the_edges_tell_vectors_from_tails_and_gather_who_agrees(module):
+    edges = module("edges")
+
+    def calls_of(name, options, is_gradient):
+        def call(g, x):
+            result = fr.relu_backward(g, x) if is_gradient else fr.relu(x)
+            result[-edges.TAIL :] += 7 * (name == "Relu")
+            return result
+
+        return call
+
+    packages = {"PyTorch": calls_of, "ONNX Runtime": calls_of}
+    lines = "\n".join(edges.tables(packages)).split("## leaky_relu")[0].splitlines()
+    (same,) = (each for each in lines if each.startswith("| fastrelu, `np.maximum(x, 0)`, PyTorch"))
+    assert same.endswith("| nan | 0 | 0 | 0 | 0 | 0 | 1.4e-45 | 1 | inf |")
+    other, gradient, _ = (each for each in lines if each.startswith("| ONNX Runtime"))
+    assert "| nan | 0 or 7 | 0 or 7 |" in other
+    assert gradient.endswith(
+        "| 1 or 8 | 0 or 7 | 0 or 7 | 0 or 7 | 0 or 7 | 0 or 7 | 1 or 8 | 1 | 1 |"
+    )
+
+
 # The report.
 
 MADE_UP = {

@@ -15,6 +15,7 @@ from support import INTERNAL, data_count, every_public_ufunc, parameter_names, t
 
 STUBS = Path(fr.__file__).parent / "_ufuncs"
 TABLE = Path(__file__).parents[2] / "docs" / "dtypes.md"
+FUNCTIONS = TABLE.parent / "functions.md"
 PYTHON_NUMBERS = {"Python int": 2, "Python float": 0.5}
 
 
@@ -56,6 +57,26 @@ def test_table_of_what_functions_do():
     for name in {ufunc.__name__ for ufunc in fr._core.ufuncs} - INTERNAL:
         forward = re.sub("_(derivative|backward|backward_from_output)$", "", name)
         assert done[said[forward]] == reference.arithmetic(name), name
+
+
+def test_the_page_of_functions_has_every_public_name():
+    named = set(re.findall(r"`(?:with )?(\w+)", FUNCTIONS.read_text()))
+    for name in set(fr.__all__) - {"__version__"}:
+        forward = re.sub("_(derivative|backward|backward_from_output)$", "", name)
+        assert {name, forward} & named, name
+
+
+def listed_ufuncs():
+    """Yield the name of each ufunc in the table, and its parameters."""
+    table, _, _ = FUNCTIONS.read_text().partition("## In place")
+    for cell in re.findall(r"^\| (.*?) \|", table, re.M):
+        yield from re.findall(r"`(\w+)\((.*?)\)`", cell)
+
+
+@pytest.mark.parametrize(("name", "parameters"), [*listed_ufuncs()])
+def test_the_page_of_functions_names_the_parameters(name, parameters):
+    names = [*inspect.signature(getattr(fr, name)).parameters]
+    assert names[: names.index("out")] == parameters.split(", ")
 
 
 def classes_of_stubs():
