@@ -16,7 +16,7 @@ Examples
 >>> from fastrelu.autograd import gelu, leaky_relu
 >>> autograd.elementwise_grad(gelu)(np.array([0.0, 8.0]))
 array([0.5, 1. ])
->>> autograd.grad(leaky_relu, 1)(-3.0, 0.1)  # with respect to the slope
+>>> float(autograd.grad(leaky_relu, 1)(-3.0, 0.1))  # with respect to the slope
 -3.0
 """
 

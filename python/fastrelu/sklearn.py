@@ -14,7 +14,7 @@ Examples
 >>> from sklearn.neural_network import MLPRegressor
 >>> x = np.linspace(-1, 1, 50).reshape(-1, 1)
 >>> with fastrelu.sklearn.installed():
-...     network = MLPRegressor(8, activation="gelu", solver="lbfgs", random_state=0)
+...     network = MLPRegressor(activation="gelu", solver="lbfgs", random_state=0)
 ...     bool(network.fit(x, x.ravel() ** 2).score(x, x.ravel() ** 2) > 0.99)
 True
 """
@@ -53,7 +53,8 @@ def activations() -> tuple[str, ...]:
 
     Examples
     --------
-    >>> fastrelu.sklearn.activations()[:4]
+    >>> from fastrelu.sklearn import activations
+    >>> activations()[:4]
     ('celu', 'elu', 'gelu', 'gelu_tanh')
     """
     return tuple(_TAKEN.get(name, name) for name in _functions())
