@@ -14,6 +14,7 @@ base = pytest.importorskip("sklearn.neural_network._base")
 neural = pytest.importorskip("sklearn.neural_network")
 
 NAMES = integration.activations()
+SHORT = "ignore:.*(converge|reached).*"  # trainings too short to converge
 VALUES = [np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, -1e-45, *np.linspace(-7, 7, 57)]
 
 
@@ -67,7 +68,7 @@ def test_bytes_are_those_of_the_functions(name, dtype, installed):
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 @pytest.mark.parametrize("estimator", [neural.MLPClassifier, neural.MLPRegressor])
 @pytest.mark.parametrize("name", ["relu", "tanh", "logistic"])
-@pytest.mark.filterwarnings("ignore:.*(converge|reached).*")
+@pytest.mark.filterwarnings(SHORT)
 def test_what_scikit_learn_has_keeps_its_bytes(name, estimator, solver):
     own = trained(estimator, name, solver=solver, max_iter=20)
     with integration.installed():
@@ -81,6 +82,31 @@ def test_networks_learn(name, installed):
     options = {"learning_rate_init": 0.01}
     assert trained(neural.MLPClassifier, name, **options).score(x, y) > 0.9
     assert integration._inputs == {}  # nothing is kept beyond a training
+
+
+@pytest.mark.filterwarnings(SHORT)
+def test_sparse_input(installed):
+    sparse = pytest.importorskip("scipy.sparse")
+    x, y = digits()
+    network = neural.MLPClassifier(20, activation="silu", max_iter=30, random_state=0)
+    dense = network.fit(x, y).predict_proba(x)
+    assert np.allclose(network.fit(sparse.csr_matrix(x), y).predict_proba(x), dense, atol=1e-3)
+
+
+@pytest.mark.filterwarnings(SHORT)
+def test_threads(installed):
+    """Those of joblib; other processes would have to install the activations themselves."""
+    search = pytest.importorskip("sklearn.model_selection").GridSearchCV
+    config = pytest.importorskip("joblib").parallel_config
+    x, y = digits()
+    network = neural.MLPClassifier(20, activation="mish", max_iter=30, random_state=0)
+    parameters = {"activation": ["mish", "elu", "relu"]}
+    with config("threading"):
+        found = search(network, parameters, cv=2, n_jobs=4, error_score="raise").fit(x, y)
+    alone = search(network, parameters, cv=2, error_score="raise").fit(x, y)
+    for key in ("split0_test_score", "split1_test_score"):
+        assert np.array_equal(found.cv_results_[key], alone.cv_results_[key])
+    assert integration._inputs == {}
 
 
 def test_install_and_uninstall():
