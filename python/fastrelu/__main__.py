@@ -16,12 +16,13 @@ examples:
   python -m fastrelu verify --all         all cases (minutes)
   python -m fastrelu verify --isa avx2 --function relu --function leaky_relu
   python -m fastrelu demo                 train a network with NumPy and with fastrelu
+  python -m fastrelu apply leaky_relu in.npy -o out.npy --negative-slope 0.2
   python -m fastrelu COMMAND --help       all options of one command
 
 FASTRELU_ISA=NAME in the environment forces an instruction set for the whole process.
 
-exit status: 0 success; 1 verify or demo found a difference; 2 wrong usage, or an optional package
-is missing; 130 interrupted
+exit status: 0 success; 1 verify or demo found a difference, or apply cannot read or write a file;
+2 wrong usage, or an optional package is missing; 130 interrupted
 """
 
 
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
-        options = _parser(arguments[:1] == ["demo"]).parse_args(arguments)
+        options = _parser("".join(arguments[:1])).parse_args(arguments)
         status: int = options.run(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -41,7 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser(is_demo: bool) -> argparse.ArgumentParser:
+def _parser(command: str) -> argparse.ArgumentParser:
+    """Make the parser, with the options of `demo` and `apply` only if they are the command.
+
+    The other commands do without their imports.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m fastrelu",
         description="Activation functions for NumPy arrays: inspect, verify and try them.",
@@ -59,11 +64,17 @@ def _parser(is_demo: bool) -> argparse.ArgumentParser:
     )
     _add_verify_arguments(verify)
     training = commands.add_parser("demo", help="train a network with NumPy and with fastrelu")
-    if is_demo:  # the other commands do without its imports
+    if command == "demo":
         from fastrelu import demo  # noqa: PLC0415
 
         demo.add_arguments(training)
         training.set_defaults(run=demo.run)
+    about = "apply a function to a .npy file, which may be larger than memory"
+    application = commands.add_parser("apply", help=about, description=f"{about.capitalize()}.")
+    if command == "apply":
+        from fastrelu import _apply  # noqa: PLC0415
+
+        _apply.add_arguments(application)
     return parser
 
 

@@ -1,7 +1,7 @@
 """The main job: train scikit-learn's network with its own relu and with fastrelu's.
 
-The network is `MLPClassifier` on the digits, with either relu in its tables of activations and
-derivatives. The demo compares the bytes of all weights, and times both; then NumPy's idioms.
+The network is `MLPClassifier` on the digits, without and with `fastrelu.sklearn`. The demo compares
+the bytes of all weights, and times both; then NumPy's idioms.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from statistics import median
@@ -46,14 +47,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the demo; return 0, or 2 if a package is missing. It exits with 1 if bytes differ."""
+    """Run the demo; return 0, or 2 if a package does not fit. It exits with 1 if bytes differ."""
     try:
         digits = import_module("sklearn.datasets").load_digits()
+        with import_module("fastrelu.sklearn").installed():  # it refuses versions of scikit-learn
+            pass
         if options.plot:
             import_module("matplotlib.figure")
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0].replace("sklearn", "scikit-learn")
         print(f"{package} is not installed; try: pip install {package}", file=sys.stderr)
+        return 2
+    except ImportError as error:
+        print(error, file=sys.stderr)
         return 2
     with fr.num_threads(1), import_module("threadpoolctl").threadpool_limits(1):
         times = train(digits, options.epochs)
@@ -66,16 +72,12 @@ def run(options: argparse.Namespace) -> int:
 
 def train(digits: Any, epochs: int) -> dict[str, list[float]]:
     """Train both ways, compare all bytes; return the seconds of a training, and those in relu."""
-    tables = import_module("sklearn.neural_network._base")
-    functions = {
-        "scikit-learn": (tables.ACTIVATIONS["relu"], tables.DERIVATIVES["relu"]),
-        # Both work in place. On relu's output both derivatives give the same bytes, at NaN too.
-        "fastrelu": (lambda x: fr.relu(x, out=x), lambda y, g: fr.relu_backward(g, y, out=g)),
-    }
-    fits: dict[str, list[tuple[Any, float, float]]] = {name: [] for name in functions}
+    ways = {"scikit-learn": nullcontext, "fastrelu": import_module("fastrelu.sklearn").installed}
+    fits: dict[str, list[tuple[Any, float, float]]] = {name: [] for name in ways}
     for _ in shown("train scikit-learn's network", range(FITS)):
-        for name, pair in functions.items():
-            fits[name].append(_fit(digits, epochs, *pair))
+        for name, way in ways.items():
+            with way():
+                fits[name].append(_fit(digits, epochs))
         own, ours = (each[-1][0] for each in fits.values())
         _require_same("weights and biases of scikit-learn's network", own, ours)
     times = {name: [median(fit[k] for fit in each) for k in (1, 2)] for name, each in fits.items()}
@@ -89,8 +91,8 @@ def train(digits: Any, epochs: int) -> dict[str, list[float]]:
     return times
 
 
-def _fit(digits: Any, epochs: int, relu: Any, derivative: Any) -> tuple[Any, float, float]:
-    """Train with these functions; return all parameters, the seconds, and those in relu."""
+def _fit(digits: Any, epochs: int) -> tuple[Any, float, float]:
+    """Train; return all parameters, the seconds, and those in relu and its derivative."""
     in_relu: list[float] = []
 
     def timed(function: Callable[..., Any]) -> Callable[..., None]:
@@ -103,9 +105,10 @@ def _fit(digits: Any, epochs: int, relu: Any, derivative: Any) -> tuple[Any, flo
 
     neural = import_module("sklearn.neural_network")
     network = neural.MLPClassifier(HIDDEN, max_iter=epochs, n_iter_no_change=epochs, random_state=0)
+    activations, derivatives = neural._base.ACTIVATIONS, neural._base.DERIVATIVES
     with (
-        patch.dict(neural._base.ACTIVATIONS, relu=timed(relu)),  # both are restored at the end
-        patch.dict(neural._base.DERIVATIVES, relu=timed(derivative)),
+        patch.dict(activations, relu=timed(activations["relu"])),  # both are restored at the end
+        patch.dict(derivatives, relu=timed(derivatives["relu"])),
         warnings.catch_warnings(action="ignore"),  # so few epochs do not converge
     ):
         seconds = Timer(lambda: network.fit(np.float32(digits.data / 16), digits.target)).timeit(1)

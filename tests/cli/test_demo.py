@@ -68,8 +68,10 @@ def test_functions_of_both_give_the_same_bytes(tables):
 
 
 def replaced(monkeypatch, **functions):
-    """Give the demo a fastrelu with other functions."""
-    monkeypatch.setattr(demo, "fr", SimpleNamespace(**vars(fr) | functions))
+    """Give the demo, and what it gives scikit-learn, a fastrelu with other functions."""
+    other = SimpleNamespace(**vars(fr) | functions)
+    monkeypatch.setattr(demo, "fr", other)
+    monkeypatch.setattr(pytest.importorskip("fastrelu.sklearn"), "fr", other)
 
 
 def with_wrong_bits(function):
