@@ -1,4 +1,7 @@
-"""relu, leaky relu and smooth activations, and their derivatives.
+"""Activations and their derivatives
+=================================
+
+relu, leaky relu and smooth activations, and their derivatives.
 
 relu keeps positive numbers and makes all others 0; its derivative is 1 or 0. leaky relu multiplies
 the others by a slope instead, which is then its derivative there. At 0 both derivatives have the
@@ -94,7 +97,7 @@ def draw_all() -> Figure:
 
 def main() -> None:
     """Write the pictures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=Path(), help="folder for the pictures")
     folder = parser.parse_args().output
     for first, last in ((-10, 10), (-5, 10)):

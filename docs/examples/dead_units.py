@@ -1,4 +1,7 @@
-"""Dead relu units stay dead; the units of a leaky twin come back.
+"""Dead units
+==========
+
+Dead relu units stay dead; the units of a leaky twin come back.
 
 A unit is dead if its sum is 0 or below for every image: relu's gradient is then 0 for all of them,
 so that no step can change the unit's weights. Large steps and large negative biases cause that.
@@ -84,7 +87,7 @@ def draw(histories: dict[str, tuple[list[float], list[float]]]) -> Figure:
 
 def main() -> None:
     """Train the networks, print how they end, and write the picture."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=Path(), help="folder for the picture")
     path = parser.parse_args().output / "dead_units.png"
     histories = {name: train(slope) for name, slope in SLOPES.items()}

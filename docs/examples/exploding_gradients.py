@@ -1,4 +1,7 @@
-"""Exploding gradients, and what clipping their norm mends.
+"""Exploding gradients
+===================
+
+Exploding gradients, and what clipping their norm mends.
 
 A recurrent network multiplies by the same weights at every step, so that its gradient does, too, on
 the way back: weights that are a little too large make it grow without bound, and weights that are
@@ -162,7 +165,7 @@ def draw(back: dict[float, list[float]], trained: dict[str, np.ndarray]) -> Figu
 
 def main() -> None:
     """Train, print, and write the picture."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=Path(), help="folder for the picture")
     path = parser.parse_args().output / "exploding_gradients.png"
     batch = draw_batch(np.random.default_rng(0))

@@ -1,4 +1,7 @@
-"""Train with masks and with fused steps: what it saves, and what stays the same.
+"""Fused training
+==============
+
+Train with masks and with fused steps: what it saves, and what stays the same.
 
 A hidden layer adds a bias, applies relu, and keeps what its backward pass will need. Three ways to
 do that train the same network on the same batches:
@@ -148,7 +151,7 @@ def draw(trained: dict[str, Trained]) -> Figure:
 
 def main() -> None:
     """Train all three ways, compare and print, and write the picture."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=Path(), help="folder for the picture")
     path = parser.parse_args().output / "fused_training.png"
     with fr.num_threads(1):  # as NumPy has

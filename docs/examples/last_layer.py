@@ -1,4 +1,7 @@
-"""The last layer: softmax with cross entropy. And the hidden layer: why it needs an activation.
+"""The last layer
+==============
+
+The last layer: softmax with cross entropy. And the hidden layer: why it needs an activation.
 
 A network sorts points of three spirals. Its last layer gives three scores, and then
 
@@ -184,7 +187,7 @@ def draw_ends(panels: Any, networks: dict[str, Network], late: dict[str, np.ndar
 
 def main() -> None:
     """Train, print, and write the picture."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=Path(), help="folder for the picture")
     path = parser.parse_args().output / "last_layer.png"
     check_cross_entropy()

@@ -1,4 +1,7 @@
-"""Activations of quantised numbers: without a way through floats.
+"""Quantised inference
+===================
+
+Activations of quantised numbers: without a way through floats.
 
 A quantised network computes with bytes: the number q stands for ``scale * (q - zero_point)``. A
 dense layer multiplies int8 numbers and adds in int32; its result is rounded to a byte again. Then
@@ -107,7 +110,7 @@ def draw(table: np.ndarray, times: dict[str, list[float]]) -> Figure:
 
 def main() -> None:
     """Compare, time, read digits, and write the picture."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=Path(), help="folder for the picture")
     path = parser.parse_args().output / "quantised_inference.png"
     table = fr.make_table(fr.hardswish, input=INPUT, output=OUTPUT)

@@ -1,4 +1,7 @@
-"""Why relu, and not sigmoid: the gradient that reaches the first layer, and the time.
+"""Why relu?
+=========
+
+Why relu, and not sigmoid: the gradient that reaches the first layer, and the time.
 
 Backward, each layer multiplies the gradient by the derivative of its activation. sigmoid's is at
 most 1/4, so that 20 layers leave next to nothing of it: the gradient vanishes, and the first layers
@@ -188,7 +191,7 @@ def draw(
 
 def main() -> None:
     """Train, time, print, and write the picture."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=Path(), help="folder for the picture")
     path = parser.parse_args().output / "why_relu.png"
     trained = {name: train(activation) for name, activation in ACTIVATIONS.items()}

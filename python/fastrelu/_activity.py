@@ -164,7 +164,7 @@ def activity(axis: Axes = 0) -> _GeneratorContextManager[ActivityLog]:
 
     Notes
     -----
-    The log counts the calls of its context (see :mod:`contextvars`): of the thread that entered the
+    The log counts the calls of its context (see ``contextvars``): of the thread that entered the
     block, and of asyncio tasks that were created inside of it. Threads that are started inside
     begin with an empty context, so that their calls are not counted, unless they run in
     ``contextvars.copy_context()`` (as those of ``asyncio.to_thread`` do). Calls with ``where=``,

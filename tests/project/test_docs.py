@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import fastrelu as fr
@@ -13,9 +15,17 @@ import pytest
 from fastrelu import reference
 from support import INTERNAL, data_count, every_public_ufunc, parameter_names, takes_floats
 
+ROOT = Path(__file__).parents[2]
 STUBS = Path(fr.__file__).parent / "_ufuncs"
-TABLE = Path(__file__).parents[2] / "docs" / "dtypes.md"
-FUNCTIONS = TABLE.parent / "functions.md"
+TABLE = ROOT / "docs" / "dtypes.md"
+FUNCTIONS = ROOT / "docs" / "functions.md"
+REFERENCE = ROOT / "docs" / "reference" / "index.rst"
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
+PAGES = [
+    page
+    for page in [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+    if BLOCK.search(page.read_text())
+]
 PYTHON_NUMBERS = {"Python int": 2, "Python float": 0.5}
 
 
@@ -146,3 +156,32 @@ def test_docstrings_say_of_what_dtype_the_result_is(ufunc):
         assert (f"keep their dtype if float32 can hold `{parameters[-1]}`" in said) == (
             result.dtype == np.float16
         )
+
+
+def test_the_reference_lists_every_public_name_once():
+    listed = re.findall(r"^   (\w+)$", REFERENCE.read_text(), re.M)
+    public = [name for name in fr.__all__ if name != "__version__"]
+    assert sorted(listed) == sorted([*public, "reference", "testing", "threadpoolctl"])
+
+
+def words(lines):
+    return [each.split() for each in lines]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_code_on_pages(page, tmp_path):
+    """Blocks run from the top to the bottom, and print what comments beside print say."""
+    code = "\n".join(BLOCK.findall(page.read_text()))
+    done = subprocess.run(
+        [sys.executable, "-W", "error::RuntimeWarning", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if missing := re.search(r"^ModuleNotFoundError: No module named '(.*)'$", done.stderr, re.M):
+        pytest.importorskip(missing[1])
+    assert done.returncode == 0, done.stderr
+    printed = iter(words(done.stdout.splitlines()))
+    for expected in words(re.findall(r"^ *print\(.*\)  # (.+)$", code, re.M)):
+        assert expected in printed, f"not printed, or not in this order: {' '.join(expected)}"

@@ -1,7 +1,7 @@
 """The proof of the library: every kernel is compared with the NumPy reference, bit for bit.
 
-`verify` does that and is public as `fastrelu.verify`. `cases` has the inputs that it runs, and
-`forced_isa` chooses the instruction set of a ``with`` block, for tests.
+`fastrelu.verify` does that. `cases` has the inputs that it runs, and `forced_isa` chooses the
+instruction set of a ``with`` block, for tests.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ class Row:
 
 @dataclass(frozen=True, repr=False)
 class Verification:
-    """The result of `verify`: true if nothing differed."""
+    """The result of `fastrelu.verify`: true if nothing differed."""
 
     isas: tuple[str, ...]
     rows: tuple[Row, ...]
