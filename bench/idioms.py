@@ -1066,6 +1066,31 @@ PARAMETERS = [
         ),
         shapes=(*IMAGES, (32, 64, 56, 56)),
     ),
+    # Each call is given its gradients by a copy: those that have been clipped are not scaled again.
+    Function(
+        ours(lambda x: fr.clip_grad_norm_(x, math.inf)),
+        numpy(lambda x: np.sqrt(np.square(x).sum()), SUM),
+        numpy(lambda x: np.linalg.norm(x), SUM),
+        pytorch(lambda x: torch.linalg.vector_norm(x), SUM),
+        jitted(lambda x: jnp.linalg.norm(x), SUM),
+        out=[
+            ours(lambda x, out: (np.copyto(out, x), fr.clip_grad_norm_(out, 1), out)[2]),
+            numpy(
+                lambda x, out: (
+                    np.copyto(out, x),
+                    np.multiply(out, min(1, 1 / np.linalg.norm(out)), out=out),
+                )[1],
+                SUM,
+            ),
+            pytorch(
+                lambda x, out: out.copy_(x).mul_(
+                    (1 / (torch.linalg.vector_norm(out) + 1e-6)).clamp(max=1)
+                ),
+                SUM,
+            ),
+        ],
+        shapes=FLAT + LARGE,
+    ),
     Function(
         ours(lambda x: fr.rrelu(x), 1 / 3),
         numpy(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Gradients with the sums that belong to them: of a bias, and of the weight of prelu.
+// Gradients with the sums that belong to them, of a bias and of the weight of prelu; and sums of their squares.
 #include <algorithm>
 #include <vector>
 
@@ -252,12 +252,50 @@ PyObject* lay_out_weight(PyObject* const* arguments) {
   return PyArray_Newshape(as_array(weight), &laid_out, NPY_CORDER);
 }
 
+ReductionWork work_of_squares(PyArrayObject* x, const ActiveKernel& active, const ReductionShape& shape) {
+  const DType totals = total_dtype(Reduce::squares, active.dtype);
+  return {shape,
+          PyArray_ITEMSIZE(x),
+          sum_block,
+          size_of_totals(totals),
+          active_isa().reduction(Reduce::squares, active.dtype),
+          active_isa().reduction(Reduce::sum, totals),
+          active.data,
+          PyArray_BYTES(x),
+          nullptr,
+          {},
+          weights_of(active.dtype).sums};
+}
+
+// The sums of the squares of x along some axes, in their own type.
+PyObject* sum_of_squares(PyObject* const* arguments) {
+  if (!is_dense(arguments[0])) return not_implemented();
+  PyArrayObject* const x = as_array(arguments[0]);
+  const ActiveKernel* const active = dtype_of(x);
+  ReducedAxes axes;
+  ReductionShape shape;
+  if (!active || !read_axes(arguments[1], PyArray_NDIM(x), PyArray_DIMS(x), axes) || !group(axes, shape)) {
+    return not_implemented();
+  }
+  const ReductionWork work = work_of_squares(x, *active, shape);
+  if (!work.reduce) return not_implemented();
+  const DType totals = total_dtype(Reduce::squares, active->dtype);
+  const KeptAxes kept(axes);
+  Ref sums = new_zeros(kept.ndim, kept.shape, type_num_of_totals(totals));
+  if (!sums) return nullptr;
+  const FloatStatus of_caller;  // stays as it is: nothing is reported
+  reduce_without_gil(work, PyArray_DATA(sums.get<PyArrayObject>()));
+  if (totals == DType::longdouble) PyUFunc_clearfperr();  // x87's flags, which only NumPy reaches
+  return value_of(std::move(sums));
+}
+
 }  // namespace
 
 PyMethodDef gradient_methods[] = {
     method<relu_backward_with_bias, 4>("relu_backward_with_bias"),
     method<prelu_backward, 5>("prelu_backward"),
     method<backward_with_sums, 6>("backward_with_sums"),
+    method<sum_of_squares, 2>("sum_of_squares"),
     method<lay_out_weight, 3>("lay_out_weight"),
     {nullptr, nullptr, 0, nullptr},
 };

@@ -11,7 +11,7 @@ namespace fastrelu {
 
 // What is made (sum.h, count.h), and the type of its totals. any_bits takes any_bits_block bytes of each row, of which there
 // must be one, whatever its runs; it overwrites as many bytes of totals by the bits that are set in any row.
-enum class Reduce { sum, slope_gradient, active, bits, any_bits };
+enum class Reduce { sum, squares, slope_gradient, active, bits, any_bits };
 inline constexpr int reduce_count = static_cast<int>(Reduce::any_bits) + 1;
 inline constexpr std::ptrdiff_t any_bits_block = 64;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Sums of values, and of the gradients of a slope. The order of additions is fixed, so that a sum has the same bits on every
+// Sums of values, of their squares, and of the gradients of a slope. The order of additions is fixed, so that a sum has the same bits on every
 // instruction set: a run is cut into blocks of sum_block addends; in a block, addend k goes to partial sum
 // k mod 16, and these are added pairwise (i and i + 8, then i and i + 4, i + 2, i + 1); the blocks are added in order.
 // Runs of one element are added to their totals row by row. Every sum begins with +0.
@@ -41,6 +41,18 @@ struct Values {
   static constexpr bool has_x = false;
   template <class T> static Total<T> addend(const T* values, const T*) { return static_cast<Total<T>>(*values); }
   template <class T> static TotalLanes<T> addends(const T* values, const T*) { return load_for_sum(values); }
+};
+
+struct Squares {
+  static constexpr bool has_x = false;
+  template <class T> static Total<T> addend(const T* values, const T*) {
+    const auto value = static_cast<Total<T>>(*values);
+    return value * value;
+  }
+  template <class T> static TotalLanes<T> addends(const T* values, const T*) {
+    const TotalLanes<T> lanes = load_for_sum(values);
+    return lanes * lanes;
+  }
 };
 
 // 0 if x > 0 else grad * x. Selected before it is multiplied: 0 times an infinity would be invalid.
@@ -219,12 +231,12 @@ struct SumOf {
   template <class T> static constexpr Reduction* make() { return sum<Values, T>; }
 };
 
-struct SlopeGradientOf {
+template <class Addends> struct SumOfFloats {
   template <class T> static constexpr Reduction* make() {
     if constexpr (std::is_integral_v<T>)
       return nullptr;
     else
-      return sum<SlopeGradients, T>;
+      return sum<Addends, T>;
   }
 };
 

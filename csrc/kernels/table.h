@@ -52,7 +52,8 @@ constexpr Isa make_table(const char* name) {
   add<MaskMaking<MaskOnly<Relu>>>(isa, MaskOp::keep);
   add<PositiveMaking>(isa, MaskOp::positive);
   add<SumOf>(isa, Reduce::sum);
-  add<SlopeGradientOf>(isa, Reduce::slope_gradient);
+  add<SumOfFloats<Squares>>(isa, Reduce::squares);
+  add<SumOfFloats<SlopeGradients>>(isa, Reduce::slope_gradient);
   add<ActiveCountOf>(isa, Reduce::active);
   add<OfBytes<count_bits>>(isa, Reduce::bits);
   add<OfBytes<any_bits>>(isa, Reduce::any_bits);

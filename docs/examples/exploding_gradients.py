@@ -19,7 +19,7 @@ identity, a tenth too large.
 Clipping bounds the step; it does not mend the cause. Gradients stay large: more than half of the
 steps are clipped. Nor does it help gradients that vanish: it multiplies all of a gradient by one
 number, and leaves a norm below 1 alone. A gradient that has overflowed to inf or NaN has no
-direction left; leave out that step.
+direction left; fastrelu leaves it as it is, and a program should leave out that step.
 
 Writes one picture::
 
@@ -57,18 +57,6 @@ RUNS = {
     "not clipped, rate / 100": Run(RATE / 100, np.inf, {"color": "#E69F00"}),
     "clipped": Run(RATE, MAX_NORM, {"color": "#0072B2"}),
 }
-
-
-# Stand-in until fastrelu has it: fr.clip_grad_norm_.
-def clip_grad_norm_(grads, max_norm):
-    """Scale all gradients in place so that their common norm is at most `max_norm`; return it."""
-    norm = float(np.sqrt(sum(np.square(grad).sum() for grad in grads)))
-    for grad in grads:
-        np.multiply(grad, min(1, max_norm / norm), out=grad)
-    return norm
-
-
-# End of the stand-in.
 
 
 class Passed(NamedTuple):
@@ -127,7 +115,7 @@ def train(run: Run) -> np.ndarray:
     history = []
     for _ in range(STEPS):
         passed = pass_through(weights, *draw_batch(rng))
-        norm = clip_grad_norm_(passed.grads, run.max_norm)
+        norm = fr.clip_grad_norm_(passed.grads, run.max_norm)
         history.append((passed.loss, norm, passed.dead))
         for weight, grad in zip(weights, passed.grads, strict=True):
             np.subtract(weight, run.rate * grad, out=weight)

@@ -15,7 +15,7 @@ one bit per element for the backward pass, a `Mask`. `relu_backward_with_bias`, 
 `maxout`, `crelu` and their gradients work along an axis of channels, `make_table` and `apply_table`
 on quantised numbers. `softmax`, `log_softmax` with their gradients and `cross_entropy` turn scores
 into shares. `active_count`, `sparsity` and `dead_units` count active elements, as do the
-methods of a `Mask`; `activity` logs them.
+methods of a `Mask`; `activity` logs them. `clip_grad_norm_` bounds the norm of gradients.
 
 Ufuncs keep what an array carries besides its elements, such as a mask, labels, units or a graph of
 computations. The other functions raise TypeError for such arrays (those of numpy.ma, dask, pandas
@@ -35,6 +35,7 @@ The examples assume ``import numpy as np`` and ``import fastrelu as fr``.
 from fastrelu import (
     _activity,
     _channels,
+    _clipping,
     _counts,
     _inplace,
     _masks,
@@ -46,6 +47,7 @@ from fastrelu import (
 )
 from fastrelu._activity import *
 from fastrelu._channels import *
+from fastrelu._clipping import *
 from fastrelu._counts import *
 from fastrelu._inplace import *
 from fastrelu._masks import *
@@ -60,6 +62,7 @@ from fastrelu._version import __version__
 __all__ = ["__version__", "verify"]
 __all__ += _activity.__all__  # in this form type checkers read it
 __all__ += _channels.__all__
+__all__ += _clipping.__all__
 __all__ += _counts.__all__
 __all__ += _inplace.__all__
 __all__ += _masks.__all__

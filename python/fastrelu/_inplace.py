@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from fastrelu import _layout
 from fastrelu._layout import Array, carries_more, refuse, renamed
 from fastrelu._ufuncs import leaky_relu, leaky_relu_backward, relu, relu_backward
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["leaky_relu_", "leaky_relu_backward_", "relu_", "relu_backward_"]
 
 _Buffer = TypeVar("_Buffer", bound="Buffer | Array")
+_FIRST = "its first argument"
 
 
 def relu_(x: _Buffer, /) -> _Buffer:
@@ -168,11 +169,10 @@ def _check(function: str, name: str, values: Numbers, array: Array) -> None:
 
 
 def _writable(buffer: Any, function: str) -> Array:
-    """View a buffer as an array that a ufunc can write to, or raise why that is impossible."""
-    array = buffer if isinstance(buffer, np.ndarray) else _view(buffer, function)
-    if not array.flags.writeable:
-        raise ValueError(_advice(function, f"this {type(buffer).__name__} is read-only"))
-    return array
+    """Return a buffer as an array that a ufunc can write to, or raise why that is impossible."""
+    if isinstance(buffer, np.ndarray) and buffer.flags.writeable:
+        return buffer
+    return _layout.writable(f"{function}_", _FIRST, buffer, _cure(function))
 
 
 def _writable_floats(buffer: Any, function: str) -> Array:
@@ -180,35 +180,10 @@ def _writable_floats(buffer: Any, function: str) -> Array:
     array = _writable(buffer, function)
     if array.dtype.kind in "iu":
         kind = f"this {type(buffer).__name__} of {array.dtype}"
-        raise TypeError(_advice(function, f"{kind} cannot hold the result, which is float64"))
+        why = f"{kind} cannot hold the result, which is float64"
+        raise TypeError(_layout.overwrites(f"{function}_", _FIRST, why, _cure(function)))
     return array
 
 
-def _advice(function: str, why: str) -> str:
-    advice = f"use y = fastrelu.{function}(...)"
-    return f"{function}_ overwrites its first argument, but {why}; {advice}"
-
-
-def _view(buffer: Any, function: str) -> Array:
-    kind = type(buffer).__name__
-    try:
-        view = memoryview(buffer)
-    except ValueError as error:  # a memoryview that has been released
-        raise ValueError(f"{function}_: {error}") from None
-    except TypeError:
-        raise TypeError(_advice(function, f"a {kind} has no buffer to write to")) from None
-    mmap = sys.modules.get("mmap")  # nobody has an mmap without having imported it
-    if isinstance(buffer, bytes | bytearray) or (mmap and isinstance(buffer, mmap.mmap)):
-        cure = "give it one: np.frombuffer(buffer, dtype=...)"
-        raise TypeError(f"{function}_: a {kind} has no element type; {cure}")
-    if carries_more(buffer):
-        refuse(f"{function}_", "the first argument", buffer)
-    try:
-        array = np.asarray(view, copy=False)
-    except (BufferError, RuntimeError, TypeError, ValueError) as error:
-        message = f"{function}_: NumPy cannot view a buffer of format {view.format!r}"
-        raise TypeError(f"{message}: {error}") from error
-    # NumPy keeps a view of the same object, unless it has copied the elements.
-    if not (isinstance(array.base, memoryview) and array.base.obj is view.obj):
-        raise TypeError(_advice(function, f"NumPy only copies a buffer of format {view.format!r}"))
-    return array
+def _cure(function: str) -> str:
+    return f"use y = fastrelu.{function}(...)"

@@ -77,6 +77,47 @@ def plain(function: str, name: str, values: ArrayLike) -> Array:
     return np.asarray(values)
 
 
+def writable(function: str, name: str, buffer: Any, cure: str) -> Array:
+    """Return a buffer as an array that can be written to, or raise why that is impossible."""
+    array = buffer if isinstance(buffer, np.ndarray) else _view(function, name, buffer, cure)
+    if not array.flags.writeable:
+        why = f"this {type(buffer).__name__} is read-only"
+        raise ValueError(overwrites(function, name, why, cure))
+    return array
+
+
+def overwrites(function: str, name: str, why: str, cure: str) -> str:
+    """Say that an argument cannot be overwritten, why, and what to do instead."""
+    return f"{function} overwrites {name}, but {why}; {cure}"
+
+
+def _view(function: str, name: str, buffer: Any, cure: str) -> Array:
+    kind = type(buffer).__name__
+    try:
+        view = memoryview(buffer)
+    except ValueError as error:  # a memoryview that has been released
+        raise ValueError(f"{function}: {error}") from None
+    except TypeError:
+        why = f"a {kind} has no buffer to write to"
+        raise TypeError(overwrites(function, name, why, cure)) from None
+    mmap = sys.modules.get("mmap")  # nobody has an mmap without having imported it
+    if isinstance(buffer, bytes | bytearray) or (mmap and isinstance(buffer, mmap.mmap)):
+        with_type = "give it one: np.frombuffer(buffer, dtype=...)"
+        raise TypeError(f"{function}: a {kind} has no element type; {with_type}")
+    if carries_more(buffer):
+        refuse(function, name, buffer)
+    try:
+        array = np.asarray(view, copy=False)
+    except (BufferError, RuntimeError, TypeError, ValueError) as error:
+        message = f"{function}: NumPy cannot view a buffer of format {view.format!r}"
+        raise TypeError(f"{message}: {error}") from error
+    # NumPy keeps a view of the same object, unless it has copied the elements.
+    if not (isinstance(array.base, memoryview) and array.base.obj is view.obj):
+        why = f"NumPy only copies a buffer of format {view.format!r}"
+        raise TypeError(overwrites(function, name, why, cure))
+    return array
+
+
 def numbers(function: str, values: ArrayLike, name: str = "x") -> Array:
     """Return an argument as an array of integers or floats; TypeError if it is something else."""
     array = plain(function, name, values)

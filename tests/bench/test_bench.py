@@ -130,7 +130,7 @@ OTHER_FUNCTIONS = {
         "relu_backward_with_bias",
     ),
     *("prelu", "prelu_backward", "rrelu", "crelu", "crelu_backward", "maxout", "maxout_backward"),
-    *("apply_table", "active_count", "sparsity", "dead_units"),
+    *("apply_table", "active_count", "sparsity", "dead_units", "clip_grad_norm_"),
     *("add_relu_with_mask", "add_leaky_relu_with_mask"),
     *("softmax", "log_softmax", "softmax_backward", "log_softmax_backward", "cross_entropy"),
 }

@@ -1,4 +1,4 @@
-"""The functions with a trailing underscore overwrite their first argument, or say why not."""
+"""Ufuncs with a trailing underscore overwrite their first argument, or say why not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from fastrelu.testing.cases import LAYOUTS
 from support import DTYPES, UFUNCS, assert_as_promised, oracle, takes_slope
 
-IN_PLACE = [name for name in fr.__all__ if name.endswith("_") and not name.startswith("_")]
+IN_PLACE = [name for name in fr.__all__ if name.endswith("_") and hasattr(fr, name.rstrip("_"))]
 PAIRS = [(getattr(fr, name), getattr(fr, name.rstrip("_"))) for name in IN_PLACE]
 
 

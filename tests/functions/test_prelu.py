@@ -632,6 +632,7 @@ CALLS = {
     "prelu_backward": (DENSE, DENSE, DENSE[0], 1, None),
     "backward_with_sums": ("name", DENSE, DENSE, DENSE, None, (1, 1, 12, 1)),
     "lay_out_weight": (DENSE, DENSE[0], 1),
+    "sum_of_squares": (DENSE, 0),
     "active_count": (DENSE, 0),
     "sparsity": (DENSE, 0),
     "dead_units": (DENSE, 0),

@@ -21,6 +21,7 @@ CALLS_WITHOUT_THE_GIL = {
     "mask": "fr.relu_with_mask(x)",
     "gradient and sums": "fr.relu_backward_with_bias(x, x)",
     "gradient and many sums, which NumPy clears": "fr.relu_backward_with_bias(rows, rows)",
+    "sum of squares": "fr.clip_grad_norm_(x, 1e9)",
     "count": "fr.active_count(x, 0)",
     "dead units": "fr.dead_units(x, 0)",
     "dead units of a mask": "bits.dead_units(0)",

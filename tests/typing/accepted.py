@@ -168,6 +168,8 @@ def in_place(f32: F32) -> None:
 
 
 def beside_ufuncs(f32: F32, u8: NDArray[np.uint8]) -> None:
+    assert_type(fr.clip_grad_norm_(f32, 1), float)
+    assert_type(fr.clip_grad_norm_([f32, array("d", [2.5])], max_norm=1.5), float)
     assert_type(fr.prelu(f32, 0.25), F32)
     assert_type(fr.crelu(f32), NDArray[Any])
     assert_type(fr.apply_table(u8, np.arange(256, dtype=np.float32)), F32)

@@ -71,6 +71,7 @@ def in_place(x: F32) -> None:
 
 
 def beside_ufuncs(x: F32, anything: Any) -> None:
+    fr.clip_grad_norm_([1.0], 1)  # type: ignore[list-item]
     fr.prelu("text", 0.2)  # type: ignore[call-overload]
     fr.sparsity(x, 0.5)  # type: ignore[call-overload]
     fr.set_num_threads("two")  # type: ignore[arg-type]

@@ -250,6 +250,29 @@ def rounded(totals: NDArray[Any], dtype: np.dtype[Any]) -> Any:
     return np.where((near == totals) | np.isnan(near) | is_odd, near, other).astype(dtype)[()]
 
 
+@multiplies
+def clip_grad_norm_(grads: Any, max_norm: Any) -> float:
+    """`g *= min(1, max_norm / norm)`, `norm = sqrt(sum(g**2))`; NaN and inf change nothing."""
+    arrays = [grads] if isinstance(grads, np.ndarray) else list(grads)
+    total, factor = _sum_of_squares(arrays, 1), 1.0
+    if total < 2.0**-900 or np.isinf(total):
+        factor = 2.0**600 if total < 1 else 2.0**-600
+        total = _sum_of_squares(arrays, factor)
+    norm = float(np.sqrt(total)) / factor
+    if max_norm < norm < np.inf:
+        for each in arrays:
+            each[...] = product(each, float(max_norm) / norm)
+    return norm
+
+
+def _sum_of_squares(arrays: list[NDArray[Any]], factor: float) -> Any:
+    total: Any = 0.0
+    for each in arrays:
+        values = cast(wide(each), _total_dtype(each.dtype)) * factor
+        total = total + sum_over(values * values, range(each.ndim))
+    return total
+
+
 def _pools(x: NDArray[Any], pool_size: int, axis: int) -> tuple[NDArray[Any], int]:
     """Give the channels of each pool an axis of their own, and say which."""
     at = range(x.ndim)[axis]

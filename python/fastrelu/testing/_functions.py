@@ -9,6 +9,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 import fastrelu as fr
 from fastrelu import reference
@@ -73,6 +74,7 @@ ARGUMENTS: dict[str, Callable[[Operands], tuple[Any, ...]]] = {
     "leaky_relu_backward_from_mask": lambda o: (o.gradient, o.mask("leaky_relu"), _SLOPE),
     "leaky_relu_backward_from_output": lambda o: (o.gradient, o.x, _SLOPE),
     "relu_backward_with_bias": lambda o: (o.gradient, o.x, (0, 2)),
+    "clip_grad_norm_": lambda o: ([o.logits(1), o.logits(2)[..., ::-1]], 1.5),
     "prelu": lambda o: (o.x, o.weight),
     "prelu_backward": lambda o: (o.gradient, o.x, o.weight),
     "crelu": lambda o: (o.x,),
@@ -97,6 +99,8 @@ class Function:
     def __init__(self, name: str) -> None:
         self.name = name
         self.call, self.reference = getattr(fr, name), getattr(reference, name)
+        if name.endswith("_"):
+            self.call, self.reference = _on_copies(self.call), _on_copies(self.reference)
         self.computes = reference.arithmetic(name) != "selects"
         self.arguments = ARGUMENTS[name]
         self.axes = _shares.AXES if name in _shares.ARRAYS else _shares.AXES[:1]
@@ -149,6 +153,25 @@ class Function:
                 where = f"result {number}, element {at}"
                 return {"problem": f"{where}: expected {bits[0]}, got {bits[1]}"}
         return None
+
+
+def _on_copies(overwrites: Any) -> Any:
+    """Let a function overwrite copies of the same layout, and return them too."""
+
+    def call(arrays: list[Array], *rest: Any) -> tuple[Any, ...]:
+        copies = [_copy_of(each) for each in arrays]
+        return (overwrites(copies, *rest), *copies)
+
+    return call
+
+
+def _copy_of(array: Array) -> Array:
+    """Copy an array with its strides."""
+    first, last = byte_bounds(array)
+    memory, offset = np.empty(last - first, np.uint8), array.ctypes.data - first
+    copy = np.ndarray(array.shape, array.dtype, memory.data, offset, array.strides)
+    copy[...] = array
+    return copy
 
 
 def _arrays(results: Any) -> list[Array]:
