@@ -52,43 +52,33 @@ inline float odd_float(double x) {
 
 template <class T> constexpr ptrdiff_t chunk = 2048 / sizeof(T);
 
-// The curve of each 16-bit float, made when it is first asked for: looking a result up takes a third of the time of computing
-// it. Threads may make the table at the same time; one of them keeps it. It is never freed.
-template <class Curve, class T> class HalfTable {
- public:
-  static constexpr ptrdiff_t size = 1 << 16;
+// A curve of n dense floats, whose results are not rounded yet.
+using CurveInDouble = void(const float* x, double* y, ptrdiff_t n);
 
-  // Null for lack of memory.
-  static const T* get() {
-    T* entries = made_.load(std::memory_order_acquire);
-    return entries ? entries : make();
+template <class T> [[gnu::noinline]] void compute_halves(CurveInDouble* curve, const T* x, T* y, ptrdiff_t n) {
+  float numbers[chunk<double>];
+  double results[chunk<double>];
+  for (ptrdiff_t begin = 0; begin < n; begin += chunk<double>) {
+    const ptrdiff_t count = n - begin < chunk<double> ? n - begin : chunk<double>;
+    for (ptrdiff_t i = 0; i < count; ++i) numbers[i] = static_cast<float>(x[begin + i]);
+    curve(numbers, results, count);
+    for (ptrdiff_t i = 0; i < count; ++i) y[begin + i] = T(odd_float(results[i]));
   }
+}
 
-  [[gnu::noinline]] static void compute(const T* x, T* y, ptrdiff_t n) {
-    float numbers[chunk<double>];
-    double results[chunk<double>];
-    for (ptrdiff_t begin = 0; begin < n; begin += chunk<double>) {
-      const ptrdiff_t count = n - begin < chunk<double> ? n - begin : chunk<double>;
-      for (ptrdiff_t i = 0; i < count; ++i) numbers[i] = static_cast<float>(x[begin + i]);
-      run_formula<ForFloat<Curve>>(numbers, results, count);
-      for (ptrdiff_t i = 0; i < count; ++i) y[begin + i] = T(odd_float(results[i]));
-    }
-  }
-
- private:
-  [[gnu::noinline]] static T* make() {
-    auto* const entries = static_cast<T*>(std::malloc(size * sizeof(T)));
-    if (!entries) return nullptr;
-    for (ptrdiff_t i = 0; i < size; ++i) entries[i].bits = static_cast<std::uint16_t>(i);
-    compute(entries, entries, size);
-    T* others = nullptr;
-    if (made_.compare_exchange_strong(others, entries, std::memory_order_acq_rel)) return entries;
-    std::free(entries);
-    return others;
-  }
-
-  static inline std::atomic<T*> made_{nullptr};
-};
+// The curve of each 16-bit float. Threads may make it at the same time; `made` keeps the one of one of them. It is never freed.
+// Null for lack of memory.
+template <class T> [[gnu::noinline]] T* make_table(CurveInDouble* curve, std::atomic<T*>& made) {
+  constexpr ptrdiff_t size = 1 << 16;
+  auto* const entries = static_cast<T*>(std::malloc(size * sizeof(T)));
+  if (!entries) return nullptr;
+  for (ptrdiff_t i = 0; i < size; ++i) entries[i].bits = static_cast<std::uint16_t>(i);
+  compute_halves(curve, entries, entries, size);
+  T* others = nullptr;
+  if (made.compare_exchange_strong(others, entries, std::memory_order_acq_rel)) return entries;
+  std::free(entries);
+  return others;
+}
 
 // A curve of n dense elements.
 
@@ -99,9 +89,13 @@ template <class Curve> void run_curve(const double* x, double* y, ptrdiff_t n) {
 template <class Curve> void run_curve(const long double* x, long double* y, ptrdiff_t n) {
   for (ptrdiff_t i = 0; i < n; ++i) y[i] = std::isnan(x[i]) ? x[i] : Curve::for_long_double(x[i]);
 }
+// By a table, made when it is first asked for: looking a result up takes a third of the time of computing it.
 template <class Curve, class T, std::enable_if_t<is_half<T>, int> = 0> void run_curve(const T* x, T* y, ptrdiff_t n) {
-  const T* const table = HalfTable<Curve, T>::get();
-  if (!table) return HalfTable<Curve, T>::compute(x, y, n);
+  static std::atomic<T*> made{nullptr};
+  constexpr CurveInDouble* curve = run_formula<ForFloat<Curve>, float, double>;
+  const T* table = made.load(std::memory_order_acquire);
+  if (!table) table = make_table(curve, made);
+  if (!table) return compute_halves(curve, x, y, n);
   for (ptrdiff_t i = 0; i < n; ++i) y[i] = table[x[i].bits];
 }
 
