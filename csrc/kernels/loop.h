@@ -182,7 +182,6 @@ template <class Op, class T, Stores stores> struct DenseCall {
     const auto tail = result(step, n - width, input...);
     ptrdiff_t i = first_block<width, stores>(out, n);
     for (; i + block <= n; i += block) run_block(i, input...);
-    if constexpr (stores == Stores::streaming) finish_streaming(C());
     for (; i + width < n; i += width) compute(step, i, input...);
     step.store(out, head);
     step.store(out + n - width, tail);
@@ -197,8 +196,12 @@ template <class Op, class T, Stores stores> struct DenseCall {
     }
   }
 
+  // Streaming takes whole blocks, and leaves the ends of an array to the other loop.
   template <class... Input> [[gnu::always_inline]] void operator()(Input... input) const {
-    if constexpr (width > 1) {
+    if constexpr (stores == Stores::streaming) {
+      for (ptrdiff_t i = 0; i < n; i += block) run_block(i, input...);
+      finish_streaming(C());
+    } else if constexpr (width > 1) {
       n < width ? run_part(input...) : run_vectors(input...);
     } else {
       for (ptrdiff_t i = 0; i < n; ++i) compute(One<C>(), i, input...);
@@ -270,12 +273,31 @@ template <class Op> bool reads_results(char* const* args, ptrdiff_t n, const ptr
   return ahead - 1 < static_cast<std::uintptr_t>(n * steps[0]) - 1;  // 0 < ahead < n * steps[0]
 }
 
-template <class Op, class T, Stores stores = Stores::cached>
-void loop(char** args, const ptrdiff_t* dimensions, const ptrdiff_t* steps, void*) {
+template <class Op, class T> void loop(char** args, const ptrdiff_t* dimensions, const ptrdiff_t* steps, void*) {
   const ptrdiff_t n = *dimensions;
   const bool is_dense = steps[Op::inputs] == sizeof(Result<Op, T>);
-  if (is_dense && !reads_results<Op>(args, n, steps)) return run_classified<Op, T, stores>(args, n, steps);
+  if (is_dense && !reads_results<Op>(args, n, steps)) return run_classified<Op, T, Stores::cached>(args, n, steps);
   strided<Op, T>(args, n, steps);
+}
+
+// The whole blocks of dense operands with aligned, non-temporal stores; the ends, and all else, by the other loop.
+template <class Op, class T>
+void streaming_loop(char** args, const ptrdiff_t* dimensions, const ptrdiff_t* steps, void* data) {
+  using Call = DenseCall<Op, T, Stores::streaming>;
+  constexpr int operands = Op::inputs + 1;
+  const ptrdiff_t n = *dimensions, size = sizeof(Result<Op, T>);
+  const ptrdiff_t begin = first_block<Call::width, Stores::streaming>(at<Result<Op, T>>(args[Op::inputs], 0), n);
+  const ptrdiff_t end = begin + (n - begin) / Call::block * Call::block;
+  if (end <= begin || steps[Op::inputs] != size) return loop<Op, T>(args, dimensions, steps, data);
+  char* first[operands];
+  const auto from = [&](ptrdiff_t i) {
+    for (int k = 0; k < operands; ++k) first[k] = args[k] + i * steps[k];
+    return first;
+  };
+  const ptrdiff_t rest = n - end;
+  run_classified<Op, T, Stores::streaming>(from(begin), end - begin, steps);
+  loop<Op, T>(from(0), &begin, steps, data);
+  loop<Op, T>(from(end), &rest, steps, data);
 }
 
 template <class Op, class T> void plain_loop(char** args, const ptrdiff_t* dimensions, const ptrdiff_t* steps, void*) {
@@ -287,7 +309,7 @@ template <class Op, class T> constexpr Kernel plain_kernel() { return {plain_loo
 template <class Op, class T> constexpr Kernel kernel() {
   using C = Computed<Op, T>;
   if constexpr (has_vectors<C, T> && can_stream<Vec<C>>) {
-    return {loop<Op, T>, loop<Op, T, Stores::streaming>};
+    return {loop<Op, T>, streaming_loop<Op, T>};
   } else {
     return {loop<Op, T>, nullptr};
   }

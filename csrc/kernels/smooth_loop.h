@@ -53,35 +53,28 @@ inline float odd_float(double x) {
 
 template <class T> constexpr ptrdiff_t chunk = 2048 / sizeof(T);
 
-// The curve of each 16-bit float, made when it is first asked for: looking a result up takes a third of the time of computing
-// it.
-template <class Curve, class T> class HalfTable {
- public:
-  // Null for lack of memory.
-  static const T* get() { return static_cast<const T*>(made_.get(size * sizeof(T), make)); }
+// A curve of n dense floats, whose results are not rounded yet.
+using CurveInDouble = void(const float* x, double* y, ptrdiff_t n);
 
-  [[gnu::noinline]] static void compute(const T* x, T* y, ptrdiff_t n) {
-    float numbers[chunk<double>];
-    double results[chunk<double>];
-    for (ptrdiff_t begin = 0; begin < n; begin += chunk<double>) {
-      const ptrdiff_t count = n - begin < chunk<double> ? n - begin : chunk<double>;
-      for (ptrdiff_t i = 0; i < count; ++i) numbers[i] = static_cast<float>(x[begin + i]);
-      run_formula<ForFloat<Curve>>(numbers, results, count);
-      for (ptrdiff_t i = 0; i < count; ++i) y[begin + i] = T(odd_float(results[i]));
-    }
+template <class T> [[gnu::noinline]] void compute_halves(CurveInDouble* curve, const T* x, T* y, ptrdiff_t n) {
+  float numbers[chunk<double>];
+  double results[chunk<double>];
+  for (ptrdiff_t begin = 0; begin < n; begin += chunk<double>) {
+    const ptrdiff_t count = n - begin < chunk<double> ? n - begin : chunk<double>;
+    for (ptrdiff_t i = 0; i < count; ++i) numbers[i] = static_cast<float>(x[begin + i]);
+    curve(numbers, results, count);
+    for (ptrdiff_t i = 0; i < count; ++i) y[begin + i] = T(odd_float(results[i]));
   }
+}
 
- private:
-  static constexpr ptrdiff_t size = 1 << 16;
+constexpr ptrdiff_t table_size = 1 << 16;
 
-  static void make(void* memory) {
-    auto* const entries = static_cast<T*>(memory);
-    for (ptrdiff_t i = 0; i < size; ++i) entries[i].bits = static_cast<std::uint16_t>(i);
-    compute(entries, entries, size);
-  }
-
-  static inline MadeOnce made_;
-};
+// The curve of each 16-bit float.
+template <class T> void fill_table(void* memory, const void* curve) {
+  auto* const entries = static_cast<T*>(memory);
+  for (ptrdiff_t i = 0; i < table_size; ++i) entries[i].bits = static_cast<std::uint16_t>(i);
+  compute_halves(*static_cast<CurveInDouble* const*>(curve), entries, entries, table_size);
+}
 
 // A curve of n dense elements.
 
@@ -92,9 +85,12 @@ template <class Curve> void run_curve(const double* x, double* y, ptrdiff_t n) {
 template <class Curve> void run_curve(const long double* x, long double* y, ptrdiff_t n) {
   for (ptrdiff_t i = 0; i < n; ++i) y[i] = is_nan(x[i]) ? x[i] : Curve::for_long_double(x[i]);
 }
+// By a table, made when it is first asked for: looking a result up takes a third of the time of computing it.
 template <class Curve, class T, std::enable_if_t<is_half<T>, int> = 0> void run_curve(const T* x, T* y, ptrdiff_t n) {
-  const T* const table = HalfTable<Curve, T>::get();
-  if (!table) return HalfTable<Curve, T>::compute(x, y, n);
+  static MadeOnce made;
+  static constexpr CurveInDouble* curve = run_formula<ForFloat<Curve>, float, double>;
+  const auto* const table = static_cast<const T*>(made.get(table_size * sizeof(T), fill_table<T>, &curve));
+  if (!table) return compute_halves(curve, x, y, n);
   for (ptrdiff_t i = 0; i < n; ++i) y[i] = table[x[i].bits];
 }
 
