@@ -38,7 +38,7 @@ html_copy_source = False
 html_theme_options = {"navbar_align": "left"}
 
 PAGES = {"csrc/README.md": "cpp.md", "examples/README.md": "gallery/index.rst"}
-PAGES |= {f"{name}.md": f"{name.lower()}.md" for name in ("CHANGELOG", "CONTRIBUTING")}
+PAGES |= {f"{name}.md": f"{name.lower()}.md" for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY")}
 
 
 def write_here(gallery_conf, script_vars):
