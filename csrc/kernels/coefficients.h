@@ -24,8 +24,11 @@ constexpr double exponential_terms_few[] = {
 // log(2): 40 bits, and the rest
 constexpr double log2_high = 0x1.62e42fefa2000p-1;
 constexpr double log2_low = 0x1.9ef35793c7673p-41;
-constexpr double log2_rounded = 0x1.62e42fefa39efp-1;
 constexpr double inverse_log2 = 0x1.71547652b82fep+0;
+
+// log(2) and its inverse, whose products with 11 bits, and with a float, are exact
+constexpr double log2_short = 0x1.62e42fefa3800p-1;
+constexpr double inverse_log2_short = 0x1.7154765000000p+0;
 
 // (2 atanh(w) - 2 w) / w^3 in w^2 for w <= 1/3: error 2^-58.1
 constexpr double atanh_terms[] = {

@@ -2,14 +2,17 @@
 //
 // softmax, log_softmax, their gradients and the cross entropy, along rows of elements.
 //
-// Everything is computed in double, by one written sequence of IEEE operations without fma, and rounded once: the bits
-// are the same on every instruction set. Sums have the order of sum.h, whichever way a row lies in memory: a row that
-// is one piece of memory is read 16 elements at a time, which are the 16 partial sums (AlongRow); rows that lie side by
-// side are read 16 rows at a time (AcrossRows).
+// Everything is computed in double and rounded once, by one written sequence of IEEE operations. A product and a sum are
+// fused only where the product is exact, which changes no bit: the bits are the same on every instruction set. Sums have
+// the order of sum.h, whichever way a row lies in memory: one row is read 16 elements at a time, which are the 16 partial
+// sums (AlongRow); rows that lie side by side are read 16 rows at a time (AcrossRows). So all passes run over steps of 16
+// numbers, float or double. Elements that memory holds otherwise come and go through a buffer, a piece of a row at a time.
 //
-// Exponentials of x - max are kept as e^(x - max) 2^128, so that those below double's normal numbers keep their bits
-// until they are divided by the sum, which has the same factor.
+// Exponentials are kept 2^128 times as large, so that those below double's normal numbers keep their bits until they are
+// divided by the sum, which has the same factor. Rows of floats within 300 need no largest element subtracted.
 #pragma once
+
+#include <limits>
 
 #include "../contract/float8.h"
 #include "../contract/isa.h"
@@ -21,52 +24,73 @@
 
 namespace fastrelu::FASTRELU_ISA::softmaxes {
 
-constexpr int at_once = partial_sums;
+constexpr int lanes = partial_sums;
 
 // A vector of doubles, or one.
-using Best = std::conditional_t<sums_vectors<double>, Vec<double>, double>;
-template <class V> struct Shape {
-  static constexpr int width = V::width;
-  using Raw = decltype(V::v);
+using V = std::conditional_t<sums_vectors<double>, Vec<double>, double>;
+template <class X> auto raw(X x) {
+  if constexpr (std::is_arithmetic_v<X>) {
+    return x;
+  } else {
+    return x.v;
+  }
+}
+template <class X> struct WidthOf {
+  static constexpr int value = X::width;
 };
-template <> struct Shape<double> {
-  static constexpr int width = 1;
-  using Raw = double;
+template <> struct WidthOf<double> {
+  static constexpr int value = 1;
 };
-inline double raw(double x) { return x; }
-template <class T> auto raw(Vec<T> x) { return x.v; }
+constexpr int width = WidthOf<V>::value, vectors = lanes / width;
 
-// `count` doubles in registers.
-template <class V, int count> struct Group {
-  static constexpr int width = Shape<V>::width, vectors = count / width;
-  typename Shape<V>::Raw v[vectors];
+// A step of numbers in registers.
+struct Step {
+  decltype(raw(V(0.0))) v[vectors];
   V operator[](int i) const { return V(v[i]); }
   void set(int i, V x) { v[i] = raw(x); }
 };
+template <class Make> Step make_step(Make make) {
+  Step result;
+  for (int i = 0; i < vectors; ++i) result.set(i, make(i));
+  return result;
+}
+template <class X> Step load_step(const X* p) {
+  return make_step([&](int i) { return load_double(p + i * width, V(0.0)); });
+}
+inline void store_step(double* p, const Step& x) {
+  for (int i = 0; i < vectors; ++i) store_double(p + i * width, x[i]);
+}
 
-template <class V, int count, class Make> Group<V, count> make_group(Make make) {
-  Group<V, count> result;
-  for (int i = 0; i < result.vectors; ++i) result.set(i, make(i));
+// A number for each lane: the same for all of one row, or one for each of 16 rows.
+struct Each {
+  alignas(64) double number[lanes];
+  V operator[](int i) const { return load_double(number + i * width, V(0.0)); }
+};
+template <class Rows, class Of> Each make_each(Of of) {
+  Each result;
+  for (int i = 0; i < Rows::numbers; ++i) result.number[i] = of(i);
+  for (int i = Rows::numbers; i < lanes; ++i) result.number[i] = result.number[0];
+  return result;
+}
+template <class Of> Each make_each_in_vectors(Of of) {
+  Each result;
+  for (int i = 0; i < vectors; ++i) store_double(result.number + i * width, of(i));
   return result;
 }
 
-// What the formulas need of V beside arithmetic.
+// The formulas
 
-template <class V, int n> V in_order(const double (&c)[n], V x) {
-  V sum(c[n - 1]);
-  for (int i = n - 2; i >= 0; --i) sum = sum * x + V(c[i]);
+template <class X, int n> X in_order(const double (&c)[n], X x) {
+  X sum(c[n - 1]);
+  for (int i = n - 2; i >= 0; --i) sum = sum * x + X(c[i]);
   return sum;
 }
 
 // c[0] + c[1] x + ... in pairs, and these in pairs: a chain of all operations would keep a processor waiting.
-template <class V> V in_pairs(const double (&c)[6], V x, V x2) {
-  const V low = (V(c[0]) + V(c[1]) * x) + (V(c[2]) + V(c[3]) * x) * x2;
-  return low + (V(c[4]) + V(c[5]) * x) * (x2 * x2);
-}
-template <class V> V in_pairs(const double (&c)[10], V x, V x2) {
-  const V low = (V(c[0]) + V(c[1]) * x) + (V(c[2]) + V(c[3]) * x) * x2;
-  const V high = (V(c[4]) + V(c[5]) * x) + (V(c[6]) + V(c[7]) * x) * x2, x4 = x2 * x2;
-  return low + (high + (V(c[8]) + V(c[9]) * x) * x4) * x4;
+template <class X> X in_pairs(const double (&c)[10], X x, X x2) {
+  const X low = (X(c[0]) + X(c[1]) * x) + (X(c[2]) + X(c[3]) * x) * x2;
+  const X high = (X(c[4]) + X(c[5]) * x) + (X(c[6]) + X(c[7]) * x) * x2, x4 = x2 * x2;
+  return low + (high + (X(c[8]) + X(c[9]) * x) * x4) * x4;
 }
 
 constexpr double scale = 0x1p128, unscale = 0x1p-128;
@@ -76,46 +100,73 @@ constexpr int scale_exponent = 128;
 constexpr double rounding(int exponent) { return 0x1.8p52 + 1023 + exponent; }
 // Where exponentials are 0 in double, however much they are rounded up.
 constexpr double least_exponent = -760;
+// e^x 2^128 for x up to here is far from the ends of double's range.
+constexpr double moderate = 300;
+// Its exponential, computed as that of a moderate number, is exactly 0: the exponent 2^-1151 2^128 has the code 0.
+constexpr double vanishing = -797.8125;
 
-// How results of at most 24 bits are computed, and others.
+// How results of at most 24 bits are computed, from numbers in float, and others.
 struct Single {
-  static constexpr auto& terms = exponential_terms_few;
-  template <class V> static V remainder(V t, V n) { return t - n * V(log2_rounded); }
-  template <class V> static V error(V, V, V) { return V(0.0); }
-  template <class V> static V quotient(V a, V, V inverse) { return a * inverse; }
+  using Number = float;
+  // x / log(2) and an integer. As x is a float, the product is exact.
+  static V quotient_of_moderate(V x, V magic) { return multiply_add(x, V(inverse_log2_short), magic); }
+  static V quotient_of(V t, V magic) { return t * V(inverse_log2_short) + magic; }
+  // n has at most 11 bits.
+  static V remainder(V t, V n) { return multiply_add(n, V(-log2_short), t); }
+  static V polynomial(V r) { return r + r * r * in_order(exponential_terms_few, r); }
+  static V error(V, V, V) { return V(0.0); }
+  static V quotient(V a, V, V inverse) { return a * inverse; }
 };
 struct Double {
-  static constexpr auto& terms = exponential_terms;
-  template <class V> static V remainder(V t, V n) { return (t - n * V(log2_high)) - n * V(log2_low); }
+  using Number = double;
+  static V quotient_of_moderate(V x, V magic) { return quotient_of(x, magic); }
+  static V quotient_of(V t, V magic) { return t * V(inverse_log2) + magic; }
+  static V remainder(V t, V n) { return multiply_add(n, V(-log2_high), t) - n * V(log2_low); }
+  static V polynomial(V r) {
+    const V r2 = r * r;
+    return r + r2 * in_pairs(exponential_terms, r, r2);
+  }
   // What a - b has lost in its rounding to t; 0 where t is a bound.
-  template <class V> static V error(V a, V b, V t) {
+  static V error(V a, V b, V t) {
     using B = BitsOf<V>;
     const auto is_difference = bits(t) != B(bits(least_exponent));
     const V x = select(is_difference, a, b + t), back = t - x;
     return select_or_zero(is_difference, (x - (t - back)) - (b + back));
   }
-  template <class V> static V quotient(V a, V b, V) { return a / b; }
+  static V quotient(V a, V b, V) { return a / b; }
 };
+template <class W> using Precision = std::conditional_t<std::is_same_v<W, float>, Single, Double>;
 
-template <class P, class V> V power(V t, V error, V magic) {
-  const V z = t * V(inverse_log2) + magic;
-  V r = P::remainder(t, z - magic);
-  if constexpr (std::is_same_v<P, Double>) r = r + error;
-  const V r2 = r * r, p = r + r2 * in_pairs(P::terms, r, r2);
+// e^r times the power of two that z has in its lowest bits.
+template <class P> V power(V z, V r) {
   const V s = exponent_from_low_bits(z);
-  return s + s * p;
+  return multiply_add(s, P::polynomial(r), s);  // exact, times a power of two
 }
 
-// e^(x - shift) 2^128, where x <= shift, and x is not NaN.
-template <class P, class V> V exponential(V x, V shift) {
+// What may be exponentiated: numbers up to `moderate`; what is not above a number that is subtracted, except for NaN;
+// anything.
+enum class Range { moderate, shifted, any };
+
+template <class P> V moderate_exponential(V x, V magic) {
+  const V z = P::quotient_of_moderate(x, magic);
+  return power<P>(z, P::remainder(x, z - magic));
+}
+template <class P> V power(V t, V error, V magic) {
+  const V z = P::quotient_of(t, magic);
+  V r = P::remainder(t, z - magic);
+  if constexpr (std::is_same_v<P, Double>) r = r + error;
+  return power<P>(z, r);
+}
+
+template <class P> V shifted_exponential(V x, V shift, V magic) {
   using B = BitsOf<V>;
   const V t = at_least(x - shift, V(least_exponent));
-  const V e = power<P>(t, P::error(x, shift, t), V(rounding(scale_exponent)));
+  const V e = power<P>(t, P::error(x, shift, t), magic);
   return select_or_zero(bits(x) != B(FloatBits<double>::minus_infinity), e);
 }
 
-// e^y. Logarithms of shares are not above 0, so those of others may overflow from 620 on.
-template <class P, class V> V exponential(V y) {
+// Logarithms of shares are not above 0, so those of others may overflow from 620 on.
+template <class P> V any_exponential(V y) {
   using B = BitsOf<V>;
   constexpr double largest = 620;
   const auto nan = is_nan(y);
@@ -126,10 +177,8 @@ template <class P, class V> V exponential(V y) {
   return select(nan, y, select(bits(y) != B(FloatBits<double>::infinity), finite, y));
 }
 
-// log(sum), given the scaled sum of all exponentials and of all except the largest, which is 1. Near 1 the sum has lost
-// what the rest tells.
-inline double log_of_sum(double scaled_sum, double scaled_rest) {
-  const double sum = scaled_sum * unscale, rest = scaled_rest * unscale;
+// log(1 + rest), given sum = 1 + rest too. Near 1 the sum has lost what the rest tells.
+[[gnu::noinline]] inline double log_of_sum(double sum, double rest) {
   const double u = sum < 2 ? 1 + rest : sum, lost = sum < 2 ? rest - (u - 1) : 0;
   const auto b = static_cast<std::uint64_t>(bits(u));
   const auto k = static_cast<double>(static_cast<std::int64_t>(b >> 52) - 1023);
@@ -139,89 +188,85 @@ inline double log_of_sum(double scaled_sum, double scaled_rest) {
   return k * log2_high + (f - (s * (f - s2 * in_order(atanh_terms_many, s2)) - correction));
 }
 
-// Elements as they lie in memory: T, and W to begin to compute with.
-template <class T> constexpr bool is_single = is_narrow<T> || std::is_same_v<T, float>;
-template <class T> using Widened = std::conditional_t<is_single<T>, float, double>;
-template <class T> using Precision = std::conditional_t<is_single<T>, Single, Double>;
+// Elements as they lie in memory, and as numbers to compute with: floats, or doubles.
 
-template <int count, class T> void widen(const T* p, ptrdiff_t n, Widened<T>* to, [[maybe_unused]] const void* data) {
-  if constexpr (std::is_same_v<T, Coded8> || (is_narrow<T> && count > 1)) {
+// `rows` rows of n elements: elements are `stride` apart, rows `row_step`.
+struct Block {
+  ptrdiff_t rows, n, row_step, stride;
+};
+
+template <class W> struct Storage {
+  using Read = void(const void* from, const Block& block, W* to, const void* data);
+  using Write = void(const W* from, const Block& block, void* to, const void* data);
+  ptrdiff_t size;  // bytes of an element
+  bool is_plain;   // elements are numbers already
+  bool is_narrow;  // their numbers are to be rounded to odd
+  Read* read;      // rows of `to` and `from` are `lanes` apart
+  Write* write;
+};
+
+template <class T> constexpr bool is_single = is_narrow<T> || std::is_same_v<T, float>;
+template <class T> using Number = std::conditional_t<is_single<T>, float, double>;
+
+template <class T> void widen(const T* p, ptrdiff_t n, Number<T>* to, [[maybe_unused]] const void* data) {
+  if constexpr (is_narrow<T>) {
     widen_block(p, n, to, data);
   } else {
-    for (ptrdiff_t i = 0; i < n; ++i) to[i] = static_cast<Widened<T>>(p[i]);
+    std::memcpy(to, p, static_cast<std::size_t>(n) * sizeof(T));
   }
 }
 
-// What stands for elements beyond the end of a row: numbers that change no sum, or an element that is there, which
-// raises nothing new.
-enum class Rest { zero, minus_infinity, repeated };
-
-template <int count, class T>
-const Widened<T>* read(const T* p, ptrdiff_t n, Rest rest, Widened<T>* memory, const void* data) {
-  if constexpr (std::is_same_v<T, Widened<T>>) {
-    if (n == count) return p;
-  }
-  widen<count>(p, n, memory, data);
-  const double infinity = double_of(0x7ff0000000000000);
-  for (ptrdiff_t i = n; i < count; ++i) {
-    memory[i] = rest == Rest::repeated ? memory[0] : static_cast<Widened<T>>(rest == Rest::zero ? 0 : -infinity);
-  }
-  return memory;
-}
-
-template <class V, int count, class T>
-Group<V, count> read_group(const T* p, ptrdiff_t n, Rest rest, const void* data) {
-  alignas(64) Widened<T> memory[count];
-  const Widened<T>* const first = read<count>(p, n, rest, memory, data);
-  return make_group<V, count>([&](int i) { return load_double(first + i * Shape<V>::width, V(0.0)); });
-}
-
-template <int count, class T, class V = Vec<float>>
-void narrow_block(const float* from, ptrdiff_t n, T* to, [[maybe_unused]] const void* data) {
+template <class T, class F = Vec<float>>
+void narrow(const Number<T>* from, ptrdiff_t n, T* to, [[maybe_unused]] const void* data) {
   if constexpr (std::is_same_v<T, Coded8>) {
     for (ptrdiff_t i = 0; i < n; ++i) to[i].code = rounded(*static_cast<const Float8*>(data), from[i]);
-  } else {
+  } else if constexpr (is_narrow<T>) {
     ptrdiff_t i = 0;
-    if constexpr (V::width > 1 && count > 1) {
-      for (; i + V::width <= n; i += V::width) store_narrowed(to + i, V::load(from + i));
+    if constexpr (F::width > 1) {
+      for (; i + F::width <= n; i += F::width) store_narrowed(to + i, F::load(from + i));
     }
     for (; i < n; ++i) to[i] = T(from[i]);
+  } else {
+    std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(T));
   }
 }
 
-template <class V, int count, class R> void write_group(R* p, Group<V, count> group, ptrdiff_t n, const void* data) {
-  constexpr int width = Shape<V>::width;
-  if constexpr (is_narrow<R>) {
-    alignas(64) float memory[count];
-    for (int i = 0; i < group.vectors; ++i) store_double(memory + i * width, rounded_to_odd(group[i]));
-    narrow_block<count>(memory, n, p, data);
-  } else {
-    if (n == count) {
-      for (int i = 0; i < group.vectors; ++i) store_double(p + i * width, group[i]);
+template <class T> void read_block(const void* from, const Block& block, Number<T>* to, const void* data) {
+  const T* p = static_cast<const T*>(from);
+  for (ptrdiff_t row = 0; row < block.rows; ++row, p += block.row_step, to += lanes) {
+    if (block.stride == 1) {
+      widen(p, block.n, to, data);
     } else {
-      alignas(64) R memory[count];
-      for (int i = 0; i < group.vectors; ++i) store_double(memory + i * width, group[i]);
-      std::memcpy(p, memory, static_cast<std::size_t>(n) * sizeof(R));
+      for (ptrdiff_t i = 0; i < block.n; ++i) widen(p + i * block.stride, 1, to + i, data);
     }
   }
 }
 
-template <class T> double value_at(const T* p, const void* data) {
-  Widened<T> value;
-  widen<1>(p, 1, &value, data);
-  return static_cast<double>(value);
+template <class T> void write_block(const Number<T>* from, const Block& block, void* to, const void* data) {
+  T* p = static_cast<T*>(to);
+  for (ptrdiff_t row = 0; row < block.rows; ++row, p += block.row_step, from += lanes) {
+    if (block.stride == 1) {
+      narrow(from, block.n, p, data);
+    } else {
+      for (ptrdiff_t i = 0; i < block.n; ++i) narrow(from + i, 1, p + i * block.stride, data);
+    }
+  }
 }
-template <class R> void put(R* p, double x, const void* data) { write_group<double, 1>(p, {{x}}, 1, data); }
+
+template <class T>
+constexpr Storage<Number<T>> storage_of{sizeof(T), !is_narrow<T>, is_narrow<T>, read_block<T>, write_block<T>};
+
+// Sums
 
 // A sum and, if it `corrects` itself, what its additions have lost: a sum of doubles has to be better than the numbers
 // in it.
-template <bool corrects, class V> struct Total {
-  V sum, lost;
+template <bool corrects, class X> struct Total {
+  X sum, lost;
 
-  void add(V x) {
-    const V next = sum + x;
+  void add(X x) {
+    const X next = sum + x;
     if constexpr (corrects) {
-      const V back = next - sum;
+      const X back = next - sum;
       lost = lost + ((sum - (next - back)) + (x - back));
     }
     sum = next;
@@ -230,7 +275,7 @@ template <bool corrects, class V> struct Total {
     add(other.sum);
     if constexpr (corrects) lost = lost + other.lost;
   }
-  V value() const {
+  X value() const {
     if constexpr (corrects) {
       return sum + lost;
     } else {
@@ -239,495 +284,802 @@ template <bool corrects, class V> struct Total {
   }
 };
 
-template <bool corrects, class Values> struct Totals {
-  Values sums = {}, lost = {};
-  auto get(int i) const { return Total<corrects, decltype(sums[i])>{sums[i], lost[i]}; }
+template <bool corrects> struct Totals {
+  Step sums = {}, lost = {};
+  Total<corrects, V> get(int i) const { return {sums[i], lost[i]}; }
   template <class X> void add(int i, X x) {
     auto total = get(i);
     total.add(x);
     sums.set(i, total.sum);
     if constexpr (corrects) lost.set(i, total.lost);
   }
+  void add(const Step& values) {
+    for (int i = 0; i < vectors; ++i) add(i, values[i]);
+  }
 };
 
-// Keys for the largest element: integers that order as floats do, silently (predicates.h), with all NaNs at the top.
-template <class B> B key_of(B b) {
-  using W = std::conditional_t<sizeof(Lane<B>) == sizeof(float), float, double>;
-  return minus(ordered(b), B(nans_of_one_sign<W>));
-}
-template <class W> double value_of_key(decltype(bits(W())) key) {
-  using B = decltype(bits(W()));
-  const B o = plus(key, static_cast<B>(nans_of_one_sign<W>)), b = ordered(o);
-  if (key > key_of(FloatBits<W>::infinity)) return double_of(0x7ff8000000000000);
-  W value;
-  std::memcpy(&value, &b, sizeof value);
-  return static_cast<double>(value);
-}
-
-// The keys of the largest elements so far, in each of `count` lanes.
-template <class W, int count> class Largest {
-  using B = decltype(bits(W()));
-  static constexpr bool has_vectors = Vec<W>::width > 1 && Vec<W>::width <= count;
-  using V = std::conditional_t<has_vectors, Vec<W>, W>;
-  using K = std::conditional_t<has_vectors, Vec<B>, B>;
-  static constexpr int width = Shape<std::conditional_t<has_vectors, Vec<double>, double>>::width *
-                               (has_vectors ? int(sizeof(double) / sizeof(W)) : 1);
-  static constexpr int vectors = count / width;
-
- public:
-  Largest() {
-    for (int i = 0; i < vectors; ++i) keys_[i] = raw_key(K(least<K>));
-  }
-  void add(const W* p) {
-    for (int i = 0; i < vectors; ++i) {
-      const K key = key_of(bits(load_key(p + i * width))), largest(keys_[i]);
-      keys_[i] = raw_key(select(key > largest, key, largest));
-    }
-  }
-  void get(B (&keys)[count]) const { std::memcpy(keys, keys_, sizeof keys); }
-
- private:
-  static V load_key(const W* p) {
-    if constexpr (has_vectors) {
-      return V::load(p);
-    } else {
-      return *p;
-    }
-  }
-  static auto raw_key(K key) {
-    if constexpr (has_vectors) {
-      return key.v;
-    } else {
-      return key;
-    }
-  }
-  decltype(raw_key(std::declval<K>())) keys_[vectors];
+// A part of the steps of some rows, as it is read at once.
+struct Piece {
+  ptrdiff_t begin, steps;
+  ptrdiff_t elements;  // of a row
+  bool is_direct;      // in memory, steps lie as passes take them
+};
+// The first step of a piece; the next ones follow each `step` numbers.
+template <class W> struct Tile {
+  W* first;
+  ptrdiff_t step;
+  W* at(ptrdiff_t i) const { return first + i * step; }
 };
 
-inline bool is_finite(double x) { return magnitude(x) < FloatBits<double>::infinity; }
+constexpr ptrdiff_t steps_in_piece = sum_block / lanes;
+constexpr ptrdiff_t piece_elements = steps_in_piece * lanes;
 
-constexpr ptrdiff_t steps_in_block = sum_block / at_once;
+// What stands for elements beyond the end of a row: numbers that change no sum, or an element that is there, which
+// raises nothing new.
+enum class Rest { zero, vanishing, minus_infinity, repeated };
+template <class W> void fill(W* p, ptrdiff_t n, Rest rest, W repeated) {
+  const double number = rest == Rest::zero ? 0 : rest == Rest::vanishing ? vanishing : double_of(0xfff0000000000000);
+  for (ptrdiff_t i = 0; i < n; ++i) p[i] = rest == Rest::repeated ? repeated : static_cast<W>(number);
+}
 
-// One row, which is one piece of memory, in steps of 16 elements.
-template <class V> struct AlongRow {
-  static constexpr int lanes = at_once;
-  static constexpr Rest in_largest = Rest::minus_infinity;
-  using Values = Group<V, at_once>;
-  ptrdiff_t size;
+// One row in steps of 16 elements, which are `stride` apart.
+struct AlongRow {
+  static constexpr int numbers = 1;  // that differ among lanes
+  ptrdiff_t size, stride;
 
-  ptrdiff_t steps() const { return (size + at_once - 1) / at_once; }
-  ptrdiff_t element(ptrdiff_t step) const { return step * at_once; }
-  ptrdiff_t count(ptrdiff_t step) const {
-    const ptrdiff_t left = size - step * at_once;
-    return left < at_once ? left : at_once;
+  ptrdiff_t steps() const { return (size + lanes - 1) / lanes; }
+  ptrdiff_t element(ptrdiff_t step) const { return step * lanes * stride; }
+  ptrdiff_t step_of_direct() const { return lanes; }
+  Rest in_sums(Rest rest) const { return rest; }
+
+  // `most`: steps of a direct piece.
+  Piece piece_from(ptrdiff_t step, bool is_plain, ptrdiff_t most) const {
+    const ptrdiff_t left = size - step * lanes;
+    const ptrdiff_t whole = is_plain && stride == 1 ? (left < most * lanes ? left : most * lanes) / lanes : 0;
+    if (whole > 0) return {step, whole, whole * lanes, true};
+    const ptrdiff_t elements = left < piece_elements ? left : piece_elements;
+    return {step, (elements + lanes - 1) / lanes, elements, false};
   }
-  static constexpr Rest in_sums(Rest rest) { return rest; }
+  ptrdiff_t at(ptrdiff_t, ptrdiff_t i) const { return i * stride; }
+  Block block(const Piece& piece) const { return {1, piece.elements, 0, stride}; }
+  template <class W> void complete(const Piece& piece, Rest rest, W* numbers) const {
+    fill(numbers + piece.elements, piece.steps * lanes - piece.elements, rest, numbers[0]);
+  }
 
-  // A number of the row.
-  struct Each {
-    static constexpr int numbers = 1;
-    double number[1];
-    V operator[](int) const { return V(number[0]); }
-  };
-
-  template <bool corrects> class Sum {
+  template <bool corrects_> class Sum {
    public:
-    void add(ptrdiff_t step, const Values& values) {
-      for (int i = 0; i < Values::vectors; ++i) partial_.add(i, values[i]);
-      if ((step + 1) % steps_in_block == 0) end_block();
-    }
+    static constexpr bool corrects = corrects_;
+    class Adding {
+     public:
+      Adding(Sum& to, ptrdiff_t) : to_(to), partial_(to.partial_) {}
+      void add(ptrdiff_t, const Step& values) { partial_.add(values); }
+      void end() { to_.partial_ = partial_; }
+
+     private:
+      Sum& to_;
+      Totals<corrects> partial_;
+    };
+    static constexpr ptrdiff_t steps_in_block = sum_block / lanes;
     Each total() {
       end_block();
-      return {{total_.value()}};
+      return make_each<AlongRow>([&](int) { return total_.value(); });
     }
-
-   private:
-    void end_block() {
-      alignas(64) double sums[at_once], lost[at_once] = {};
-      for (int i = 0; i < Values::vectors; ++i) store_double(sums + i * Values::width, partial_.sums[i]);
-      if constexpr (corrects) {
-        for (int i = 0; i < Values::vectors; ++i) store_double(lost + i * Values::width, partial_.lost[i]);
-      }
-      Total<corrects, double> totals[at_once];
-      for (int i = 0; i < at_once; ++i) totals[i] = {sums[i], lost[i]};
-      for (int half = at_once / 2; half > 0; half /= 2) {
+    [[gnu::noinline]] void end_block() {
+      alignas(64) double sums[lanes], lost[lanes];
+      store_step(sums, partial_.sums);
+      store_step(lost, partial_.lost);
+      Total<corrects, double> totals[lanes];
+      for (int i = 0; i < lanes; ++i) totals[i] = {sums[i], lost[i]};
+      for (int half = lanes / 2; half > 0; half /= 2) {
         for (int i = 0; i < half; ++i) totals[i].add(totals[i + half]);
       }
       total_.add(totals[0]);
       partial_ = {};
     }
-    Totals<corrects, Values> partial_;
+
+   private:
+    Totals<corrects> partial_;
     Total<corrects, double> total_ = {};
   };
 
-  template <class W> static Each largest(const Largest<W, lanes>& keys) {
-    decltype(bits(W())) key[lanes];
-    keys.get(key);
-    for (const auto each : key) key[0] = each > key[0] ? each : key[0];
-    return {{value_of_key<W>(key[0])}};
+  // Of the numbers of all lanes, the one of the row: the largest.
+  template <class B> static void reduce(B (&keys)[lanes]) {
+    for (const auto key : keys) keys[0] = key > keys[0] ? key : keys[0];
+    for (auto& key : keys) key = keys[0];
   }
+  static constexpr int rows = 1;
 };
 
-// `columns` rows that lie side by side, or the first of them, in steps of one element of each.
-template <class V, int columns> struct AcrossRows {
-  static constexpr int lanes = columns;
-  static constexpr Rest in_largest = Rest::repeated;
-  using Values = Group<V, columns>;
-  ptrdiff_t size, inner, rows;
+// `rows` rows that lie side by side, up to 16, in steps of one element of each. Memory holds `columns` of them: 16, or as
+// many as there are.
+struct AcrossRows {
+  static constexpr int numbers = lanes;
+  ptrdiff_t size, inner, rows, columns;
 
   ptrdiff_t steps() const { return size; }
   ptrdiff_t element(ptrdiff_t step) const { return step * inner; }
-  ptrdiff_t count(ptrdiff_t) const { return rows; }
-  static constexpr Rest in_sums(Rest) { return Rest::repeated; }
+  ptrdiff_t step_of_direct() const { return inner; }
+  Rest in_sums(Rest) const { return Rest::repeated; }
 
-  struct Each {
-    static constexpr int numbers = columns;
-    alignas(64) double number[columns];
-    V operator[](int i) const { return load_double(number + i * Values::width, V(0.0)); }
-  };
-
-  template <bool corrects> class Sum {
-   public:
-    void add(ptrdiff_t step, const Values& values) {
-      for (int i = 0; i < Values::vectors; ++i) partial_[step % partial_sums].add(i, values[i]);
-      if ((step + 1) % sum_block == 0) end_block();
+  Piece piece_from(ptrdiff_t step, bool is_plain, ptrdiff_t most) const {
+    const bool is_direct = is_plain && columns == lanes;
+    const ptrdiff_t left = size - step, limit = is_direct ? most : steps_in_piece, n = left < limit ? left : limit;
+    return {step, n, n, is_direct};
+  }
+  ptrdiff_t at(ptrdiff_t row, ptrdiff_t i) const { return i * inner + row; }
+  Block block(const Piece& piece) const { return {piece.steps, columns, inner, 1}; }
+  template <class W> void complete(const Piece& piece, Rest rest, W* numbers) const {
+    for (ptrdiff_t i = 0; i < piece.steps; ++i, numbers += lanes) {
+      fill(numbers + columns, lanes - columns, rest, numbers[0]);
     }
+  }
+
+  template <bool corrects_> class Sum {
+   public:
+    static constexpr bool corrects = corrects_;
+    class Adding {
+     public:
+      Adding(Sum& to, ptrdiff_t begin) : to_(to), begin_(begin) {}
+      void add(ptrdiff_t step, const Step& values) { to_.partial_[(begin_ + step) % partial_sums].add(values); }
+      void end() {}
+
+     private:
+      Sum& to_;
+      ptrdiff_t begin_;
+    };
+    static constexpr ptrdiff_t steps_in_block = sum_block;
     Each total() {
       end_block();
-      Each result;
-      for (int i = 0; i < Values::vectors; ++i) store_double(result.number + i * Values::width, total_.get(i).value());
-      return result;
+      return make_each_in_vectors([&](int i) { return total_.get(i).value(); });
     }
-
-   private:
-    void end_block() {
+    [[gnu::noinline]] void end_block() {
       for (int half = partial_sums / 2; half > 0; half /= 2) {
         for (int j = 0; j < half; ++j) add_to(partial_[j], partial_[j + half]);
       }
       add_to(total_, partial_[0]);
-      for (Totals<corrects, Values>& each : partial_) each = {};
+      for (Totals<corrects>& each : partial_) each = {};
     }
-    static void add_to(Totals<corrects, Values>& totals, const Totals<corrects, Values>& more) {
-      for (int i = 0; i < Values::vectors; ++i) totals.add(i, more.get(i));
+
+   private:
+    static void add_to(Totals<corrects>& totals, const Totals<corrects>& more) {
+      for (int i = 0; i < vectors; ++i) totals.add(i, more.get(i));
     }
-    Totals<corrects, Values> partial_[partial_sums];
-    Totals<corrects, Values> total_;
+    Totals<corrects> partial_[partial_sums];
+    Totals<corrects> total_;
   };
 
-  template <class W> static Each largest(const Largest<W, lanes>& keys) {
-    decltype(bits(W())) key[lanes];
-    keys.get(key);
-    Each result;
-    for (int i = 0; i < lanes; ++i) result.number[i] = value_of_key<W>(key[i]);
-    return result;
+  template <class B> static void reduce(B (&)[lanes]) {}
+};
+
+struct NoSum {
+  static constexpr bool corrects = false;
+  struct Adding {
+    Adding(NoSum&, ptrdiff_t) {}
+    void add(ptrdiff_t, const Step&) {}
+    void end() {}
+  };
+  static constexpr ptrdiff_t steps_in_block = std::numeric_limits<ptrdiff_t>::max();
+  void end_block() {}
+};
+
+// Calls add(step) for all steps of a piece, block by block of a sum.
+template <class Sum, class Add> void for_each_step(const Piece& piece, Sum& sum, Add add) {
+  for (ptrdiff_t step = 0, n = piece.steps; step < n;) {
+    const ptrdiff_t block = Sum::steps_in_block, left = block - (piece.begin + step) % block;
+    const ptrdiff_t end = n - step < left ? n : step + left;
+    typename Sum::Adding adding(sum, piece.begin);
+    for (; step < end; ++step) adding.add(step, add(step));
+    adding.end();
+    if ((piece.begin + end) % block == 0) sum.end_block();
+  }
+}
+
+// The largest of each lane
+
+// Keys for the largest element: integers that order as floats do, silently (predicates.h), with all NaNs at the top.
+struct Ordered {
+  template <class B> static B key(B b) {
+    using W = std::conditional_t<sizeof(Lane<B>) == sizeof(float), float, double>;
+    return minus(ordered(b), B(nans_of_one_sign<W>));
+  }
+};
+// Numbers that are not negative order like their bits, above all others.
+struct AsTheyAre {
+  template <class B> static B key(B b) { return b; }
+};
+struct Magnitude {
+  template <class B> static B key(B b) { return b & B(greatest<B>); }
+};
+
+template <class W> double number_of(BitsOf<W> bits) {
+  W value;
+  std::memcpy(&value, &bits, sizeof value);
+  return static_cast<double>(value);
+}
+template <class W> double value_of_key(BitsOf<W> key) {
+  using B = BitsOf<W>;
+  const B o = plus(key, static_cast<B>(nans_of_one_sign<W>)), b = ordered(o);
+  if (key > Ordered::key(FloatBits<W>::infinity)) return double_of(0x7ff8000000000000);
+  return number_of<W>(b);
+}
+
+template <class Key, class W>
+[[gnu::noinline, gnu::flatten]] void largest_keys(Tile<const W> x, ptrdiff_t steps, BitsOf<W> (&keys)[lanes]) {
+  using X = std::conditional_t<(Vec<W>::width > 1), Vec<W>, W>;
+  using K = BitsOf<X>;
+  constexpr int count = lanes / Vec<W>::width;
+  const auto load = [](const W* p) {
+    if constexpr (std::is_same_v<X, W>) {
+      return *p;
+    } else {
+      return X::load(p);
+    }
+  };
+  decltype(raw(K(0))) largest[count];
+  std::memcpy(largest, keys, sizeof largest);
+  for (ptrdiff_t step = 0; step < steps; ++step) {
+    for (int i = 0; i < count; ++i) {
+      const K key = Key::key(bits(load(x.at(step) + i * Vec<W>::width))), so_far(largest[i]);
+      if constexpr (std::is_same_v<X, W>) {
+        largest[i] = key > so_far ? key : so_far;
+      } else {
+        largest[i] = larger(key, so_far).v;
+      }
+    }
+  }
+  std::memcpy(keys, largest, sizeof keys);
+}
+
+// The passes over a piece, each compiled once
+
+template <class P, Range range, class Sum>
+[[gnu::noinline, gnu::flatten]] void exponentials(Tile<const typename P::Number> x, const Piece& piece,
+                                                  const Each& shift, double magic, double* e, Sum& sum) {
+  for_each_step(piece, sum, [&](ptrdiff_t step) {
+    const Step numbers = load_step(x.at(step));
+    const Step results = make_step([&](int i) {
+      if constexpr (range == Range::moderate) {
+        return moderate_exponential<P>(numbers[i], V(magic));
+      } else if constexpr (range == Range::shifted) {
+        return shifted_exponential<P>(numbers[i], shift[i], V(magic));
+      } else {
+        return any_exponential<P>(numbers[i]);
+      }
+    });
+    store_step(e + step * lanes, results);
+    return results;
+  });
+}
+
+// All exponentials except those of the largest elements.
+template <class Sum>
+[[gnu::noinline, gnu::flatten]] void add_rest(const double* e, const Piece& piece, const Each& top, Sum& sum) {
+  for_each_step(piece, sum, [&](ptrdiff_t step) {
+    const Step numbers = load_step(e + step * lanes);
+    return make_step([&](int i) { return select_or_zero(bits(numbers[i]) != bits(top[i]), numbers[i]); });
+  });
+}
+
+template <class W, class Sum>
+[[gnu::noinline, gnu::flatten]] void add_numbers(Tile<const W> x, const Piece& piece, Sum& sum) {
+  for_each_step(piece, sum, [&](ptrdiff_t step) { return load_step(x.at(step)); });
+}
+
+template <class W, class Sum>
+[[gnu::noinline, gnu::flatten]] void add_products(Tile<const W> x, Tile<const W> y, const Piece& piece, Sum& sum) {
+  for_each_step(piece, sum, [&](ptrdiff_t step) {
+    const Step a = load_step(x.at(step)), b = load_step(y.at(step));
+    return make_step([&](int i) { return a[i] * b[i]; });
+  });
+}
+
+// Results, which are rounded to W, or to odd for a narrower format.
+template <class W> struct Results {
+  Tile<W> tile;
+  bool is_odd;
+
+  void store(ptrdiff_t step, const Step& numbers) const {
+    W* const p = tile.at(step);
+    if constexpr (std::is_same_v<W, float>) {
+      if (is_odd) {
+        for (int i = 0; i < vectors; ++i) store_double(p + i * width, rounded_to_odd(numbers[i]));
+        return;
+      }
+    }
+    for (int i = 0; i < vectors; ++i) store_double(p + i * width, numbers[i]);
   }
 };
 
-// The parts of a call that one pass over some rows needs: where their elements begin. Elements and sums of rows are
-// where the element and the number of the first are.
-template <class T> struct Operands {
-  const T* x;
-  const T* grad;
+template <class P> [[gnu::noinline, gnu::flatten]] void quotients(const double* e, const Each& sum, const Each& inverse,
+                                                                  ptrdiff_t steps, Results<typename P::Number> to) {
+  for (ptrdiff_t step = 0; step < steps; ++step) {
+    const Step numbers = load_step(e + step * lanes);
+    to.store(step, make_step([&](int i) { return P::quotient(numbers[i], sum[i], inverse[i]); }));
+  }
+}
+
+template <class W> [[gnu::noinline, gnu::flatten]] void logarithms(Tile<const W> x, const Each& largest,
+                                                                   const Each& log, ptrdiff_t steps, Results<W> to) {
+  for (ptrdiff_t step = 0; step < steps; ++step) {
+    const Step numbers = load_step(x.at(step));
+    to.store(step, make_step([&](int i) { return (numbers[i] - largest[i]) - log[i]; }));
+  }
+}
+
+template <class W> [[gnu::noinline, gnu::flatten]] void softmax_gradients(Tile<const W> grad, Tile<const W> y,
+                                                                          const Each& total, ptrdiff_t steps,
+                                                                          Results<W> to) {
+  for (ptrdiff_t step = 0; step < steps; ++step) {
+    const Step g = load_step(grad.at(step)), shares = load_step(y.at(step));
+    to.store(step, make_step([&](int i) { return shares[i] * (g[i] - total[i]); }));
+  }
+}
+
+template <class W> [[gnu::noinline, gnu::flatten]] void log_softmax_gradients(Tile<const W> grad, const double* e,
+                                                                              const Each& total, ptrdiff_t steps,
+                                                                              Results<W> to) {
+  for (ptrdiff_t step = 0; step < steps; ++step) {
+    const Step g = load_step(grad.at(step)), shares = load_step(e + step * lanes);
+    to.store(step, make_step([&](int i) { return g[i] - shares[i] * total[i]; }));
+  }
+}
+
+// A call's operands, from the first element and the first number of some rows on.
+template <class W> struct Operands {
+  const char* x;
+  const char* grad;
   const std::int64_t* labels;
-  T* loss;
-  T* out;
-  double* buffer;  // for softmax_buffer_bytes / sizeof(double) exponentials
+  char* loss;
+  char* out;
+  const Storage<W>* storage;
+  bool is_odd;
   const void* data;
+  double* buffer;
+
+  Operands advanced(ptrdiff_t elements, ptrdiff_t rows) const {
+    Operands of = *this;
+    of.x += elements * storage->size;
+    of.out += elements * storage->size;
+    if (grad) of.grad += elements * storage->size;
+    if (labels) of.labels += rows;
+    if (loss) of.loss += rows * storage->size;
+    return of;
+  }
 };
 
-template <class T> Operands<T> advanced(Operands<T> of, ptrdiff_t elements, ptrdiff_t rows) {
-  of.x += elements;
-  of.out += elements;
-  if (of.grad) of.grad += elements;
-  if (of.labels) of.labels += rows;
-  if (of.loss) of.loss += rows;
-  return of;
-}
+// The buffer of a call: exponentials of a row that is not too long, or of a piece; then a piece of each operand.
+constexpr ptrdiff_t buffered_exponentials = 32 * 1024, buffered_steps = buffered_exponentials / lanes;
+// As many exponentials as stay in the first cache.
+constexpr ptrdiff_t unbuffered_steps = 128;
+constexpr ptrdiff_t buffered_pieces = 3;
+static_assert((buffered_exponentials + buffered_pieces * piece_elements) * ptrdiff_t(sizeof(double)) <=
+              softmax_buffer_bytes);
 
-template <class T, class Rows>
-auto read_step(const Rows& rows, const T* p, ptrdiff_t step, Rest rest, const void* data) {
-  using V = decltype(std::declval<typename Rows::Values>()[0]);
-  return read_group<V, Rows::lanes>(p + rows.element(step), rows.count(step), rest, data);
-}
+// Some rows of a call, and how the passes get their operands.
+template <class P, class Rows> class Pass {
+ public:
+  using W = typename P::Number;
 
-template <class Rows, class Of> auto values_of(Of of) {
-  using V = decltype(std::declval<typename Rows::Values>()[0]);
-  return make_group<V, Rows::lanes>(of);
-}
+  // `most`: steps of a direct piece.
+  Pass(const Rows& rows, const Operands<W>& of, ptrdiff_t most) : rows_(rows), of_(of), most_(most) {}
 
-template <class T, class Rows> [[gnu::flatten]] auto largest_of(const Rows& rows, const T* x, const void* data) {
-  Largest<Widened<T>, Rows::lanes> largest;
-  alignas(64) Widened<T> memory[Rows::lanes];
-  for (ptrdiff_t step = 0; step < rows.steps(); ++step) {
-    largest.add(read<Rows::lanes>(x + rows.element(step), rows.count(step), Rows::in_largest, memory, data));
+ protected:
+  template <class Visit> void for_each_piece(Visit visit) const {
+    const ptrdiff_t steps = rows_.steps();
+    Piece piece;
+    for (ptrdiff_t step = 0; step < steps; step += piece.steps) {
+      piece = rows_.piece_from(step, of_.storage->is_plain, most_);
+      visit(piece);
+    }
   }
-  return Rows::largest(largest);
-}
 
-// The forward functions on rows whose largest elements are finite.
-template <Softmax which, class T, class Rows> class Forward {
-  using P = Precision<T>;
-  using Each = typename Rows::Each;
-  using Values = typename Rows::Values;
-  static constexpr bool takes_logarithm = which != Softmax::softmax;
-  static constexpr bool divides = which != Softmax::log_softmax;
+  const char* element(const char* p, ptrdiff_t i) const { return p + i * of_.storage->size; }
+  char* element(char* p, ptrdiff_t i) const { return p + i * of_.storage->size; }
+
+  [[gnu::noinline]] Tile<const W> read(const char* p, const Piece& piece, Rest rest, int place) const {
+    const char* const first = element(p, rows_.element(piece.begin));
+    if (piece.is_direct) return {reinterpret_cast<const W*>(first), rows_.step_of_direct()};
+    W* const numbers = buffered_piece(place);
+    of_.storage->read(first, rows_.block(piece), numbers, of_.data);
+    rows_.complete(piece, rest, numbers);
+    return {numbers, lanes};
+  }
+  Tile<const W> read_x(const Piece& piece, Rest rest) const { return read(of_.x, piece, rest, 0); }
+  Tile<const W> read_grad(const Piece& piece, Rest rest) const { return read(of_.grad, piece, rest, 1); }
+
+  template <class Run> void write(const Piece& piece, Run run) const {
+    const Tile<W> tile = results(piece);
+    run(Results<W>{tile, of_.is_odd});
+    finish(piece, tile);
+  }
+
+  W number_at(ptrdiff_t i) const {
+    W number;
+    if (of_.storage->is_plain) {
+      number = *reinterpret_cast<const W*>(element(of_.x, i));
+    } else {
+      of_.storage->read(element(of_.x, i), {1, 1, 0, 1}, &number, of_.data);
+    }
+    return number;
+  }
+  void put(char* p, double x) const {
+    auto number = static_cast<W>(x);
+    if constexpr (std::is_same_v<W, float>) {
+      if (of_.is_odd) number = static_cast<float>(rounded_to_odd(x));
+    }
+    if (of_.storage->is_plain) {
+      *reinterpret_cast<W*>(p) = number;
+    } else {
+      of_.storage->write(&number, {1, 1, 0, 1}, p, of_.data);
+    }
+  }
+
+  template <class Key> [[gnu::noinline]] void largest_of_x(BitsOf<W> (&keys)[lanes]) const {
+    for_each_piece([&](const Piece& piece) { largest_keys<Key, W>(read_x(piece, Rest::repeated), piece.steps, keys); });
+    Rows::reduce(keys);
+  }
+
+  const Rows rows_;
+  const Operands<W> of_;
+
+ private:
+  [[gnu::noinline]] Tile<W> results(const Piece& piece) const {
+    if (!piece.is_direct) return {buffered_piece(2), lanes};
+    return {reinterpret_cast<W*>(element(of_.out, rows_.element(piece.begin))), rows_.step_of_direct()};
+  }
+  [[gnu::noinline]] void finish(const Piece& piece, Tile<W> results) const {
+    if (piece.is_direct) return;
+    char* const first = element(of_.out, rows_.element(piece.begin));
+    of_.storage->write(results.first, rows_.block(piece), first, of_.data);
+  }
+
+  W* buffered_piece(int place) const {
+    return reinterpret_cast<W*>(of_.buffer + buffered_exponentials + place * piece_elements);
+  }
+
+  const ptrdiff_t most_;
+};
+
+template <class W> bool is_moderate(BitsOf<W> magnitude) { return magnitude <= bits(static_cast<W>(moderate)); }
+template <class W> bool are_moderate(const BitsOf<W> (&magnitudes)[lanes]) {
+  bool result = true;
+  for (const auto each : magnitudes) result &= is_moderate<W>(each);
+  return result;
+}
+inline bool is_finite(double x) { return magnitude(x) < FloatBits<double>::infinity; }
+
+// The forward functions
+template <class P, class Rows> class Forward : Pass<P, Rows> {
+  using Base = Pass<P, Rows>;
+  using Base::of_, Base::rows_, Base::read_x, Base::for_each_piece, Base::element, Base::number_at, Base::put;
+  using typename Base::W;
+  using Sum = typename Rows::template Sum<std::is_same_v<P, Double>>;
+  // In double, the exponential of the largest would have an error that all results share.
+  static constexpr bool spares_shift = std::is_same_v<P, Single>;
 
  public:
-  Forward(const Rows& rows, const Operands<T>& of, const Each& shift) : rows_(rows), of_(of), shift_(shift) {}
+  Forward(Softmax which, const Rows& rows, const Operands<W>& of)
+      : Base(rows, of, rows.steps() <= buffered_steps ? buffered_steps : unbuffered_steps), which_(which) {}
 
   void run() {
+    BitsOf<W> magnitudes[lanes] = {};
+    if constexpr (spares_shift) this->template largest_of_x<Magnitude>(magnitudes);
+    is_moderate_ = spares_shift && are_moderate<W>(magnitudes);
+    if (takes_logarithm() || !is_moderate_) {
+      find_largest();
+      for (const double each : largest_.number) {
+        if (!is_finite(each)) return run_one_by_one();
+      }
+    }
+    shift_ =
+        make_each<Rows>([&](int i) { return spares_shift && is_moderate<W>(magnitudes[i]) ? 0 : largest_.number[i]; });
     sum();
-    if constexpr (takes_logarithm) {
-      for (int i = 0; i < Each::numbers; ++i) log_.number[i] = log_of_sum(sum_.number[i], rest_.number[i]);
-    }
-    for (int i = 0; i < Each::numbers; ++i) inverse_.number[i] = 1 / sum_.number[i];
-    write();
-    if constexpr (which == Softmax::cross_entropy) {
-      for (ptrdiff_t row = 0; row < row_count(); ++row) finish_loss(row);
-    }
+    if (takes_logarithm()) take_logarithm();
+    inverse_ = make_each_in_vectors([&](int i) { return V(1.0) / sum_[i]; });
+    which_ == Softmax::log_softmax ? write_logarithms() : write_quotients();
+    if (which_ == Softmax::cross_entropy) finish_losses();
   }
 
  private:
-  ptrdiff_t row_count() const {
-    if constexpr (Each::numbers == 1) {
-      return 1;
-    } else {
-      return rows_.rows;
-    }
-  }
-  bool is_buffered() const {
-    return divides && rows_.steps() * Rows::lanes * ptrdiff_t(sizeof(double)) <= softmax_buffer_bytes;
-  }
-  double* buffered(ptrdiff_t step) const { return of_.buffer + step * Rows::lanes; }
+  bool takes_logarithm() const { return which_ != Softmax::softmax; }
+  bool is_buffered() const { return rows_.steps() <= buffered_steps; }
 
-  [[gnu::flatten]] void sum() {
-    typename Rows::template Sum<std::is_same_v<P, Double>> sum, rest;
-    const bool buffers = is_buffered();
-    for (ptrdiff_t step = 0; step < rows_.steps(); ++step) {
-      const Values x = read_step(rows_, of_.x, step, Rows::in_sums(Rest::minus_infinity), of_.data);
-      const Values e = exponentials(x);
-      if (buffers) {
-        for (int i = 0; i < Values::vectors; ++i) store_double(buffered(step) + i * Values::width, e[i]);
-      }
-      sum.add(step, e);
-      if constexpr (takes_logarithm) {
-        rest.add(step, values_of<Rows>([&](int i) {
-                   using V = decltype(e[i]);
-                   return select_or_zero(bits(x[i] - shift_[i]) != BitsOf<V>(0), e[i]);
-                 }));
+  [[gnu::noinline]] void find_largest() {
+    BitsOf<W> keys[lanes];
+    if (is_moderate_) {
+      for (auto& key : keys) key = least<BitsOf<W>>;
+      this->template largest_of_x<AsTheyAre>(keys);
+      bool are_positive = true;
+      for (const auto key : keys) are_positive &= key >= 0;
+      if (are_positive) {
+        largest_ = make_each<Rows>([&](int i) { return number_of<W>(keys[i]); });
+        return;
       }
     }
+    for (auto& key : keys) key = least<BitsOf<W>>;
+    this->template largest_of_x<Ordered>(keys);
+    largest_ = make_each<Rows>([&](int i) { return value_of_key<W>(keys[i]); });
+  }
+
+  template <class To> [[gnu::noinline]] void exponentiate(const Piece& piece, double* e, To& to) const {
+    const double magic = rounding(scale_exponent);
+    if constexpr (spares_shift) {
+      if (is_moderate_) {
+        const Tile<const W> x = read_x(piece, rows_.in_sums(Rest::vanishing));
+        return exponentials<P, Range::moderate>(x, piece, shift_, magic, e, to);
+      }
+    }
+    const Tile<const W> x = read_x(piece, rows_.in_sums(Rest::minus_infinity));
+    exponentials<P, Range::shifted>(x, piece, shift_, magic, e, to);
+  }
+  // Of one step, whose numbers are not above the largest.
+  Each exponentials_of(const W (&x)[lanes]) const {
+    Each e;
+    NoSum none;
+    exponentials<P, Range::shifted>({x, lanes}, {0, 1, lanes, true}, shift_, rounding(scale_exponent), e.number, none);
+    return e;
+  }
+
+  void sum() {
+    Sum sum;
+    for_each_piece([&](const Piece& piece) {
+      exponentiate(piece, is_buffered() ? of_.buffer + piece.begin * lanes : of_.buffer, sum);
+    });
     sum_ = sum.total();
-    if constexpr (takes_logarithm) rest_ = rest.total();
+  }
+  [[gnu::noinline]] const double* exponentials_again(const Piece& piece) const {
+    if (is_buffered()) return of_.buffer + piece.begin * lanes;
+    NoSum none;
+    exponentiate(piece, of_.buffer, none);
+    return of_.buffer;
   }
 
-  Values exponentials(const Values& x) const {
-    return values_of<Rows>([&](int i) { return exponential<P>(x[i], shift_[i]); });
-  }
-
-  [[gnu::flatten]] void write() const {
-    const bool buffers = is_buffered();
-    for (ptrdiff_t step = 0; step < rows_.steps(); ++step) {
-      write_group(of_.out + rows_.element(step), values_of_step(step, buffers), rows_.count(step), of_.data);
+  // Given the sum of all exponentials, and of all except the largest, where these make less than half of it.
+  [[gnu::noinline]] void take_logarithm() {
+    W largest[lanes];
+    for (int i = 0; i < lanes; ++i) largest[i] = static_cast<W>(largest_.number[i]);
+    top_ = exponentials_of(largest);
+    bool needs_rest = false;
+    for (int i = 0; i < lanes; ++i) needs_rest |= sum_.number[i] < 2 * top_.number[i];
+    if (needs_rest) {
+      Sum rest;
+      for_each_piece([&](const Piece& piece) { add_rest(exponentials_again(piece), piece, top_, rest); });
+      rest_ = rest.total();
     }
+    const Each sum = make_each_in_vectors([&](int i) { return sum_[i] / top_[i]; });
+    const Each rest = make_each_in_vectors([&](int i) { return rest_[i] / top_[i]; });
+    log_ = make_each<Rows>([&](int i) { return log_of_sum(sum.number[i], rest.number[i]); });
   }
 
-  Values values_of_step(ptrdiff_t step, [[maybe_unused]] bool buffers) const {
-    if constexpr (divides) {
-      const Values e = buffers ? from_buffer(step) : exponentials(elements(step));
-      return values_of<Rows>([&](int i) { return P::quotient(e[i], sum_[i], inverse_[i]); });
-    } else {
-      const Values x = elements(step);
-      return values_of<Rows>([&](int i) { return (x[i] - shift_[i]) - log_[i]; });
-    }
+  void write_quotients() const {
+    for_each_piece([&](const Piece& piece) {
+      const double* const e = exponentials_again(piece);
+      this->write(piece, [&](Results<W> to) { quotients<P>(e, sum_, inverse_, piece.steps, to); });
+    });
   }
-
-  Values elements(ptrdiff_t step) const { return read_step(rows_, of_.x, step, Rest::repeated, of_.data); }
-  Values from_buffer(ptrdiff_t step) const {
-    using V = decltype(std::declval<Values>()[0]);
-    return values_of<Rows>([&](int i) { return load_double(buffered(step) + i * Values::width, V(0.0)); });
+  void write_logarithms() const {
+    for_each_piece([&](const Piece& piece) {
+      const Tile<const W> x = read_x(piece, Rest::repeated);
+      this->write(piece, [&](Results<W> to) { logarithms(x, largest_, log_, piece.steps, to); });
+    });
   }
 
   // At the label the gradient is e / sum - 1. Where e is the largest and only the rest makes the sum larger, the rest
   // is what the difference would lose.
-  void finish_loss(ptrdiff_t row) const {
-    const double shift = shift_.number[row], sum = sum_.number[row], inverse = inverse_.number[row];
-    const ptrdiff_t at = at_label(rows_, row, of_.labels[row]);
-    const double x = value_at(of_.x + at, of_.data), e = exponential<P>(x, shift);
-    const double others = x == shift && sum < 2 * scale ? rest_.number[row] : sum - e;
-    put(of_.out + at, -P::quotient(others, sum, inverse), of_.data);
-    put(of_.loss + row, log_.number[row] - (x - shift), of_.data);
+  [[gnu::noinline]] void finish_losses() const {
+    W x[lanes];
+    for (int row = 0; row < lanes; ++row) {
+      x[row] = row < rows_.rows ? number_at(rows_.at(row, of_.labels[row])) : x[0];
+    }
+    const Each e = exponentials_of(x);
+    for (int row = 0; row < rows_.rows; ++row) {
+      const double number = static_cast<double>(x[row]), largest = largest_.number[row], sum = sum_.number[row];
+      const bool is_alone = number == largest && sum < 2 * top_.number[row];
+      const double others = is_alone ? rest_.number[row] : sum - e.number[row];
+      const double share = raw_quotient(others, sum, inverse_.number[row]);
+      put(element(of_.out, rows_.at(row, of_.labels[row])), -share);
+      put(element(of_.loss, row), log_.number[row] - (number - largest));
+    }
+  }
+  static double raw_quotient(double a, double b, double inverse) {
+    return std::is_same_v<P, Single> ? a * inverse : a / b;
   }
 
-  const Rows& rows_;
-  const Operands<T>& of_;
-  const Each& shift_;
-  Each sum_, rest_, inverse_, log_;
-};
-
-template <class V> ptrdiff_t at_label(const AlongRow<V>&, ptrdiff_t, std::int64_t label) {
-  return static_cast<ptrdiff_t>(label);
-}
-template <class V, int columns>
-ptrdiff_t at_label(const AcrossRows<V, columns>& rows, ptrdiff_t row, std::int64_t label) {
-  return static_cast<ptrdiff_t>(label) * rows.inner + row;
-}
-
-// A row whose largest element is not a number or not finite. Its exponentials are not numbers; in logarithms,
-// everything is infinitely far below an infinity.
-template <Softmax which, class T>
-void without_numbers(ptrdiff_t size, ptrdiff_t inner, const Operands<T>& of, double largest) {
-  const double infinity = double_of(0x7ff0000000000000), nan = double_of(0x7ff8000000000000);
-  const bool is_infinite = !is_nan(largest), has_infinity = is_infinite && largest > 0;
-  if (is_infinite) raise_invalid();
-  const auto logarithm = [&](const T* x) { return has_infinity && value_at(x, of.data) != infinity ? -infinity : nan; };
-  if constexpr (which == Softmax::cross_entropy) {
-    const double y = logarithm(of.x + static_cast<ptrdiff_t>(*of.labels) * inner);
-    put(of.loss, is_nan(y) ? y : -y, of.data);
-  }
-  for (ptrdiff_t i = 0; i < size; ++i) {
-    put(of.out + i * inner, which == Softmax::log_softmax ? logarithm(of.x + i * inner) : nan, of.data);
-  }
-}
-
-template <Softmax which, class T> struct ForwardOf {
-  template <class V> static void row(const AlongRow<V>& rows, const Operands<T>& of) {
-    const auto shift = largest_of(rows, of.x, of.data);
-    if (!is_finite(shift.number[0])) return without_numbers<which>(rows.size, 1, of, shift.number[0]);
-    Forward<which, T, AlongRow<V>>(rows, of, shift).run();
-  }
-
-  template <class V, int columns> static void strip(const AcrossRows<V, columns>& rows, const Operands<T>& of) {
-    const auto shift = largest_of(rows, of.x, of.data);
-    bool all_finite = true;
-    for (const double each : shift.number) all_finite &= is_finite(each);
-    if (all_finite) {
-      Forward<which, T, AcrossRows<V, columns>>(rows, of, shift).run();
-    } else if constexpr (columns == 1) {
-      without_numbers<which>(rows.size, rows.inner, of, shift.number[0]);
+  // Rows of which a largest element is not a number or not finite.
+  [[gnu::noinline]] void run_one_by_one() const {
+    if constexpr (std::is_same_v<Rows, AlongRow>) {
+      without_numbers();
     } else {
-      for (ptrdiff_t row = 0; row < rows.rows; ++row) {
-        strip(AcrossRows<double, 1>{rows.size, rows.inner, 1}, advanced(of, row, row));
+      for (ptrdiff_t row = 0; row < rows_.rows; ++row) {
+        Forward<P, AlongRow>(which_, {rows_.size, rows_.inner}, of_.advanced(row, row)).run();
       }
     }
   }
+
+  // Exponentials are not numbers; in logarithms, everything is infinitely far below an infinity.
+  [[gnu::noinline]] void without_numbers() const {
+    const double infinity = double_of(0x7ff0000000000000), nan = double_of(0x7ff8000000000000);
+    const double largest = largest_.number[0];
+    const bool is_infinite = !is_nan(largest), has_infinity = is_infinite && largest > 0;
+    if (is_infinite) raise_invalid();
+    const auto logarithm = [&](ptrdiff_t i) {
+      return has_infinity && static_cast<double>(number_at(i)) != infinity ? -infinity : nan;
+    };
+    if (which_ == Softmax::cross_entropy) {
+      const double y = logarithm(rows_.at(0, *of_.labels));
+      put(of_.loss, is_nan(y) ? y : -y);
+    }
+    for (ptrdiff_t i = 0; i < rows_.size; ++i) {
+      const ptrdiff_t at = rows_.at(0, i);
+      put(element(of_.out, at), which_ == Softmax::log_softmax ? logarithm(at) : nan);
+    }
+  }
+
+  const Softmax which_;
+  bool is_moderate_;
+  Each largest_, shift_, sum_, inverse_, top_ = {}, rest_ = {}, log_;
 };
 
 // y (g - sum(g y)) and g - e^y sum(g). x is y.
-template <Softmax which, class T> struct BackwardOf {
-  using P = Precision<T>;
+template <class P, class Rows> class Backward : Pass<P, Rows> {
+  using Base = Pass<P, Rows>;
+  using Base::of_, Base::rows_, Base::read_x, Base::read_grad, Base::for_each_piece;
+  using typename Base::W;
 
-  template <class Rows> [[gnu::flatten]] static void run(const Rows& rows, const Operands<T>& of) {
-    using Values = typename Rows::Values;
-    const auto read = [&](const T* p, ptrdiff_t step, Rest rest) { return read_step(rows, p, step, rest, of.data); };
+ public:
+  Backward(Softmax which, const Rows& rows, const Operands<W>& of) : Base(rows, of, unbuffered_steps), which_(which) {}
+
+  void run() const {
     typename Rows::template Sum<false> sum;
-    for (ptrdiff_t step = 0; step < rows.steps(); ++step) {
-      const Values g = read(of.grad, step, Rows::in_sums(Rest::zero));
-      if constexpr (which == Softmax::softmax_backward) {
-        const Values y = read(of.x, step, Rows::in_sums(Rest::zero));
-        sum.add(step, values_of<Rows>([&](int i) { return g[i] * y[i]; }));
+    for_each_piece([&](const Piece& piece) {
+      const Tile<const W> g = read_grad(piece, rows_.in_sums(Rest::zero));
+      if (which_ == Softmax::softmax_backward) {
+        add_products(g, read_x(piece, rows_.in_sums(Rest::zero)), piece, sum);
       } else {
-        sum.add(step, g);
+        add_numbers(g, piece, sum);
       }
-    }
-    const auto total = sum.total();
-    for (ptrdiff_t step = 0; step < rows.steps(); ++step) {
-      const Values g = read(of.grad, step, Rest::repeated), y = read(of.x, step, Rest::repeated);
-      const Values result = values_of<Rows>([&](int i) {
-        if constexpr (which == Softmax::softmax_backward) {
-          return y[i] * (g[i] - total[i]);
-        } else {
-          return g[i] - exponential<P>(y[i]) * total[i];
-        }
-      });
-      write_group(of.out + rows.element(step), result, rows.count(step), of.data);
-    }
+    });
+    const Each total = sum.total();
+    which_ == Softmax::softmax_backward ? write_gradients(total) : write_gradients_of_logarithms(total);
   }
 
-  template <class V> static void row(const AlongRow<V>& rows, const Operands<T>& of) { run(rows, of); }
-  template <class V, int columns> static void strip(const AcrossRows<V, columns>& rows, const Operands<T>& of) {
-    run(rows, of);
+ private:
+  void write_gradients(const Each& total) const {
+    for_each_piece([&](const Piece& piece) {
+      const Tile<const W> g = read_grad(piece, Rest::repeated), y = read_x(piece, Rest::repeated);
+      this->write(piece, [&](Results<W> to) { softmax_gradients(g, y, total, piece.steps, to); });
+    });
   }
+
+  void write_gradients_of_logarithms(const Each& total) const {
+    BitsOf<W> magnitudes[lanes] = {};
+    this->template largest_of_x<Magnitude>(magnitudes);
+    const auto exponentiate =
+        are_moderate<W>(magnitudes) ? exponentials<P, Range::moderate, NoSum> : exponentials<P, Range::any, NoSum>;
+    for_each_piece([&](const Piece& piece) {
+      NoSum none;
+      exponentiate(read_x(piece, Rest::repeated), piece, total, rounding(0), of_.buffer, none);
+      const Tile<const W> g = read_grad(piece, Rest::repeated);
+      this->write(piece, [&](Results<W> to) { log_softmax_gradients(g, of_.buffer, total, piece.steps, to); });
+    });
+  }
+
+  const Softmax which_;
 };
 
 // Rows of so few elements are turned, 16 at a time, so that they lie side by side.
 constexpr ptrdiff_t short_row = 32;
 
-template <class Function, class T> class ShortRows {
-  static constexpr ptrdiff_t most = short_row * at_once;
-  static constexpr ptrdiff_t bytes = 3 * most * ptrdiff_t(sizeof(double)) + most * ptrdiff_t(sizeof(double));
-  static_assert(bytes <= softmax_buffer_bytes);
+template <template <class, class> class Function, class P> class ShortRows {
+  using W = typename P::Number;
+  static_assert(short_row * lanes <= piece_elements && 5 * piece_elements <= buffered_exponentials);
 
  public:
-  ShortRows(ptrdiff_t size, const Operands<T>& of) : size_(size), of_(of) {}
+  ShortRows(Softmax which, ptrdiff_t size, const Operands<W>& of) : which_(which), size_(size), of_(of) {}
 
   void run(ptrdiff_t rows) const {
-    const double* const memory = of_.buffer + most;
-    auto* const x = reinterpret_cast<T*>(const_cast<double*>(memory));
-    auto* const grad = reinterpret_cast<T*>(const_cast<double*>(memory + most));
-    auto* const out = reinterpret_cast<T*>(const_cast<double*>(memory + 2 * most));
-    turn(of_.x, rows, x);
-    if (of_.grad) turn(of_.grad, rows, grad);
-    const Operands<T> turned{x, of_.grad ? grad : nullptr, of_.labels, of_.loss, out, of_.buffer, of_.data};
-    Function::strip(AcrossRows<Best, at_once>{size_, at_once, rows}, turned);
-    for (ptrdiff_t row = 0; row < rows; ++row) {
-      for (ptrdiff_t i = 0; i < size_; ++i) of_.out[row * size_ + i] = out[i * at_once + row];
-    }
+    const Block block{1, rows * size_, 0, 1};
+    W losses[lanes];
+    const Operands<W> turned{turned_from(of_.x, block, piece(1)),
+                             of_.grad ? turned_from(of_.grad, block, piece(2)) : nullptr,
+                             of_.labels,
+                             of_.loss ? reinterpret_cast<char*>(losses) : nullptr,
+                             reinterpret_cast<char*>(piece(3)),
+                             &storage_of<W>,
+                             of_.is_odd,
+                             of_.data,
+                             of_.buffer};
+    Function<P, AcrossRows>(which_, AcrossRows{size_, lanes, rows, lanes}, turned).run();
+    turn_back(piece(3), block);
+    if (of_.loss) of_.storage->write(losses, {1, rows, 0, 1}, of_.loss, of_.data);
   }
 
  private:
-  void turn(const T* from, ptrdiff_t rows, T* to) const {
-    for (ptrdiff_t row = 0; row < rows; ++row) {
-      for (ptrdiff_t i = 0; i < size_; ++i) to[i * at_once + row] = from[row * size_ + i];
+  W* piece(int place) const { return reinterpret_cast<W*>(of_.buffer + place * piece_elements); }
+
+  // The first row stands for those that are not there.
+  const char* turned_from(const char* p, const Block& block, W* to) const {
+    const W* from = reinterpret_cast<const W*>(p);
+    if (!of_.storage->is_plain) {
+      of_.storage->read(p, block, piece(4), of_.data);
+      from = piece(4);
     }
+    for (ptrdiff_t row = 0; row < lanes; ++row) {
+      const W* const first = row * size_ < block.n ? from + row * size_ : from;
+      for (ptrdiff_t i = 0; i < size_; ++i) to[i * lanes + row] = first[i];
+    }
+    return reinterpret_cast<const char*>(to);
   }
 
+  void turn_back(const W* from, const Block& block) const {
+    W* const to = of_.storage->is_plain ? reinterpret_cast<W*>(of_.out) : piece(4);
+    for (ptrdiff_t row = 0; row * size_ < block.n; ++row) {
+      for (ptrdiff_t i = 0; i < size_; ++i) to[row * size_ + i] = from[i * lanes + row];
+    }
+    if (!of_.storage->is_plain) of_.storage->write(to, block, of_.out, of_.data);
+  }
+
+  const Softmax which_;
   const ptrdiff_t size_;
-  const Operands<T>& of_;
+  const Operands<W>& of_;
 };
 
-template <class Function, class T> void run_separate(Operands<T> of, ptrdiff_t size, ptrdiff_t rows) {
+template <template <class, class> class Function, class P>
+void run_separate(Softmax which, Operands<typename P::Number> of, ptrdiff_t size, ptrdiff_t rows) {
   const bool is_short = size < short_row;
   while (rows > 0) {
-    const ptrdiff_t n = is_short ? (rows < at_once ? rows : at_once) : 1;
+    const ptrdiff_t n = is_short ? (rows < lanes ? rows : lanes) : 1;
     if (n > 1) {
-      ShortRows<Function, T>(size, of).run(n);
+      ShortRows<Function, P>(which, size, of).run(n);
     } else {
-      Function::row(AlongRow<Best>{size}, of);
+      Function<P, AlongRow>(which, AlongRow{size, 1}, of).run();
     }
-    of = advanced(of, n * size, n);
+    of = of.advanced(n * size, n);
     rows -= n;
   }
 }
 
 // Rows side by side, of which some are left before those of the next piece of memory begin.
-template <class Function, class T> void run_interleaved(Operands<T> of, Pools rows, ptrdiff_t begin, ptrdiff_t end) {
+template <template <class, class> class Function, class P>
+void run_interleaved(Softmax which, Operands<typename P::Number> of, Pools rows, ptrdiff_t begin, ptrdiff_t end) {
   ptrdiff_t before = begin % rows.inner;
   while (begin < end) {
     const ptrdiff_t left = rows.inner - before, most = left < end - begin ? left : end - begin;
-    const ptrdiff_t n = most < at_once ? most : at_once;
-    Function::strip(AcrossRows<Best, at_once>{rows.size, rows.inner, n}, of);
+    const ptrdiff_t n = most < lanes ? most : lanes;
+    Function<P, AcrossRows>(which, AcrossRows{rows.size, rows.inner, n, n}, of).run();
     begin += n;
     before += n;
     const bool ends = before == rows.inner;
-    of = advanced(of, n + (ends ? (rows.size - 1) * rows.inner : 0), n);
+    of = of.advanced(n + (ends ? (rows.size - 1) * rows.inner : 0), n);
     if (ends) before = 0;
   }
 }
 
-template <template <Softmax, class> class Function, Softmax which, class T>
-void kernel(const SoftmaxCall& call, ptrdiff_t begin, ptrdiff_t end, void* buffer) {
+template <template <class, class> class Function, class P>
+[[gnu::noinline]] void run(Softmax which, const Storage<typename P::Number>& storage, const SoftmaxCall& call,
+                           ptrdiff_t begin, ptrdiff_t end, void* buffer) {
   const Pools rows = call.rows;
-  const Operands<T> first{
-      static_cast<const T*>(call.x), static_cast<const T*>(call.grad), call.labels, static_cast<T*>(call.loss),
-      static_cast<T*>(call.out),     static_cast<double*>(buffer),     call.data};
+  const Operands<typename P::Number> first{static_cast<const char*>(call.x),
+                                           static_cast<const char*>(call.grad),
+                                           call.labels,
+                                           static_cast<char*>(call.loss),
+                                           static_cast<char*>(call.out),
+                                           &storage,
+                                           storage.is_narrow,
+                                           call.data,
+                                           static_cast<double*>(buffer)};
   const ptrdiff_t element = begin / rows.inner * rows.size * rows.inner + begin % rows.inner;
-  const Operands<T> of = advanced(first, element, begin);
+  const auto of = first.advanced(element, begin);
   if (rows.inner == 1) {
-    run_separate<Function<which, T>>(of, rows.size, end - begin);
+    run_separate<Function, P>(which, of, rows.size, end - begin);
   } else {
-    run_interleaved<Function<which, T>>(of, rows, begin, end);
+    run_interleaved<Function, P>(which, of, rows, begin, end);
   }
+}
+
+template <template <class, class> class Function, Softmax which, class T>
+void kernel(const SoftmaxCall& call, ptrdiff_t begin, ptrdiff_t end, void* buffer) {
+  run<Function, Precision<Number<T>>>(which, storage_of<T>, call, begin, end, buffer);
 }
 
 template <Softmax which> struct KernelOf {
@@ -737,9 +1089,9 @@ template <Softmax which> struct KernelOf {
     if constexpr (std::is_same_v<T, long double> || std::is_integral_v<T>) {
       return nullptr;
     } else if constexpr (is_gradient) {
-      return kernel<BackwardOf, which, T>;
+      return kernel<Backward, which, T>;
     } else {
-      return kernel<ForwardOf, which, T>;
+      return kernel<Forward, which, T>;
     }
   }
 };

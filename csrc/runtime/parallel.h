@@ -15,7 +15,7 @@ void prepare_parallel();
 constexpr std::ptrdiff_t cache_line = 64;
 
 // The memory that each worker has for the chunks that it runs.
-constexpr std::ptrdiff_t worker_bytes = 64 * 1024;
+constexpr std::ptrdiff_t worker_bytes = 272 * 1024;
 
 // Runs one chunk. Called exactly once per chunk, from any thread, in any order, several at a time; must not throw.
 // `memory` is the worker's own, which holds worker_bytes bytes and starts at a cache line; null on the caller's thread.

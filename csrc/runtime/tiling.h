@@ -12,7 +12,7 @@
 namespace fastrelu {
 
 // The most that all packed operands of a tile take together.
-inline constexpr std::ptrdiff_t buffer_bytes = worker_bytes;
+inline constexpr std::ptrdiff_t buffer_bytes = 64 * 1024;
 
 class Tiling {
  public:

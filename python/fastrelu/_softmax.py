@@ -54,14 +54,15 @@ def softmax(x: ArrayLike, /, axis: Axes = -1, out: Array | None = None) -> Array
     Notes
     -----
     ``scipy.special.softmax``, whose default is ``axis=None``. Everything is computed in float64
-    (longdouble in longdouble) and rounded once; the largest element is subtracted first, so that
-    nothing overflows. Errors are below 0.51 ULP in float32 and narrower floats; in float64 the
-    largest that was measured is 2.4 ULP. The result has the same bits for every number of threads,
-    instruction set and memory layout: sums are added in the order of
+    (longdouble in longdouble) and rounded once. The largest element is subtracted first, so that
+    nothing overflows; narrower floats of at most 300 in size need no such step. Errors are below
+    0.51 ULP in float32 and narrower floats; in float64 the largest that was measured is 2.4 ULP.
+    The result has the same bits for every number of threads, instruction set and memory layout:
+    sums are added in the order of
     :func:`relu_backward_with_bias`. A NaN, an infinity or nothing but ``-inf`` along `axis` makes
     all results NaN, which NumPy reports as invalid, except for NaN.
 
-    Rows of more than 8,192 elements, or of more than 512 if they lie side by side because `axis` is
+    Rows of more than 32,768 elements, or of more than 2,048 if they lie side by side as `axis` is
     not the last, are exponentiated twice: a buffer holds no more.
 
     Examples

@@ -128,6 +128,12 @@ def show(name: str, numbers: Sequence[mpf], comment: str = "") -> None:
     print("};")
 
 
+def shortened(x: mpf, bits: int) -> mpf:
+    """Round to so many bits."""
+    with mpmath.workprec(bits):
+        return +x
+
+
 def show_number(name: str, number: mpf, comment: str = "") -> None:
     """Print one number."""
     print(*([f"\n// {comment}"] if comment else []), sep="\n", end="")
@@ -164,8 +170,10 @@ def show_exponential() -> None:
     high = mpf(int(mpmath.log(2) * 2**40)) / 2**40
     show_number("log2_high", high, "log(2): 40 bits, and the rest\n")
     show_number("log2_low", mpmath.log(2) - high)
-    show_number("log2_rounded", mpmath.log(2))
     show_number("inverse_log2", 1 / mpmath.log(2))
+    comment = "log(2) and its inverse, whose products with 11 bits, and with a float, are exact\n"
+    show_number("log2_short", shortened(mpmath.log(2), 42), comment)
+    show_number("inverse_log2_short", shortened(1 / mpmath.log(2), 29))
 
 
 def show_atanh(name: str, degree: int) -> None:
