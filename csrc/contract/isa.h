@@ -46,7 +46,7 @@ struct SoftmaxCall {
 };
 // Computes rows [begin, end), with a buffer of softmax_buffer_bytes that starts at a cache line.
 using SoftmaxKernel = void(const SoftmaxCall& call, std::ptrdiff_t begin, std::ptrdiff_t end, void* buffer);
-inline constexpr std::ptrdiff_t softmax_buffer_bytes = 268 * 1024;
+inline constexpr std::ptrdiff_t softmax_buffer_bytes = 270 * 1024;
 
 // A null entry means that the function has no loop for that dtype.
 struct Isa {

@@ -284,9 +284,17 @@ template <bool corrects, class X> struct Total {
   }
 };
 
+struct Nothing {};
 template <bool corrects> struct Totals {
-  Step sums = {}, lost = {};
-  Total<corrects, V> get(int i) const { return {sums[i], lost[i]}; }
+  Step sums = {};
+  std::conditional_t<corrects, Step, Nothing> lost = {};
+  Total<corrects, V> get(int i) const {
+    if constexpr (corrects) {
+      return {sums[i], lost[i]};
+    } else {
+      return {sums[i], V(0.0)};
+    }
+  }
   template <class X> void add(int i, X x) {
     auto total = get(i);
     total.add(x);
@@ -341,6 +349,8 @@ struct AlongRow {
     return {step, (elements + lanes - 1) / lanes, elements, false};
   }
   ptrdiff_t at(ptrdiff_t, ptrdiff_t i) const { return i * stride; }
+  // Whether 16 elements end where the last piece does.
+  bool ends_with(const Piece& piece) const { return stride == 1 && piece.begin > 0; }
   Block block(const Piece& piece) const { return {1, piece.elements, 0, stride}; }
   template <class W> void complete(const Piece& piece, Rest rest, W* numbers) const {
     fill(numbers + piece.elements, piece.steps * lanes - piece.elements, rest, numbers[0]);
@@ -365,9 +375,9 @@ struct AlongRow {
       return make_each<AlongRow>([&](int) { return total_.value(); });
     }
     [[gnu::noinline]] void end_block() {
-      alignas(64) double sums[lanes], lost[lanes];
+      alignas(64) double sums[lanes], lost[lanes] = {};
       store_step(sums, partial_.sums);
-      store_step(lost, partial_.lost);
+      if constexpr (corrects) store_step(lost, partial_.lost);
       Total<corrects, double> totals[lanes];
       for (int i = 0; i < lanes; ++i) totals[i] = {sums[i], lost[i]};
       for (int half = lanes / 2; half > 0; half /= 2) {
@@ -382,10 +392,11 @@ struct AlongRow {
     Total<corrects, double> total_ = {};
   };
 
-  // Of the numbers of all lanes, the one of the row: the largest.
+  // Of the numbers of all lanes the largest, first.
   template <class B> static void reduce(B (&keys)[lanes]) {
-    for (const auto key : keys) keys[0] = key > keys[0] ? key : keys[0];
-    for (auto& key : keys) key = keys[0];
+    for (int half = lanes / 2; half > 0; half /= 2) {
+      for (int i = 0; i < half; ++i) keys[i] = keys[i] > keys[i + half] ? keys[i] : keys[i + half];
+    }
   }
   static constexpr int rows = 1;
 };
@@ -407,6 +418,7 @@ struct AcrossRows {
     return {step, n, n, is_direct};
   }
   ptrdiff_t at(ptrdiff_t row, ptrdiff_t i) const { return i * inner + row; }
+  bool ends_with(const Piece&) const { return false; }
   Block block(const Piece& piece) const { return {piece.steps, columns, inner, 1}; }
   template <class W> void complete(const Piece& piece, Rest rest, W* numbers) const {
     for (ptrdiff_t i = 0; i < piece.steps; ++i, numbers += lanes) {
@@ -651,8 +663,8 @@ template <class W> struct Operands {
 constexpr ptrdiff_t buffered_exponentials = 32 * 1024, buffered_steps = buffered_exponentials / lanes;
 // As many exponentials as stay in the first cache.
 constexpr ptrdiff_t unbuffered_steps = 128;
-constexpr ptrdiff_t buffered_pieces = 3;
-static_assert((buffered_exponentials + buffered_pieces * piece_elements) * ptrdiff_t(sizeof(double)) <=
+constexpr ptrdiff_t buffered_pieces = 3, piece_space = piece_elements + 2 * lanes;
+static_assert((buffered_exponentials + buffered_pieces * piece_space) * ptrdiff_t(sizeof(double)) <=
               softmax_buffer_bytes);
 
 // Some rows of a call, and how the passes get their operands.
@@ -679,8 +691,13 @@ template <class P, class Rows> class Pass {
   [[gnu::noinline]] Tile<const W> read(const char* p, const Piece& piece, Rest rest, int place) const {
     const char* const first = element(p, rows_.element(piece.begin));
     if (piece.is_direct) return {reinterpret_cast<const W*>(first), rows_.step_of_direct()};
-    W* const numbers = buffered_piece(place);
-    of_.storage->read(first, rows_.block(piece), numbers, of_.data);
+    W* const numbers = buffered_piece(place) + lanes;
+    if (of_.storage->is_plain && rows_.ends_with(piece)) {  // so many are copied in one step
+      const W* const end = reinterpret_cast<const W*>(first) + piece.elements;
+      std::memcpy(numbers + piece.elements - lanes, end - lanes, lanes * sizeof(W));
+    } else {
+      of_.storage->read(first, rows_.block(piece), numbers, of_.data);
+    }
     rows_.complete(piece, rest, numbers);
     return {numbers, lanes};
   }
@@ -734,16 +751,16 @@ template <class P, class Rows> class Pass {
   }
 
   W* buffered_piece(int place) const {
-    return reinterpret_cast<W*>(of_.buffer + buffered_exponentials + place * piece_elements);
+    return reinterpret_cast<W*>(of_.buffer + buffered_exponentials + place * piece_space);
   }
 
   const ptrdiff_t most_;
 };
 
 template <class W> bool is_moderate(BitsOf<W> magnitude) { return magnitude <= bits(static_cast<W>(moderate)); }
-template <class W> bool are_moderate(const BitsOf<W> (&magnitudes)[lanes]) {
+template <class W, class Rows> bool are_moderate(const BitsOf<W> (&magnitudes)[lanes]) {
   bool result = true;
-  for (const auto each : magnitudes) result &= is_moderate<W>(each);
+  for (int i = 0; i < Rows::numbers; ++i) result &= is_moderate<W>(magnitudes[i]);
   return result;
 }
 inline bool is_finite(double x) { return magnitude(x) < FloatBits<double>::infinity; }
@@ -764,11 +781,11 @@ template <class P, class Rows> class Forward : Pass<P, Rows> {
   void run() {
     BitsOf<W> magnitudes[lanes] = {};
     if constexpr (spares_shift) this->template largest_of_x<Magnitude>(magnitudes);
-    is_moderate_ = spares_shift && are_moderate<W>(magnitudes);
+    is_moderate_ = spares_shift && are_moderate<W, Rows>(magnitudes);
     if (takes_logarithm() || !is_moderate_) {
       find_largest();
-      for (const double each : largest_.number) {
-        if (!is_finite(each)) return run_one_by_one();
+      for (int i = 0; i < Rows::numbers; ++i) {
+        if (!is_finite(largest_.number[i])) return run_one_by_one();
       }
     }
     shift_ =
@@ -790,7 +807,7 @@ template <class P, class Rows> class Forward : Pass<P, Rows> {
       for (auto& key : keys) key = least<BitsOf<W>>;
       this->template largest_of_x<AsTheyAre>(keys);
       bool are_positive = true;
-      for (const auto key : keys) are_positive &= key >= 0;
+      for (int i = 0; i < Rows::numbers; ++i) are_positive &= keys[i] >= 0;
       if (are_positive) {
         largest_ = make_each<Rows>([&](int i) { return number_of<W>(keys[i]); });
         return;
@@ -840,7 +857,7 @@ template <class P, class Rows> class Forward : Pass<P, Rows> {
     for (int i = 0; i < lanes; ++i) largest[i] = static_cast<W>(largest_.number[i]);
     top_ = exponentials_of(largest);
     bool needs_rest = false;
-    for (int i = 0; i < lanes; ++i) needs_rest |= sum_.number[i] < 2 * top_.number[i];
+    for (int i = 0; i < Rows::numbers; ++i) needs_rest |= sum_.number[i] < 2 * top_.number[i];
     if (needs_rest) {
       Sum rest;
       for_each_piece([&](const Piece& piece) { add_rest(exponentials_again(piece), piece, top_, rest); });
@@ -954,8 +971,8 @@ template <class P, class Rows> class Backward : Pass<P, Rows> {
   void write_gradients_of_logarithms(const Each& total) const {
     BitsOf<W> magnitudes[lanes] = {};
     this->template largest_of_x<Magnitude>(magnitudes);
-    const auto exponentiate =
-        are_moderate<W>(magnitudes) ? exponentials<P, Range::moderate, NoSum> : exponentials<P, Range::any, NoSum>;
+    const auto exponentiate = are_moderate<W, Rows>(magnitudes) ? exponentials<P, Range::moderate, NoSum>
+                                                                : exponentials<P, Range::any, NoSum>;
     for_each_piece([&](const Piece& piece) {
       NoSum none;
       exponentiate(read_x(piece, Rest::repeated), piece, total, rounding(0), of_.buffer, none);
@@ -967,12 +984,14 @@ template <class P, class Rows> class Backward : Pass<P, Rows> {
   const Softmax which_;
 };
 
-// Rows of so few elements are turned, 16 at a time, so that they lie side by side.
-constexpr ptrdiff_t short_row = 32;
+// Rows of so few elements are turned, 16 at a time, so that they lie side by side; unless they are very short, only if there
+// are enough of them.
+constexpr ptrdiff_t short_row = 96, very_short_row = 32, enough_rows = 8;
 
 template <template <class, class> class Function, class P> class ShortRows {
   using W = typename P::Number;
-  static_assert(short_row * lanes <= piece_elements && 5 * piece_elements <= buffered_exponentials);
+  static constexpr ptrdiff_t most = short_row * lanes;
+  static_assert(5 * most <= buffered_exponentials);
 
  public:
   ShortRows(Softmax which, ptrdiff_t size, const Operands<W>& of) : which_(which), size_(size), of_(of) {}
@@ -995,7 +1014,8 @@ template <template <class, class> class Function, class P> class ShortRows {
   }
 
  private:
-  W* piece(int place) const { return reinterpret_cast<W*>(of_.buffer + place * piece_elements); }
+  // Behind the exponentials.
+  W* piece(int place) const { return reinterpret_cast<W*>(of_.buffer + place * most); }
 
   // The first row stands for those that are not there.
   const char* turned_from(const char* p, const Block& block, W* to) const {
@@ -1026,12 +1046,13 @@ template <template <class, class> class Function, class P> class ShortRows {
 
 template <template <class, class> class Function, class P>
 void run_separate(Softmax which, Operands<typename P::Number> of, ptrdiff_t size, ptrdiff_t rows) {
-  const bool is_short = size < short_row;
+  const ptrdiff_t least = size < very_short_row ? 2 : enough_rows;
   while (rows > 0) {
-    const ptrdiff_t n = is_short ? (rows < lanes ? rows : lanes) : 1;
-    if (n > 1) {
+    ptrdiff_t n = rows < lanes ? rows : lanes;
+    if (size < short_row && n >= least) {
       ShortRows<Function, P>(which, size, of).run(n);
     } else {
+      n = 1;
       Function<P, AlongRow>(which, AlongRow{size, 1}, of).run();
     }
     of = of.advanced(n * size, n);
