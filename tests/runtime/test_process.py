@@ -73,13 +73,13 @@ import faulthandler, threading, zlib
 import numpy as np, fastrelu as fr
 from fastrelu import reference
 from fastrelu.testing import cases, forced_isa, supported_dtypes
-from fastrelu.testing._functions import ARGUMENTS, Operands
+from fastrelu.testing._functions import ARGUMENTS, Function, Operands
 from support import ISAS, UFUNCS, array_count, legal, takes_slope
 
 def calls(dtype, shape, layout):
     operands = Operands(dtype, shape, cases.LAYOUTS[layout])
     for name, arguments in ARGUMENTS.items():
-        yield getattr(fr, name), arguments(operands)
+        yield Function(name).call, arguments(operands)
     a, b = operands.x, operands.gradient
     slopes = np.linspace(-1, 1, shape[2], dtype=np.float32)
     turned = a.swapaxes(0, 1), b.swapaxes(0, 1)[:1]

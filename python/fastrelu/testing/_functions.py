@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from itertools import product
 from math import prod
 from typing import Any
@@ -158,6 +158,7 @@ class Function:
 def _on_copies(overwrites: Any) -> Any:
     """Let a function overwrite copies of the same layout, and return them too."""
 
+    @wraps(overwrites)
     def call(arrays: list[Array], *rest: Any) -> tuple[Any, ...]:
         copies = [_copy_of(each) for each in arrays]
         return (overwrites(copies, *rest), *copies)
