@@ -37,7 +37,9 @@ HUGE = 1 << 20  # worth three threads
 ROW = 1 << 9
 MIB = 1024 * 1024
 REPEATS = 6
-SLACK = 64  # pages, a quarter of a large result
+SLACK = 300
+"""Pages. Python takes 256 at once for its objects; a quarter of a large result, kept by each of the
+repeats, is more."""
 
 CALLS: dict[tuple[str, str], _Make] = {}
 FOREIGN: set[str] = set()
