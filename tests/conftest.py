@@ -7,8 +7,9 @@ from collections import defaultdict
 
 import fastrelu as fr
 import pytest
-from fastrelu.testing import forced_isa
-from support import ISAS
+from fastrelu import reference
+from fastrelu.testing import _ufuncs, forced_isa
+from support import ISAS, UFUNCS
 
 
 def pytest_configure(config):
@@ -25,6 +26,10 @@ NEVER_QUICK = {
 }
 """Modules that compile C++, or have every request for memory fail in turn: half of all the time."""
 
+SMOOTH = {each.__name__ for each in UFUNCS if reference.arithmetic(each.__name__) == "smooth"}
+ALIKE = SMOOTH - {*_ufuncs.SMOOTH_KINDS}
+"""What holds for every ufunc is quickly tested with two smooth ones: all have the same loop."""
+
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by markers
 def pytest_collection_modifyitems(items):
@@ -37,6 +42,8 @@ def pytest_collection_modifyitems(items):
     met = defaultdict(lambda: set(ISAS[1:]))
     for item in items:
         test, _, case = item.nodeid.partition("[")
+        if item.path.parent.name == "ufuncs":
+            met[test] |= ALIKE
         words = {"", *(word for word in case.rstrip("]").split("-") if not word.isdigit())}
         may_be_quick = item.path.name not in NEVER_QUICK and not item.get_closest_marker("slow")
         if may_be_quick and not words <= met[test]:
