@@ -1,15 +1,15 @@
 """fastrelu's functions for HIPS autograd, which differentiates programs that use NumPy.
 
-The functions have the names and inputs of fastrelu's. They take and return what autograd traces, so
-`autograd.grad` goes through them in reverse, `autograd.make_jvp` forward, and again through what
-these give, for derivatives of any order. What they compute, and their gradients with respect to x,
-have the bytes of fastrelu's functions, except that autograd itself adds up the gradients of what
-was broadcast; second derivatives are plain formulas. There is no `out`, as autograd keeps what was
-computed.
+The functions have the names and inputs of fastrelu's. They take and return what autograd traces,
+so ``autograd.grad`` goes through them in reverse, ``autograd.make_jvp`` forward, and again through
+what these give, for derivatives of any order. What they compute, and their gradients with respect
+to x, have the bytes of fastrelu's functions, except that autograd itself adds up the gradients of
+what was broadcast; second derivatives are plain formulas. There is no ``out``, as autograd keeps
+what was computed.
 
-They are the ufuncs with a ``_backward`` and those of sums, `prelu`, `rrelu`, `crelu`, `softmax`,
-`log_softmax`, and `cross_entropy`, which returns the losses alone. Parameters have gradients, too.
-softmax and its relatives go in reverse only.
+They are the ufuncs with a ``_backward`` and those of sums, ``prelu``, ``rrelu``, ``crelu``,
+``softmax``, ``log_softmax``, and ``cross_entropy``, which returns the losses alone. Parameters have
+gradients, too. softmax and its relatives go in reverse only.
 
 Examples
 --------
