@@ -115,7 +115,7 @@ struct Single {
   static V remainder(V t, V n) { return multiply_add(n, V(-log2_short), t); }
   static V polynomial(V r) { return r + r * r * in_order(exponential_terms_few, r); }
   static V error(V, V, V) { return V(0.0); }
-  static V quotient(V a, V, V inverse) { return a * inverse; }
+  template <class X> static X quotient(X a, X, X inverse) { return a * inverse; }
 };
 struct Double {
   using Number = double;
@@ -133,7 +133,7 @@ struct Double {
     const V x = select(is_difference, a, b + t), back = t - x;
     return select_or_zero(is_difference, (x - (t - back)) - (b + back));
   }
-  static V quotient(V a, V b, V) { return a / b; }
+  template <class X> static X quotient(X a, X b, X) { return a / b; }
 };
 template <class W> using Precision = std::conditional_t<std::is_same_v<W, float>, Single, Double>;
 
@@ -893,13 +893,10 @@ template <class P, class Rows> class Forward : Pass<P, Rows> {
       const double number = static_cast<double>(x[row]), largest = largest_.number[row], sum = sum_.number[row];
       const bool is_alone = number == largest && sum < 2 * top_.number[row];
       const double others = is_alone ? rest_.number[row] : sum - e.number[row];
-      const double share = raw_quotient(others, sum, inverse_.number[row]);
+      const double share = P::quotient(others, sum, inverse_.number[row]);
       put(element(of_.out, rows_.at(row, of_.labels[row])), -share);
       put(element(of_.loss, row), log_.number[row] - (number - largest));
     }
-  }
-  static double raw_quotient(double a, double b, double inverse) {
-    return std::is_same_v<P, Single> ? a * inverse : a / b;
   }
 
   // Rows of which a largest element is not a number or not finite.
