@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Sums of values, of their squares, and of the gradients of a slope. The order of additions is fixed, so that a sum has the same bits on every
-// instruction set: a run is cut into blocks of sum_block addends; in a block, addend k goes to partial sum
+// Sums of values, of their squares, and of the gradients of a slope. The order of additions is fixed, so that a sum has the
+// same bits on every instruction set: a run is cut into blocks of sum_block addends; in a block, addend k goes to partial sum
 // k mod 16, and these are added pairwise (i and i + 8, then i and i + 4, i + 2, i + 1); the blocks are added in order.
 // Runs of one element are added to their totals row by row. Every sum begins with +0.
 #pragma once
