@@ -135,6 +135,14 @@ def test_integers_give_float64(dtype):
 # The same bits everywhere
 
 
+def assert_bits_of_every_layout(function, arguments, expected):
+    assert_bits(function(*arguments), expected)
+    one_by_one = [function(*each) for each in zip(*arguments, strict=True)]
+    assert_bits(np.stack(one_by_one), expected)
+    turned = [np.ascontiguousarray(each.T) for each in arguments]
+    assert_bits(function(*turned, axis=0).T, expected)
+
+
 @every_float
 @pytest.mark.parametrize("function", [*FORWARD, *BACKWARD], ids=lambda each: each.__name__)
 def test_bits_are_those_of_every_isa_and_layout(function, dtype):
@@ -144,11 +152,7 @@ def test_bits_are_those_of_every_isa_and_layout(function, dtype):
             expected = function(*arguments)
         for isa in ISAS:
             with forced_isa(isa):
-                assert_bits(function(*arguments), expected)
-                one_by_one = [function(*(each[i] for each in arguments)) for i in range(19)]
-                assert_bits(np.stack(one_by_one), expected)
-                turned = [np.ascontiguousarray(each.T) for each in arguments]
-                assert_bits(function(*turned, axis=0).T, expected)
+                assert_bits_of_every_layout(function, arguments, expected)
                 few = [np.ascontiguousarray(each.reshape(1, 19, size)[:, :3]) for each in arguments]
                 few = [np.ascontiguousarray(each.transpose(0, 2, 1)) for each in few]
                 assert_bits(function(*few, axis=1).transpose(0, 2, 1)[0], expected[:3])
@@ -176,11 +180,7 @@ def test_rows_of_all_kinds_have_the_bits_of_every_isa_and_layout(function, dtype
             expected = function(*arguments)
         for isa in ISAS:
             with forced_isa(isa):
-                assert_bits(function(*arguments), expected)
-                one_by_one = [function(*(each[i] for each in arguments)) for i in range(19)]
-                assert_bits(np.stack(one_by_one), expected)
-                turned = [np.ascontiguousarray(each.T) for each in arguments]
-                assert_bits(function(*turned, axis=0).T, expected)
+                assert_bits_of_every_layout(function, arguments, expected)
 
 
 def test_accuracy_of_rows_of_all_kinds(isa):
