@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("docs"), metavar="FOLDER")
     file = parser.parse_args().output / "edge_values.md"
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    packages = loaded()
+    packages = installed()
     versions = {each: str(version_of(PACKAGES[each][0])) for each in packages}
     versions = {"fastrelu": fr.__version__, "NumPy": np.__version__, **versions}
     head = report.table(["", ""], [[*each] for each in versions.items()])
@@ -100,14 +101,14 @@ def main() -> None:
     print(file)
 
 
-def loaded() -> dict[str, Any]:
-    """Return the packages that are installed, each with what makes its calls."""
+def installed() -> dict[str, Any]:
+    """Return the packages that are installed, each with what calls it; print the others."""
     found = {}
-    for name, (package, make) in PACKAGES.items():
+    for name, (package, call) in PACKAGES.items():
         if version_of(package) is None:
             print(f"{name}: {package} is not installed")
         else:
-            found[name] = make()
+            found[name] = call
     return found
 
 
@@ -144,14 +145,12 @@ def rows(
     calls: dict[str, Call] = {"fastrelu": function if is_gradient else lambda g, x: function(x)}
     calls |= NUMPY.get(ours, {})
     names = dict(zip(PACKAGES, NAMES[name], strict=True))
-    for package, calls_of in packages.items():
-        theirs = names[package]
-        options = OPTIONS.get((package, name), {})
-        call = calls_of(theirs, options, is_gradient) if theirs else None
-        if call:
-            calls[package] = call
+    for package, call in packages.items():
+        if theirs := names[package]:
+            calls[package] = partial(call, theirs, OPTIONS.get((package, name), {}), is_gradient)
     x = np.tile(np.float32(points), COPIES + 1)[: COPIES * len(points) + TAIL]
-    return {who: shown(call(np.full_like(x, grad), x), len(points)) for who, call in calls.items()}
+    results = {who: call(np.full_like(x, grad), x) for who, call in calls.items()}
+    return {who: shown(y, len(points)) for who, y in results.items() if y is not None}
 
 
 def shown(result: Any, count: int) -> list[str]:
@@ -162,76 +161,52 @@ def shown(result: Any, count: int) -> list[str]:
     ]
 
 
-def _of_torch() -> Any:
+def _by_torch(name: str, options: dict[str, Any], is_gradient: bool, g: Array, x: Array) -> Any:
     torch = import_module("torch")
-
-    def calls_of(name: str, options: dict[str, Any], is_gradient: bool) -> Call:
-        def call(g: Array, x: Array) -> Any:
-            leaf = torch.tensor(x, requires_grad=True)
-            result = getattr(torch.nn.functional, name)(leaf, **options)
-            result.backward(torch.tensor(g))
-            return leaf.grad if is_gradient else result.detach()
-
-        return call
-
-    return calls_of
+    leaf = torch.tensor(x, requires_grad=True)
+    result = getattr(torch.nn.functional, name)(leaf, **options)
+    result.backward(torch.tensor(g))
+    return leaf.grad if is_gradient else result.detach()
 
 
-def _of_jax() -> Any:
+def _by_jax(name: str, options: dict[str, Any], is_gradient: bool, g: Array, x: Array) -> Any:
     jax = import_module("jax")
-
-    def calls_of(name: str, options: dict[str, Any], is_gradient: bool) -> Call:
-        def call(g: Array, x: Array) -> Any:
-            function = getattr(jax.nn, name)
-            result, pull_back = jax.vjp(lambda each: function(each, **options), jax.numpy.array(x))
-            return pull_back(jax.numpy.array(g))[0] if is_gradient else result
-
-        return call
-
-    return calls_of
+    function = getattr(jax.nn, name)
+    result, pull_back = jax.vjp(lambda each: function(each, **options), jax.numpy.array(x))
+    return pull_back(jax.numpy.array(g))[0] if is_gradient else result
 
 
-def _of_tensorflow() -> Any:
+def _by_tensorflow(
+    name: str, options: dict[str, Any], is_gradient: bool, g: Array, x: Array
+) -> Any:
     tf = import_module("tensorflow")
-
-    def calls_of(name: str, options: dict[str, Any], is_gradient: bool) -> Call:
-        def call(g: Array, x: Array) -> Any:
-            leaf = tf.constant(x)
-            with tf.GradientTape() as tape:
-                tape.watch(leaf)
-                result = getattr(tf.nn, name)(leaf, **options)
-            return tape.gradient(result, leaf, tf.constant(g)) if is_gradient else result
-
-        return call
-
-    return calls_of
+    leaf = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(leaf)
+        result = getattr(tf.nn, name)(leaf, **options)
+    return tape.gradient(result, leaf, tf.constant(g)) if is_gradient else result
 
 
-def _of_onnx() -> Any:
+def _by_onnx(name: str, options: dict[str, Any], is_gradient: bool, g: Array, x: Array) -> Any:
+    if is_gradient:
+        return None
     onnx, runtime = import_module("onnx"), import_module("onnxruntime")
-
-    def calls_of(name: str, options: dict[str, Any], is_gradient: bool) -> Call | None:
-        if is_gradient:
-            return None
-        helper = onnx.helper
-        x, y = (
-            helper.make_tensor_value_info(each, onnx.TensorProto.FLOAT, [None]) for each in "xy"
-        )
-        graph = helper.make_graph([helper.make_node(name, ["x"], ["y"], **options)], name, [x], [y])
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
-        session = runtime.InferenceSession(
-            model.SerializeToString(), providers=["CPUExecutionProvider"]
-        )
-        return lambda g, x: session.run(None, {"x": x})[0]
-
-    return calls_of
+    helper = onnx.helper
+    ends = (helper.make_tensor_value_info(each, onnx.TensorProto.FLOAT, [None]) for each in "xy")
+    node = helper.make_node(name, ["x"], ["y"], **options)
+    graph = helper.make_graph([node], name, *([each] for each in ends))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
+    session = runtime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, {"x": x})[0]
 
 
-PACKAGES: dict[str, tuple[str, Callable[[], Any]]] = {
-    "PyTorch": ("torch", _of_torch),
-    "JAX": ("jax", _of_jax),
-    "TensorFlow": ("tensorflow|tensorflow-cpu", _of_tensorflow),
-    "ONNX Runtime": ("onnxruntime", _of_onnx),
+PACKAGES: dict[str, tuple[str, Callable[..., Any]]] = {
+    "PyTorch": ("torch", _by_torch),
+    "JAX": ("jax", _by_jax),
+    "TensorFlow": ("tensorflow|tensorflow-cpu", _by_tensorflow),
+    "ONNX Runtime": ("onnxruntime", _by_onnx),
 }
 
 if __name__ == "__main__":
