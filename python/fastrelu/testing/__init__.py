@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from difflib import get_close_matches
+from functools import partial
 from time import perf_counter
 from typing import Any, TypeAlias
 
@@ -80,13 +81,12 @@ def run(plan: Plan, complete: bool, exhaustive: bool, progress: bool) -> Verific
     digests = _ufuncs.digests()
     for function in [each for each in chosen if each.name in (*digests, *_EXHAUSTIVE)]:
         rows.append(Row(function.name, "float32, all", dict.fromkeys(isas, 0)))
-        results = hashlib.sha256()
+        is_hashed, results = function.name in digests, hashlib.sha256()
+        hash_block = partial(function.hash_patterns, add=results.update)
+        run_block = hash_block if is_hashed else function.verify_patterns
         for block in shown(f"{function.name}: all float32 patterns", _ufuncs.BLOCKS, progress):
-            if function.name in digests:
-                function.hash_patterns(rows[-1], block, results.update)
-            else:
-                function.verify_patterns(rows[-1], block)
-        if function.name in digests:
+            run_block(rows[-1], block)
+        if is_hashed:
             rows[-1].digest = results.hexdigest()
             function.verify_digest(rows[-1], digests[function.name])
     return Verification(isas, tuple(rows), perf_counter() - start, "" if complete else _LEFT_OUT)
