@@ -15,7 +15,7 @@ from support import ISAS, UFUNCS
 def pytest_configure(config):
     meaning = "large arrays and optimised compiles: seconds, not milliseconds"
     config.addinivalue_line("markers", f"slow: {meaning}")
-    meaning = "nearly every test that is not slow, with each value of a parameter once: a minute"
+    meaning = "nearly every test that is not slow, with each value of a parameter once: two minutes"
     config.addinivalue_line("markers", f"quick: {meaning}")
     if config.option.markexpr == "quick":
         os.environ.setdefault("FASTRELU_FUZZ", "short")

@@ -12,7 +12,7 @@ import fastrelu as fr
 _EXAMPLES = """\
 examples:
   python -m fastrelu info                 version, compiler, instruction sets, threads
-  python -m fastrelu verify               every kernel against NumPy, bit for bit (half a minute)
+  python -m fastrelu verify               every kernel against NumPy, bit for bit (a minute)
   python -m fastrelu verify --all         all cases (minutes)
   python -m fastrelu verify --isa avx2 --function relu --function leaky_relu
   python -m fastrelu demo                 train a network with NumPy and with fastrelu
